@@ -1,0 +1,1 @@
+"""The words that every layer shares: errors, calls, outcomes, events, clock, ids."""

@@ -1,0 +1,58 @@
+"""The one call shape: `await agent(x)` hands a deferred call to whoever is in charge at that moment.
+
+In a workflow's declaration that is the recorder, in an agent's body the running call, elsewhere the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextvars import ContextVar
+from typing import Generic, Protocol, TypeVar
+
+from fishplate.core.errors import UsageError
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Scope(Protocol):
+    """Who answers a deferred call."""
+
+    def issue(self, deferred: Deferred[R_co]) -> Generator[object, object, R_co]:
+        """Answer a deferred call; the caller's `await` drives the generator."""
+        ...
+
+
+class Recorder(Scope, Protocol):
+    """A scope that hears of every deferred call, awaited or not."""
+
+    def opened(self, deferred: Deferred[object]) -> None:
+        """Hear of a deferred call when it is made."""
+        ...
+
+    def build(self, model: type, fields: Mapping[str, object]) -> object:
+        """Stand for an object that will be built from recorded values."""
+        ...
+
+
+RECORDER: ContextVar[Recorder | None] = ContextVar("fishplate_recorder", default=None)
+SCOPE: ContextVar[Scope | None] = ContextVar("fishplate_scope", default=None)
+
+
+class Outside:
+    """Holds who answers a call that is made outside of every app and body."""
+
+    scope: Scope | None = None
+
+
+class Deferred(Generic[R_co]):
+    """Something to await in a workflow, in a body, or outside: a call, or a composition of calls."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[object, object, R_co]:
+        """Ask whoever is in charge for the result."""
+        scope = RECORDER.get() or SCOPE.get() or Outside.scope
+        if scope is None:
+            msg = "nothing can answer this call: import it through the package 'fishplate'"
+            raise UsageError(msg, code="no_app")
+        return scope.issue(self)

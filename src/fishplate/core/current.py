@@ -1,0 +1,188 @@
+"""`current()`: what a body may know about the call that it is running in."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar, cast
+
+from fishplate.core.call import SCOPE
+from fishplate.core.clock import Clock
+from fishplate.core.errors import JsonValue, UsageError
+from fishplate.core.events import Sink
+from fishplate.core.ids import idempotency_key, run_id
+from fishplate.core.outcome import Reason
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Principal:
+    """On whose behalf a run acts.
+
+    Attributes:
+        name: Who it is, e.g. `customer:42`.
+        roles: What the principal may decide, e.g. `support_lead`.
+        tenant: Whose data it is.
+    """
+
+    name: str = "anonymous"
+    roles: frozenset[str] = frozenset()
+    tenant: str = "default"
+
+
+class Surroundings:
+    """What all runs of one app share.
+
+    Attributes:
+        clock: Where the time comes from.
+        sink: Where finished spans go.
+        resources: Opened resources by the type they were declared under.
+        working_time: Seconds that a run may work.
+    """
+
+    __slots__ = ("clock", "now_ns", "resources", "sink", "working_time")
+
+    def __init__(self, *, clock: Clock, sink: Sink, resources: Mapping[type, object], working_time: float) -> None:
+        self.clock = clock
+        self.now_ns = clock.monotonic_ns
+        self.sink = sink
+        self.resources = resources
+        self.working_time = working_time
+
+
+class RunContext:
+    """What all calls of one run share.
+
+    Attributes:
+        around: What all runs of the app share.
+        principal: On whose behalf the run acts.
+        trace_id: 128 random bits, from which the randomness of the run's calls is drawn too.
+        started_ns: When the run began, on the clock's monotonic scale.
+    """
+
+    __slots__ = ("_run_id", "around", "now_ns", "principal", "sink", "started_ns", "trace_id")
+
+    def __init__(self, around: Surroundings, principal: Principal, trace_id: int) -> None:
+        self.around = around
+        self.now_ns = around.now_ns
+        self.sink = around.sink
+        self.principal = principal
+        self.trace_id = trace_id
+        self.started_ns = around.now_ns()
+        self._run_id: str | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The run's id: time-ordered text, made when somebody asks for it."""
+        if self._run_id is None:
+            elapsed_ms = (self.now_ns() - self.started_ns) // 1_000_000
+            unix_ms = int(self.around.clock.now().timestamp() * 1000) - elapsed_ms
+            self._run_id = run_id(unix_ms, random.Random(self.trace_id))  # noqa: S311 -- an id, not a key
+        return self._run_id
+
+
+class Current:
+    """The call that is running now; `current()` gives it.
+
+    Attributes:
+        path: Path of the step within the run, e.g. `support/refund`.
+    """
+
+    # Defaults stand on the class: a call is made for every step, and most never set these.
+    reasons: tuple[Reason, ...] = ()
+    attributes: dict[str, JsonValue] | None = None
+    _random: random.Random | None = None
+
+    def __init__(self, run: RunContext, path: str, step_name: str) -> None:
+        self.run = run
+        self.path = path
+        self._step_name = step_name
+
+    @property
+    def step_name(self) -> str:
+        """Name of the agent or tool."""
+        return self._step_name
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.run_id
+
+    @property
+    def principal(self) -> Principal:
+        """On whose behalf the run acts."""
+        return self.run.principal
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key that goes out with an effect: equal on every attempt and after every resume."""
+        return idempotency_key(self.run.principal.tenant, self.step_name, f"{self.run.run_id}/{self.path}")
+
+    @property
+    def deadline(self) -> float:
+        """Seconds of working time that the run has left; negative once it is past."""
+        return self.run.around.working_time - (self.run.now_ns() - self.run.started_ns) / 1e9
+
+    @property
+    def random(self) -> random.Random:
+        """Randomness of this call; the same draws again when the call is replayed."""
+        if self._random is None:
+            self._random = random.Random(f"{self.run.trace_id}/{self.path}")  # noqa: S311 -- not for secrets
+        return self._random
+
+    def now(self) -> datetime:
+        """Wall clock time, aware."""
+        return self.run.around.clock.now()
+
+    def uuid(self) -> uuid.UUID:
+        """A random UUID (version 4) from this call's randomness."""
+        return uuid.UUID(int=self.random.getrandbits(128), version=4)
+
+    def note(self, **facts: JsonValue) -> None:
+        """Put facts on the call's span, e.g. `note(cache_hit=True)`."""
+        if self.attributes is None:
+            self.attributes = {}
+        self.attributes.update(facts)
+
+    def degrade(self, reason: str, *, source: str, age: float | None = None) -> None:
+        """Say that this call's answer is worse than it should be; the mark follows the value.
+
+        Args:
+            reason: What happened, e.g. `carrier_down`.
+            source: Where the value comes from instead, e.g. `cache`.
+            age: Seconds since the value was true.
+        """
+        self.reasons += (Reason(reason=reason, source=source, step=self.path, age=age),)
+
+    def resource(self, kind: type[T]) -> T:
+        """The app's resource that was declared under `kind`.
+
+        Raises:
+            UsageError: The app declares no such resource (code `no_resource`).
+        """
+        try:
+            return cast("T", self.run.around.resources[kind])
+        except KeyError:
+            declared = ", ".join(sorted(known.__name__ for known in self.run.around.resources)) or "none"
+            msg = (
+                f"step {self.path!r} asks for the resource {kind.__name__!r}, and the app has: {declared}. "
+                f"Declare it: App(resources={{{kind.__name__}: open_it}})"
+            )
+            raise UsageError(msg, code="no_resource") from None
+
+
+def current() -> Current:
+    """The running call.
+
+    Raises:
+        UsageError: No agent or tool of fishplate is running here (code `no_call`).
+    """
+    scope = SCOPE.get()
+    if isinstance(scope, Current):
+        return scope
+    msg = "current() was called outside of a running agent or tool: call it inside a body"
+    raise UsageError(msg, code="no_call")

@@ -1,0 +1,296 @@
+"""Every error that fishplate raises, and how each class of error is treated.
+
+FishplateError
+├─ DeclarationError        what does not fit, refused before anything runs; holds every problem found
+├─ InputError              a value that breaks a contract on its way in: names the JSON pointer
+├─ OutputError             a value that breaks a contract on its way out
+├─ StepError               a step of a run failed: names the step, its class and its cause
+├─ Failure                 raised by a body that knows how its failure is to be treated
+├─ UsageError              fishplate was called in a way it cannot answer (no app, a call after the end, ...)
+└─ MissingExtraError       an optional dependency is absent: names the pip command
+DeclaredError              base of the errors that an agent's contract declares (see `core.outcome`)
+
+The *class* of an error says how it is treated; its *code* says what happened.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+JsonValue: TypeAlias = (
+    "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+)
+
+
+class ErrorClass(Enum):
+    """The closed set of error classes: (retried, counted by a breaker, answered by a fallback).
+
+    `retried` is about the same target and still asks that repeating is safe for the tool's effect.
+    """
+
+    TRANSIENT = ("transient", True, True, True)
+    OVERLOAD = ("overload", True, True, True)
+    RATE_LIMITED = ("rate_limited", True, False, True)
+    QUOTA_EXHAUSTED = ("quota_exhausted", False, False, True)
+    PERMANENT = ("permanent", False, False, False)
+    CONTRACT_IN = ("contract_in", False, False, False)
+    CONTRACT_OUT = ("contract_out", False, False, True)
+    REFUSAL = ("refusal", False, False, False)
+    POLICY_DENIED = ("policy_denied", False, False, False)
+    BUDGET_EXCEEDED = ("budget_exceeded", False, False, False)
+    DEADLINE = ("deadline", False, False, True)
+    LOCAL_REJECTION = ("local_rejection", True, False, True)
+    CANCELLED = ("cancelled", False, False, False)
+    UNKNOWN_OUTCOME = ("unknown_outcome", False, True, False)
+    BUG = ("bug", False, False, False)
+
+    def __init__(self, word: str, retried: bool, counted: bool, fallback: bool) -> None:  # noqa: FBT001 -- the rows above are a table
+        self.word = word
+        self.is_retried = retried
+        self.is_counted = counted
+        self.allows_fallback = fallback
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class FishplateError(Exception):
+    """Base of every error of fishplate.
+
+    Attributes:
+        code: Stable word for what happened, e.g. `invalid_input`.
+        error_class: How the error is treated.
+    """
+
+    code: str = "error"
+    error_class: ErrorClass = ErrorClass.BUG
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The error as the CLI prints it: code, class, message and what the subclass adds."""
+        return {"code": self.code, "class": self.error_class.word, "message": self.message}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One reason why a declaration is refused.
+
+    Attributes:
+        code: Stable word, e.g. `mismatched_edge`, `forgotten_case`, `not_recordable`.
+        message: What happened, to which thing, and what to do.
+        where: `file:line` of the offending source, if known.
+        step: Name of the step, if the problem belongs to one.
+        pointer: RFC 6901 pointer into the value that does not fit, if there is one.
+        counterexample: A value that one side may emit and the other refuses; `has_counterexample` tells
+            a counterexample of `None` from the lack of one.
+    """
+
+    code: str
+    message: str
+    where: str | None = None
+    step: str | None = None
+    pointer: str | None = None
+    counterexample: JsonValue = None
+    has_counterexample: bool = False
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The problem as a JSON object; what is not known is left out."""
+        found: dict[str, JsonValue] = {"code": self.code, "message": self.message}
+        for name in ("where", "step", "pointer"):
+            if (value := getattr(self, name)) is not None:
+                found[name] = value
+        if self.has_counterexample:
+            found["counterexample"] = self.counterexample
+        return found
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message} [{self.code}]" if self.where else f"{self.message} [{self.code}]"
+
+
+class DeclarationError(FishplateError):
+    """An agent, tool, workflow or contract that is refused when it is declared.
+
+    Attributes:
+        problems: Every problem that was found, at least one.
+    """
+
+    code = "refused"
+    error_class = ErrorClass.CONTRACT_IN
+
+    def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
+        self.subject = subject
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"{subject} is refused:\n{lines}", code=self.problems[0].code)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The error with its problems."""
+        return {
+            **super().to_json(),
+            "subject": self.subject,
+            "problems": [problem.to_json() for problem in self.problems],
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Violation:
+    """One place where a value breaks a schema: RFC 6901 pointer into the value, and the rule broken."""
+
+    pointer: str
+    message: str
+    keyword: str = ""
+
+
+class ContractError(FishplateError):
+    """A value that breaks a contract.
+
+    Attributes:
+        violations: At least one, in the order the validator found them.
+        pointer: Where the first violation is.
+    """
+
+    code = "contract_violation"
+
+    def __init__(self, subject: str, violations: Sequence[Violation]) -> None:
+        self.subject = subject
+        self.violations = tuple(violations)
+        self.pointer = self.violations[0].pointer
+        found = "; ".join(f"at {v.pointer or '/'}: {v.message}" for v in self.violations[:5])
+        super().__init__(f"{subject} breaks its contract: {found}")
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The error with its pointers."""
+        return {
+            **super().to_json(),
+            "subject": self.subject,
+            "pointer": self.pointer,
+            "violations": [
+                {"pointer": v.pointer, "message": v.message, "keyword": v.keyword}
+                for v in self.violations
+            ],
+        }
+
+
+class InputError(ContractError):
+    """A value that breaks the contract of what it is given to."""
+
+    code = "invalid_input"
+    error_class = ErrorClass.CONTRACT_IN
+
+
+class OutputError(ContractError):
+    """A value that breaks the contract of what produced it."""
+
+    code = "invalid_output"
+    error_class = ErrorClass.CONTRACT_OUT
+
+
+class JsonError(FishplateError):
+    """Text that is not acceptable JSON: malformed, duplicate keys, NaN, too deep, too large."""
+
+    code = "invalid_json"
+    error_class = ErrorClass.CONTRACT_IN
+
+    def __init__(self, message: str, *, code: str | None = None, pointer: str = "") -> None:
+        super().__init__(message, code=code)
+        self.pointer = pointer
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The error with the pointer at which reading stopped, if it is known."""
+        return {**super().to_json(), "pointer": self.pointer}
+
+
+class UsageError(FishplateError):
+    """fishplate was used in a way that it cannot answer; the message says what to write instead."""
+
+    code = "usage"
+    error_class = ErrorClass.PERMANENT
+
+
+class MissingExtraError(UsageError):
+    """An optional dependency is absent."""
+
+    code = "missing_extra"
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"{module!r} is not installed. Install it with: pip install 'fishplate[{extra}]'")
+        self.extra = extra
+
+
+class StepError(FishplateError):
+    """A step of a run failed.
+
+    Attributes:
+        step: Path of the step within the run, e.g. `support/refund`.
+        where: `file:line` of the step in the workflow's source, if known.
+        details: JSON that belongs to the code, e.g. the last value of `limit_reached`.
+    """
+
+    code = "step_failed"
+
+    def __init__(  # noqa: PLR0913 -- keyword-only facts about one failure
+        self,
+        message: str,
+        *,
+        step: str,
+        code: str,
+        error_class: ErrorClass,
+        where: str | None = None,
+        details: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.step = step
+        self.error_class = error_class
+        self.where = where
+        self.details = dict(details or {})
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The error with its step, source line and details."""
+        found = {**super().to_json(), "step": self.step}
+        if self.where:
+            found["where"] = self.where
+        if self.details:
+            found["details"] = self.details
+        return found
+
+
+class Failure(FishplateError):
+    """Raised by a body that knows how its failure is to be treated.
+
+    Example: `raise Failure("the carrier answered 503", error_class=ErrorClass.OVERLOAD)`
+    """
+
+    code = "failure"
+
+    def __init__(self, message: str, *, error_class: ErrorClass, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.error_class = error_class
+
+
+class ProblemList:
+    """Gathers the problems of one declaration, so that all of them are told at once."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.found: list[Problem] = []
+
+    def add(self, problem: Problem) -> None:
+        """Keep one problem."""
+        self.found.append(problem)
+
+    def raise_if_any(self) -> None:
+        """Refuse the declaration if anything was found.
+
+        Raises:
+            DeclarationError: At least one problem was found.
+        """
+        if self.found:
+            raise DeclarationError(self.subject, self.found)
+
+

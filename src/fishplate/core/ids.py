@@ -1,0 +1,44 @@
+"""Ids: runs are time-ordered, traces and spans are random."""
+
+import base64
+import hashlib
+import random
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def run_id(unix_ms: int, randomness: random.Random) -> str:
+    """A run's id: 26 characters, ordered by time, then random.
+
+    Args:
+        unix_ms: Wall clock, milliseconds since 1970.
+        randomness: 74 bits are drawn.
+
+    Source: the layout of UUIDv7 (RFC 9562, section 5.7), spelled in Crockford's base 32 so that text order
+    is time order.
+    """
+    bits = (unix_ms & (1 << 48) - 1) << 80
+    bits |= 0x7 << 76 | randomness.getrandbits(12) << 64 | 0b10 << 62 | randomness.getrandbits(62)
+    return "".join(_CROCKFORD[bits >> shift & 31] for shift in range(125, -1, -5))
+
+
+def trace_hex(trace_id: int) -> str:
+    """A trace id as W3C Trace Context writes it: 32 lower-case hex digits."""
+    return f"{trace_id:032x}"
+
+
+def span_hex(span_id: int) -> str:
+    """A span id as W3C Trace Context writes it: 16 lower-case hex digits."""
+    return f"{span_id:016x}"
+
+
+def idempotency_key(tenant: str, tool: str, call_id: str) -> str:
+    """The key of an effect: 44 characters that hold no attempt, no argument and no name in clear.
+
+    Args:
+        tenant: Whose data it is; part of the key, so that tenants cannot meet.
+        tool: Name of the tool.
+        call_id: Run, step path, iteration and call ordinal; stable over attempts and resumes.
+    """
+    digest = hashlib.sha256(f"ak1\0{tenant}\0{tool}\0{call_id}".encode()).digest()
+    return "ak1_" + base64.b32encode(digest).decode().lower()[:40]

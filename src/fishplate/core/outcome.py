@@ -1,0 +1,138 @@
+"""Outcomes that are values: declared errors, rejections, time-outs, degraded answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast, dataclass_transform, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic_core import CoreSchema, core_schema
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True)
+class DeclaredError(Exception):
+    """Base of the errors that an agent's contract declares; its annotations are its data.
+
+    A subclass is raised like any exception, and `agent.catching(Subclass)` turns it into a value that a
+    workflow routes. As JSON it is a closed object with its fields and the tag `error`.
+
+    Example: `class NotFound(DeclaredError): order_id: str`
+    """
+
+    code: ClassVar[str] = "declared_error"
+    _model: ClassVar[type[BaseModel] | None] = None
+
+    def __init_subclass__(cls) -> None:
+        """Name the error: `OrderNotFound` has the code `order_not_found`."""
+        super().__init_subclass__()
+        cls._model = None
+        if "code" not in cls.__dict__:
+            cls.code = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def __init__(self, **fields: object) -> None:
+        """Check the fields.
+
+        Raises:
+            pydantic.ValidationError: A field is missing, unknown or of the wrong type.
+        """
+        model = self.model()
+        checked = model(**fields)
+        values = {name: getattr(checked, name) for name in model.model_fields if name != "error"}
+        self.__dict__.update(values)
+        super().__init__(", ".join([self.code, *(f"{name}={value!r}" for name, value in values.items())]))
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = Exception.__hash__
+
+    @classmethod
+    def model(cls) -> type[BaseModel]:
+        """The model of the error's JSON form, made from the class's annotations on first use."""
+        if cls._model is None:
+            hints = get_type_hints(cls, include_extras=True)
+            fields: dict[str, Any] = {
+                name: (hint, getattr(cls, name, ...))
+                for name, hint in hints.items()
+                if name not in DeclaredError.__annotations__
+            }
+            tag = Literal.__getitem__(cls.code)
+            cls._model = create_model(  # type: ignore[call-overload]  # fields are known at run time only
+                cls.__name__,
+                __config__=ConfigDict(extra="forbid", frozen=True),
+                __doc__=cls.__doc__ if cls.__doc__ != DeclaredError.__doc__ else None,
+                error=(tag, cls.code),
+                **fields,
+            )
+        return cast("type[BaseModel]", cls._model)
+
+    def to_model(self) -> BaseModel:
+        """The error's data as a model."""
+        return self.model().model_construct(error=self.code, **self.__dict__)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Take instances as they are and JSON through the model; give JSON through the model."""
+        model_schema = handler.generate_schema(cls.model())
+
+        def build(model: BaseModel) -> DeclaredError:
+            return cls(**{name: getattr(model, name) for name in type(model).model_fields if name != "error"})
+
+        from_model = core_schema.no_info_after_validator_function(build, model_schema)
+        return core_schema.json_or_python_schema(
+            json_schema=from_model,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_model]),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda error: error.to_model(), return_schema=model_schema
+            ),
+        )
+
+
+class Rejected(BaseModel):
+    """An approval that was not given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Literal["rejected"] = "rejected"
+    reason: Literal["rejected", "expired"]
+    by: str | None = None
+    note: str = ""
+
+
+class TimedOut(BaseModel):
+    """A signal that did not come within its time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Literal["timed_out"] = "timed_out"
+    signal: str
+    within: Annotated[float, Field(ge=0)]
+
+
+class Reason(BaseModel):
+    """Why a value is degraded.
+
+    Attributes:
+        reason: What happened, e.g. the code of the error that a fallback answered.
+        source: Where the value comes from instead, e.g. the name of the fallback agent.
+        step: Path of the step at which it happened.
+        age: Seconds since the value was true; `None` if it has no age.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str
+    source: str
+    step: str = ""
+    age: float | None = None
+
+
+class Degraded(BaseModel, Generic[T]):
+    """A value with the reasons why it is degraded; no reasons means that it is not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: T
+    reasons: list[Reason]
