@@ -1,0 +1,37 @@
+"""A shop of one's own for every test, copied from one that was filled once."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.order_support.shop import Shop
+
+
+@pytest.fixture(scope="session")
+def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fill a database file with the shop's data; nobody changes it."""
+    path = tmp_path_factory.mktemp("shop") / "shop.db"
+    Shop.open(str(path)).close()
+    return path
+
+
+@pytest.fixture
+def database(filled_database: Path, tmp_path: Path) -> Path:
+    """Copy the filled database file."""
+    return Path(shutil.copy(filled_database, tmp_path / "shop.db"))
+
+
+@pytest.fixture
+def shop(database: Path) -> Iterator[Shop]:
+    """Open the shop on the copy."""
+    with Shop.open(str(database)) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="session")
+def memory_shop() -> Iterator[Shop]:
+    """Open one shop for tests that change nothing in it."""
+    with Shop.open(":memory:") as shop:
+        yield shop
