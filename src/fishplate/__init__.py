@@ -1,0 +1,76 @@
+"""Composable AI-agent workflows with the discipline of microservices."""
+
+from fishplate.agents.agent import Agent, Call
+from fishplate.agents.function import agent, tool
+from fishplate.app import App, Run
+from fishplate.contracts.contract import Contract
+from fishplate.core.current import Principal, current
+from fishplate.core.errors import (
+    ContractError,
+    DeclarationError,
+    ErrorClass,
+    Failure,
+    FishplateError,
+    InputError,
+    OutputError,
+    StepError,
+    UsageError,
+)
+from fishplate.core.outcome import DeclaredError, Degraded, Reason, Rejected, TimedOut
+from fishplate.resilience.policy import Cache, Policy
+from fishplate.workflows.compose import (
+    approval,
+    each,
+    graded,
+    parallel,
+    repeat,
+    route,
+    sleep,
+    struct,
+    switch,
+    wait_for,
+    when,
+)
+from fishplate.workflows.declare import workflow
+from fishplate.workflows.workflow import Workflow
+
+__all__ = [
+    "Agent",
+    "App",
+    "Cache",
+    "Call",
+    "Contract",
+    "ContractError",
+    "DeclarationError",
+    "DeclaredError",
+    "Degraded",
+    "ErrorClass",
+    "Failure",
+    "FishplateError",
+    "InputError",
+    "OutputError",
+    "Policy",
+    "Principal",
+    "Reason",
+    "Rejected",
+    "Run",
+    "StepError",
+    "TimedOut",
+    "UsageError",
+    "Workflow",
+    "agent",
+    "approval",
+    "current",
+    "each",
+    "graded",
+    "parallel",
+    "repeat",
+    "route",
+    "sleep",
+    "struct",
+    "switch",
+    "tool",
+    "wait_for",
+    "when",
+    "workflow",
+]

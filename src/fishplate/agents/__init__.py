@@ -1,0 +1,1 @@
+"""Agents and tools: a contract plus a behaviour."""

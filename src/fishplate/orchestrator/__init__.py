@@ -1,0 +1,1 @@
+"""The orchestrator: walks plans, runs steps, keeps what a run knows."""

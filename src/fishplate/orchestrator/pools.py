@@ -1,0 +1,69 @@
+"""Pools: named bulkheads inside one process. A call holds a slot from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+
+
+class Pool:
+    """A bounded number of slots, first come, first served.
+
+    Args:
+        limit: Most calls at a time; at least 1.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    async def acquire(self) -> None:
+        """Take a slot, waiting for one if all are held; a cancelled wait leaves the queue."""
+        if self.held < self.limit and not self._waiters:
+            self.held += 1
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._pass_on()
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
+
+    def release(self) -> None:
+        """Give a slot back, to the one who waits longest."""
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self.held -= 1
+
+
+class Pools:
+    """The pools of an app by name.
+
+    Args:
+        limits: Slots of the pools that are not of the default size.
+        default: Slots of every other pool.
+    """
+
+    def __init__(self, limits: Mapping[str, int], default: int) -> None:
+        self._limits = dict(limits)
+        self._default = default
+        self._pools: dict[str, Pool] = {}
+
+    def get(self, name: str) -> Pool:
+        """The pool of that name."""
+        found = self._pools.get(name)
+        if found is None:
+            found = self._pools[name] = Pool(self._limits.get(name, self._default))
+        return found

@@ -1,0 +1,1 @@
+"""Releases: what a version is made of."""

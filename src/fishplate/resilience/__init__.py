@@ -1,0 +1,1 @@
+"""Policies as data, and what they do to a call."""

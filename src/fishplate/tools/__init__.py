@@ -1,0 +1,1 @@
+"""Tools: what they do to the outside world, declared as data."""
