@@ -4,110 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import os
 import random
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, cast
+from typing import Any, Final, ParamSpec, Self, TypeVar
+from weakref import WeakKeyDictionary
 
-from fishplate.agents.agent import Agent, AnyAgent, Call
-from fishplate.core.call import SCOPE, Deferred, Outside
+from fishplate.agents.agent import Agent, AnyAgent, Call, Description
+from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import Principal, RunContext, Surroundings
-from fishplate.core.errors import DeclarationError, ErrorClass, JsonValue, Problem, StepError, UsageError
+from fishplate.core.errors import (
+    DeclarationError,
+    ErrorClass,
+    JsonValue,
+    Problem,
+    StepError,
+    UsageError,
+)
 from fishplate.core.events import Span
-from fishplate.core.ids import trace_hex
-from fishplate.core.outcome import Reason
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.pools import Pools
+from fishplate.orchestrator.resources import Resources
+from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
-from fishplate.orchestrator.suspension import OutOfTimeError, within
+from fishplate.orchestrator.suspension import CANCEL_GRACE, OutOfTimeError, within
 from fishplate.resilience.cache import AnswerCache
 from fishplate.traces.recorder import SpanTree, TraceRecorder
 from fishplate.workflows.workflow import Workflow
+
+__all__ = ["App", "Run", "RunState"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
-RunState: TypeAlias = Literal["queued", "running", "succeeded", "degraded", "failed", "cancelled"]
 WORKING_TIME: Final = 300.0
 POOL_SIZE: Final = 10
 ANYBODY: Final = Principal()
-
-
-class Run(Generic[R_co]):
-    """One execution of an agent.
-
-    Attributes:
-        agent: What runs.
-    """
-
-    def __init__(self, agent: Agent[..., R_co], context: RunContext, task: asyncio.Task[object]) -> None:
-        self.agent = agent
-        self._context = context
-        self._task = task
-
-    @property
-    def id(self) -> str:
-        """Time-ordered text."""
-        return self._context.run_id
-
-    @property
-    def trace_id(self) -> str:
-        """32 hex digits, as in W3C Trace Context."""
-        return trace_hex(self._context.trace_id)
-
-    @property
-    def release(self) -> str:
-        """Version and fingerprint of the agent: `1.2.0+fp.9c3e12ab34cd`."""
-        return self.agent.label
-
-    @property
-    def state(self) -> RunState:
-        """Where the run is."""
-        if not self._task.done():
-            return "running"
-        if self._task.cancelled():
-            return "cancelled"
-        if self._task.exception() is not None:
-            return "failed"
-        return "degraded" if self.degraded else "succeeded"
-
-    @property
-    def degraded(self) -> tuple[Reason, ...]:
-        """Why the output is degraded; empty if it is not, or not there yet."""
-        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
-            return ()
-        found = self._task.result()
-        return found.reasons if type(found) is Marked else ()
-
-    async def result(self) -> R_co:
-        """Wait for the output. Cancelling the wait does not cancel the run.
-
-        Raises:
-            FishplateError: The run failed.
-            DeclaredError: The agent raised an error that its contract declares.
-            asyncio.CancelledError: The run was cancelled.
-        """
-        found = await asyncio.shield(self._task)
-        return cast("R_co", found.value if type(found) is Marked else found)
-
-    def cancel(self) -> None:
-        """Ask the run to end; every step that runs is cancelled."""
-        self._task.cancel()
-
-    async def ended(self) -> RunState:
-        """Wait for the end, whatever it is; the state."""
-        await asyncio.wait([self._task])
-        return self.state
-
-    def __repr__(self) -> str:
-        return f"<run {self.id} of {self.agent.name!r}: {self.state}>"
 
 
 class App:
@@ -115,14 +52,18 @@ class App:
 
     Args:
         agents: The app's agents; their names, and those of all they call, are unique.
-        resources: How to open what bodies ask for by `current().resource(Type)`: a function that gives the
-            resource or an (async) context manager around it. Opened when the app is entered, in order.
+        resources: How to open what bodies ask for by `current().resource(Type)`: a function that
+            gives the resource, or an (async) context manager around it. Opened in order when the
+            app is entered, closed in reverse order when it is left.
         pools: Slots by pool name; a pool that is not named here has 10.
-        threads: Most plain functions that run at a time.
-        working_time: Seconds that a run may work before it fails with `deadline`.
+        threads: Most plain functions that run at a time; at least 1.
+        working_time: Seconds that a run may work before it fails with `deadline`; above 0.
         clock: Where the time comes from.
         randomness: Where ids and the randomness of runs come from.
         debug: Compare every agent's inputs before and after its call.
+
+    Raises:
+        DeclarationError: Two agents have one name, or wait for each other in a pool.
     """
 
     def __init__(  # noqa: PLR0913 -- the one place that takes every part
@@ -136,79 +77,111 @@ class App:
         randomness: random.Random | None = None,
         debug: bool = False,
     ) -> None:
-        self.agents = _unique(agents)
+        if not working_time > 0:
+            msg = f"App(working_time={working_time!r}): a number of seconds above 0"
+            raise ValueError(msg)
+        if threads is not None and threads < 1:
+            msg = f"App(threads={threads!r}): at least 1"
+            raise ValueError(msg)
+        self.agents = _by_name(agents)
         self.traces = TraceRecorder()
-        self._factories = dict(resources or {})
-        self._resources: dict[type, object] = {}
+        self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self._working_time = working_time
         self._thread_count = threads or min(32, (os.cpu_count() or 1) + 4)
         self._executor: ThreadPoolExecutor | None = None
-        self._stack: AsyncExitStack | None = None
+        self._is_open = False
         self._runs: set[asyncio.Task[object]] = set()
-        self._outer: object = None
-        self._allows_effects = True
-
-        random_id = functools.partial(self._random.getrandbits, 64)
+        self._admitted: dict[int, Description] = {}
+        self._outer: Scope | None = None
         self._around = Surroundings(
             clock=clock or SystemClock(),
             sink=self.traces.sink,
-            resources=self._resources,
+            resources=self._resources.opened,
             working_time=working_time,
         )
-        steps = Steps(
+        random_id = functools.partial(self._random.getrandbits, 64)
+        self._steps = Steps(
             pools=Pools(pools or {}, POOL_SIZE),
             threads=self._threads,
             cache=AnswerCache(),
             random_id=random_id,
-            allows_effects=lambda: self._allows_effects,
             debug=debug,
         )
-        self._engine = LocalEngine(steps, random_id)
+        self._engine = LocalEngine(self._steps, random_id)
+        for agent in agents:
+            self._admit(agent)
 
     async def __aenter__(self) -> Self:
-        """Open the resources and become the app of this task."""
-        if self._stack is not None:
+        """Open the resources and become the app of this task.
+
+        Raises:
+            UsageError: The app is entered already, or a resource cannot be opened.
+        """
+        if self._is_open:
             msg = "the app is entered already: use one 'async with' for its life"
             raise UsageError(msg, code="app_entered")
-        stack = AsyncExitStack()
+        self._is_open = True
         try:
-            for kind, factory in self._factories.items():
-                self._resources[kind] = await _opened(factory, stack)
+            await asyncio.to_thread(_read_releases, tuple(self.agents.values()))
+            await self._resources.open()
         except BaseException:
-            await stack.aclose()
-            self._resources.clear()
+            self._is_open = False
             raise
-        self._stack = stack
         self._outer = SCOPE.get()
         SCOPE.set(self)
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
-        """Cancel what still runs, close the resources in reverse order."""
-        SCOPE.set(cast("Any", self._outer))
-        for task in tuple(self._runs):
-            task.cancel()
-        if self._runs:
-            await asyncio.wait(tuple(self._runs))
-        stack, self._stack = self._stack, None
+        """Cancel the runs that are left, close the resources in reverse order."""
+        SCOPE.set(self._outer)
+        self._is_open = False
         try:
-            if stack is not None:
-                await stack.aclose()
+            while left := [task for task in self._runs if not task.done()]:
+                for task in left:
+                    task.cancel()
+                # One that swallows its cancellation is asked again, at the latest by its deadline.
+                await asyncio.wait(left, timeout=CANCEL_GRACE)
         finally:
-            self._resources.clear()
             if self._executor is not None:
                 self._executor.shutdown(wait=False, cancel_futures=True)
                 self._executor = None
+            await self._resources.close(kind, error, trace)
+
+    def open_in_memory(self, *, allows_effects: bool) -> Self:
+        """Be open at once, for calls that nobody has entered an app for.
+
+        Args:
+            allows_effects: Whether tools that are not `readonly` may run.
+
+        Raises:
+            UsageError: The app has resources, which only `async with` opens (code `has_resources`).
+        """
+        if self._resources:
+            msg = "the app has resources to open: enter it by 'async with'"
+            raise UsageError(msg, code="has_resources")
+        self._steps.allows_effects = allows_effects
+        self._is_open = True
+        return self
+
+    def close_in_memory(self) -> None:
+        """Take no more calls, and ask the runs that are left to end."""
+        self._is_open = False
+        for task in self._runs:
+            task.cancel()
 
     def start(self, agent: Agent[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """Start a run in a task of its own.
 
         Raises:
             InputError: The arguments break the agent's contract.
-            UsageError: The agent waits, and this app has no store (code `no_store`).
+            UsageError: The app is not entered (code `app_not_entered`), or the agent waits, and
+                this app has no store (code `no_store`).
         """
         return self.start_as(ANYBODY, agent, *args, **kwargs)
 
@@ -216,30 +189,35 @@ class App:
         self, principal: Principal, agent: Agent[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Run[R]:
         """Start a run on somebody's behalf; see `start`."""
-        call = agent(*args, **kwargs)
-        return self._start(call, principal)
+        return self._start(agent(*args, **kwargs), principal)
 
-    def start_json(self, agent: Agent[..., R], document: JsonValue, *, principal: Principal = ANYBODY) -> Run[R]:
-        """Start a run with an input document from outside.
+    def start_json(
+        self, agent: Agent[..., R], document: JsonValue, *, principal: Principal = ANYBODY
+    ) -> Run[R]:
+        """Start a run with an input document from outside; see `start`.
 
         Raises:
             InputError: The document breaks the agent's contract; names the JSON pointer.
         """
-        arguments = agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
+        subject = f"the input of {agent.about.subject}"
+        arguments = agent.signature.decode(document, subject=subject)
         return self._start(Call(agent, arguments), principal, is_judged=True)
 
     def issue(self, deferred: Deferred[R_co]) -> Generator[object, object, R_co]:
-        """Answer a call that is awaited in this app, outside of every body: run it in the task that awaits."""
-        if not isinstance(deferred, Call):
-            msg = f"{deferred!r} was awaited outside of a workflow or a body: compose agents inside one of them"
-            raise UsageError(msg, code="not_a_call")
-        call = cast("Call[R_co]", deferred)
-        context, effect = self._prepared(call, ANYBODY, is_judged=False)
-        return self._awaited(context, effect).__await__()  # type: ignore[return-value]  # of the call's own type
+        """Answer a call that is awaited in this app, outside of every body, in the awaiting task.
 
-    def forbid_effects(self) -> None:
-        """Let only `readonly` tools run from now on."""
-        self._allows_effects = False
+        Raises:
+            UsageError: It is no call of an agent (code `not_a_call`); else see `start`.
+        """
+        if not isinstance(deferred, Call):
+            msg = (
+                f"{deferred!r} was awaited outside of a workflow or a body: "
+                "compose agents inside one of them"
+            )
+            raise UsageError(msg, code="not_a_call")
+        context, effect = self._prepared(deferred, ANYBODY, is_judged=False)
+        # The answer is of the call's own type, which no checker can follow through an engine.
+        return self._awaited(context, effect).__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
@@ -265,33 +243,59 @@ class App:
         self, call: Call[Any], principal: Principal, *, is_judged: bool
     ) -> tuple[RunContext, CallEffect]:
         agent, arguments = call.agent, call.arguments
-        if agent.fallbacks or agent.caught:
-            msg = f"{agent!r} is configured for a step (or_else, catching): start the agent itself, or a workflow"
+        if not self._is_open:
+            msg = f"{agent.name!r} was called in an app that is not entered: use 'async with app:'"
+            raise UsageError(msg, code="app_not_entered")
+        if not agent.is_single:
+            msg = (
+                f"{agent!r} is configured for a step (or_else, catching): "
+                "start the agent itself, or a workflow"
+            )
             raise UsageError(msg, code="configured_agent")
-        if isinstance(agent, Workflow) and agent.waiting:
-            msg = f"{agent.name!r} waits in step {agent.waiting[0]!r}, and runs in memory do not: give the app a store"
-            raise UsageError(msg, code="no_store")
+        if id(agent.about) not in self._admitted:
+            self._admit(agent)
         if not is_judged and not agent.signature.is_exact(arguments):
-            arguments = agent.signature.accept(arguments, subject=f"the input of {agent.about.subject}")
+            subject = f"the input of {agent.about.subject}"
+            arguments = agent.signature.accept(arguments, subject=subject)
         context = RunContext(self._around, principal, self._random.getrandbits(128))
         return context, CallEffect(agent.name, agent, arguments, agent.about.where)
+
+    def _admit(self, agent: AnyAgent) -> None:
+        """Refuse what cannot come to its end, before anything of it runs; looked at once."""
+        for unit in _all_of(agent):
+            if isinstance(unit, Workflow) and unit.waiting:
+                msg = (
+                    f"{unit.name!r} waits in step {unit.waiting[0]!r}, and runs in memory do not: "
+                    "give the app a store"
+                )
+                raise UsageError(msg, code="no_store")
+            _check_pools(unit)
+        self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
     async def _awaited(self, context: RunContext, effect: CallEffect) -> object:
         found = await self._bounded(context, effect)
         return found.value if type(found) is Marked else found
 
     async def _bounded(self, context: RunContext, effect: CallEffect) -> object:
+        if effect.unit.span_head is None:
+            await asyncio.to_thread(_read_releases, (effect.unit,))
         outer = SCOPE.get()
         try:
-            return await within(self._working_time, self._engine.call(context, effect))
-        except OutOfTimeError:
+            return await within(
+                self._working_time,
+                self._engine.call(context, effect),
+                context.now_ns,
+                context.started_ns,
+            )
+        except OutOfTimeError as over:
             raise StepError(
-                f"the run of {effect.unit.name!r} worked longer than its {self._working_time:g} seconds",
+                f"the run of {effect.unit.name!r} worked longer than its "
+                f"{self._working_time:g} seconds",
                 step=effect.key,
                 code="deadline",
                 error_class=ErrorClass.DEADLINE,
                 where=effect.where,
-            ) from None
+            ) from over.__cause__
         finally:
             SCOPE.set(outer)
 
@@ -301,45 +305,92 @@ class App:
         return self._executor
 
 
-async def _opened(factory: Callable[[], object], stack: AsyncExitStack) -> object:
-    """Open one resource; a slow plain function runs in a thread, so that the loop stays free."""
-    found = factory() if inspect.iscoroutinefunction(factory) else await asyncio.to_thread(factory)
-    if inspect.isawaitable(found):
-        found = await found
-    if hasattr(found, "__aenter__"):
-        return await stack.enter_async_context(cast("Any", found))
-    if hasattr(found, "__enter__"):
-        opened = await asyncio.to_thread(cast("Any", found).__enter__)
-        stack.push_async_callback(asyncio.to_thread, cast("Any", found).__exit__, None, None, None)
-        return opened
-    return found
+def _all_of(agent: AnyAgent) -> Iterator[AnyAgent]:
+    """An agent and everything that its runs may call, at any depth; each object once."""
+    pending, seen = [agent], set[int]()
+    while pending:
+        unit = pending.pop()
+        if id(unit) in seen:
+            continue
+        seen.add(id(unit))
+        yield unit
+        pending.extend((*unit.granted, *unit.fallbacks))
+        if isinstance(unit, Workflow):
+            pending.extend(unit.units.values())
 
 
-def _unique(agents: Sequence[AnyAgent]) -> dict[str, AnyAgent]:
-    found: dict[str, AnyAgent] = {}
+def _by_name(agents: Iterable[AnyAgent]) -> dict[str, AnyAgent]:
+    """The app's agents by name.
+
+    Raises:
+        DeclarationError: A name means two agents.
+    """
+    given: dict[str, AnyAgent] = {}
     for agent in agents:
-        reachable = agent.reachable() if isinstance(agent, Workflow) else {}
-        for name, unit in {agent.name: agent, **reachable}.items():
-            known = found.setdefault(name, unit)
-            if known.about is not unit.about:
-                message = f"two agents are called {name!r} ({known.about.where} and {unit.about.where}): give one another name="
-                raise DeclarationError("the app", [Problem(code="repeated_name", message=message)])
-    return found
+        if given.setdefault(agent.name, agent) is not agent:
+            raise _repeated_name(given[agent.name], agent)
+    known = dict(given)
+    for agent in given.values():
+        for unit in _all_of(agent):
+            other = known.setdefault(unit.name, unit)
+            is_same = (
+                other.signature is unit.signature and other.about.function is unit.about.function
+            )
+            if not is_same:
+                raise _repeated_name(other, unit)
+    return given
 
+
+def _repeated_name(first: AnyAgent, second: AnyAgent) -> DeclarationError:
+    message = (
+        f"two agents are called {first.name!r} ({first.about.where} and {second.about.where}): "
+        "give one another name="
+    )
+    return DeclarationError("the app", [Problem(code="repeated_name", message=message)])
+
+
+def _check_pools(unit: AnyAgent) -> None:
+    """Refuse a call that holds a slot of a pool while a call below it waits for another one.
+
+    Raises:
+        DeclarationError: Code `nested_pool`.
+    """
+    if unit.about.pool is None:
+        return
+    for below in _all_of(unit):
+        if below is not unit and below.about.pool == unit.about.pool:
+            message = (
+                f"{unit.about.subject} holds a slot of pool {unit.about.pool!r} while "
+                f"{below.about.subject} waits for one, so that a full pool would wait for itself: "
+                "put them into different pools"
+            )
+            problem = Problem(code="nested_pool", message=message, where=unit.about.where)
+            raise DeclarationError("the app", [problem])
+
+
+def _read_releases(agents: Iterable[AnyAgent]) -> None:
+    """Make the releases of agents and all they call, which reads their sources."""
+    for agent in agents:
+        for unit in _all_of(agent):
+            assert unit.head.release
 
 
 class _Outside:
-    """Answers calls that are made outside of every app: in memory, and without effects."""
+    """Answers calls that are made outside of every app: in memory, and without effects.
+
+    Each event loop has an app of its own, since what an app holds belongs to one loop.
+    """
 
     def __init__(self) -> None:
-        self._app: App | None = None
+        self._apps: WeakKeyDictionary[asyncio.AbstractEventLoop, App] = WeakKeyDictionary()
 
     def issue(self, deferred: Deferred[R_co]) -> Generator[object, object, R_co]:
-        """Run a call in an app of our own that holds no resources and opens none."""
-        if self._app is None:
-            self._app = App()
-            self._app.forbid_effects()
-        return self._app.issue(deferred)
+        """Run a call in the running loop's app."""
+        loop = asyncio.get_running_loop()
+        app = self._apps.get(loop)
+        if app is None:
+            app = self._apps[loop] = App().open_in_memory(allows_effects=False)
+        return app.issue(deferred)
 
 
 Outside.scope = _Outside()

@@ -8,7 +8,7 @@ from fishplate.core.errors import JsonValue
 
 Document = dict[str, JsonValue] | bool
 
-NAMES: Final = ("a", "b", "c")
+NAMES: Final[tuple[str, ...]] = ("a", "b", "c")
 WORDS: Final = ("", "a", "b", "ab", "aab", "2024-02-29", "x-a")
 PATTERNS: Final = ("^a", "b$", "^a+$", "^[ab]*$", "^x-")
 
@@ -74,10 +74,11 @@ def _leaves() -> st.SearchStrategy[Document]:
 
 
 @st.composite
-def _objects(draw: st.DrawFn, inner: st.SearchStrategy[Document]) -> Document:
-    properties = draw(st.dictionaries(st.sampled_from(NAMES), inner, max_size=3))
+def _objects(draw: st.DrawFn, inner: st.SearchStrategy[JsonValue]) -> Document:
+    names: st.SearchStrategy[str] = st.sampled_from(NAMES)
+    properties: dict[str, JsonValue] = draw(st.dictionaries(names, inner, max_size=3))
     schema: dict[str, JsonValue] = {"type": "object", "properties": properties}
-    schema["required"] = sorted(draw(st.sets(st.sampled_from(NAMES), max_size=2)))
+    schema["required"] = [*sorted(draw(st.sets(names, max_size=2)))]
     options: dict[str, st.SearchStrategy[JsonValue]] = {
         "additionalProperties": st.one_of(st.just(False), inner),
         "patternProperties": st.dictionaries(st.just("^x-"), inner, min_size=1, max_size=1),
@@ -93,7 +94,7 @@ def _objects(draw: st.DrawFn, inner: st.SearchStrategy[Document]) -> Document:
 
 
 @st.composite
-def _arrays(draw: st.DrawFn, inner: st.SearchStrategy[Document]) -> Document:
+def _arrays(draw: st.DrawFn, inner: st.SearchStrategy[JsonValue]) -> Document:
     schema: dict[str, JsonValue] = {"type": "array"}
     options: dict[str, st.SearchStrategy[JsonValue]] = {
         "items": inner,
@@ -108,7 +109,7 @@ def _arrays(draw: st.DrawFn, inner: st.SearchStrategy[Document]) -> Document:
     return schema
 
 
-def _compounds(inner: st.SearchStrategy[Document]) -> st.SearchStrategy[Document]:
+def _compounds(inner: st.SearchStrategy[JsonValue]) -> st.SearchStrategy[Document]:
     several = st.lists(inner, min_size=1, max_size=3)
     return st.one_of(
         _objects(inner),

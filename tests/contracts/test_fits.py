@@ -1,18 +1,16 @@
 """Whether one schema fits another: labelled pairs, laws, and what a refusal tells."""
 
-import re
-from datetime import datetime
 from typing import Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, FormatChecker
 
 from fishplate.contracts.fits import fits, overlap, overlaps, uncovered, unsatisfiable
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.witness import hints_of, proposals
 from fishplate.core.errors import DeclarationError, JsonValue
+from tests.contracts.independent import accepts
 from tests.contracts.pairs import (
     HUMAN,
     INTEGER,
@@ -30,23 +28,6 @@ from tests.contracts.pairs import (
 from tests.contracts.schemas import documents, pairs, values
 
 MOST_UNPROVEN: Final = 4
-
-
-FORMATS: Final = FormatChecker()
-
-
-@FORMATS.checks("date-time", raises=ValueError)
-def is_date_time(value: object) -> bool:
-    """Check a date with a time and an offset; the validator's own check is an optional package."""
-    if not isinstance(value, str):
-        return True
-    shape = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
-    return bool(re.fullmatch(shape, value)) and datetime.fromisoformat(value) is not None
-
-
-def accepts(document: Document, value: JsonValue) -> bool:
-    """What an independent validator says, with formats checked."""
-    return Draft202012Validator(document, format_checker=FORMATS).is_valid(value)
 
 
 def directions(pair: Pair) -> list[tuple[Document, Document, bool]]:
@@ -91,7 +72,7 @@ def test_shows_a_counterexample_for_every_labelled_break(pair: Pair) -> None:
 
 
 @given(pairs(), st.lists(values, max_size=12))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_agrees_with_every_value(pair: tuple[Document, Document], samples: list[JsonValue]) -> None:
     """No value contradicts a verdict, as an independent validator judges it."""
     producer, consumer = pair

@@ -1,20 +1,27 @@
-"""An agent: a contract plus a behaviour. Calling one gives a deferred call; awaiting that asks whoever is in charge."""
+"""An agent: a contract plus a behaviour.
+
+Calling one gives a deferred call; awaiting that asks whoever is in charge.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from fishplate.contracts.contract import Contract
 from fishplate.contracts.fits import Fit, fits
+from fishplate.contracts.identity import accepted_fingerprint
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.signature import Signature
 from fishplate.core.call import RECORDER, Deferred
-from fishplate.core.errors import DeclarationError, Problem, ProblemList
+from fishplate.core.errors import DeclarationError, JsonValue, Problem, ProblemList
 from fishplate.core.events import SpanHead, SpanKind
 from fishplate.core.outcome import DeclaredError
-from fishplate.releases.fingerprint import Release, code_digest
+from fishplate.core.source import user_location
+from fishplate.releases.code import code_digest
+from fishplate.releases.fingerprint import Release
 from fishplate.resilience.policy import Policy
 from fishplate.tools.effect import EffectDeclaration
 
@@ -30,6 +37,7 @@ E3 = TypeVar("E3", bound=DeclaredError)
 
 Kind: TypeAlias = Literal["async", "thread", "inline", "plan"]
 NO_POLICY: Final = Policy()
+_NAME: Final = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +48,7 @@ class Description:
         name: Unique in an app.
         version: Semantic version, the author's word.
         kind: How the behaviour runs: awaited, in the thread pool, inline, or as a plan.
-        function: The behaviour; for a plan the function that was recorded.
+        function: The behaviour, called by position; for a plan the function that was recorded.
         tools: Tools that the body may call.
         agents: Agents that the body may call.
         errors: Errors that the contract declares.
@@ -48,6 +56,10 @@ class Description:
         pool: Named bulkhead that its calls share.
         where: `file:line` of its source.
         text: First paragraph of its docstring.
+        contract: The published contract, if it is not the one of the signature.
+        behaviour: What belongs to the release beside the code.
+        step_policies: How a plan's steps are protected, by path of the step.
+        source: The function as its author wrote it, if `function` is an adapter around it.
     """
 
     name: str
@@ -63,7 +75,14 @@ class Description:
     pool: str | None = None
     text: str = ""
     contract: Contract | None = None
-    behaviour: Mapping[str, Any] = field(default_factory=dict)
+    behaviour: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    step_policies: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    source: Callable[..., Any] | None = None
+
+    @property
+    def written(self) -> Callable[..., Any]:
+        """The function whose source says what the agent does."""
+        return self.source or self.function
 
     @property
     def subject(self) -> str:
@@ -85,10 +104,11 @@ class Agent(Generic[P, R_co]):
         is_bare: No policy and no pool stands between a call and the behaviour.
         is_single: A call is one attempt: no fallback answers, and no error becomes a value.
         is_direct: A bare call is nothing but the await of the behaviour.
-        assumed: Why edges into the step that are not proven are let through; they are checked at run time.
+        assumed: Why edges into the step that are not proven are let through; they are checked when
+            they run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a step may say about its agent, keyword-only
         self,
         about: Description,
         *,
@@ -115,7 +135,7 @@ class Agent(Generic[P, R_co]):
         self.is_single = not (fallbacks or caught)
         self.is_direct = self.is_bare and about.kind == "async" and about.effect is None
         self.__name__ = about.name
-        self.__doc__ = about.function.__doc__
+        self.__doc__ = about.written.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R_co]:
         """A deferred call: await it, or hand it to a composition.
@@ -135,11 +155,17 @@ class Agent(Generic[P, R_co]):
         return call
 
     @overload
-    def or_else(self: Callable[[], Awaitable[R]], other: Callable[[], Awaitable[R]]) -> Agent[P, R_co]: ...
+    def or_else(
+        self: Callable[[], Awaitable[R]], other: Callable[[], Awaitable[R]]
+    ) -> Agent[P, R_co]: ...
     @overload
-    def or_else(self: Callable[[A], Awaitable[R]], other: Callable[[A], Awaitable[R]]) -> Agent[P, R_co]: ...
+    def or_else(
+        self: Callable[[A], Awaitable[R]], other: Callable[[A], Awaitable[R]]
+    ) -> Agent[P, R_co]: ...
     @overload
-    def or_else(self: Callable[[A, B], Awaitable[R]], other: Callable[[A, B], Awaitable[R]]) -> Agent[P, R_co]: ...
+    def or_else(
+        self: Callable[[A, B], Awaitable[R]], other: Callable[[A, B], Awaitable[R]]
+    ) -> Agent[P, R_co]: ...
     @overload
     def or_else(
         self: Callable[[A, B, C], Awaitable[R]], other: Callable[[A, B, C], Awaitable[R]]
@@ -150,32 +176,24 @@ class Agent(Generic[P, R_co]):
         Arguments go over by position. The answer is marked as degraded.
 
         Raises:
-            DeclarationError: `other` does not take what this agent takes, or its answer does not fit.
+            DeclarationError: `other` does not take what this agent takes, or its answer does not
+                fit.
         """
         fallback = expect_agent(other, f"the fallback of {self.name!r}")
         problems = ProblemList(f"{self.name}.or_else({fallback.name})")
-        mine, theirs = self.signature.parameters, fallback.signature.parameters
-        if len(mine) != len(theirs):
-            message = f"{fallback.name!r} takes {len(theirs)} arguments and {self.name!r} {len(mine)}"
-            problems.add(Problem(code="mismatched_fallback", message=message, where=fallback.about.where))
-        for own, other_one in zip(mine, theirs, strict=False):
-            verdict = fits(own.shape.gives, other_one.shape.takes)
-            if verdict.verdict != "fits":
-                message = f"{fallback.name!r} does not take every {own.name!r} that {self.name!r} takes: {verdict.reason}"
-                problems.add(misfit("mismatched_fallback", message, verdict, fallback.about.where))
-        verdict = fits(fallback.output.gives, self.signature.output.gives)
-        if verdict.verdict != "fits":
-            message = f"the answer of {fallback.name!r} is not an answer of {self.name!r}: {verdict.reason}"
-            problems.add(misfit("mismatched_fallback", message, verdict, fallback.about.where))
+        for problem in _fallback_problems(self, fallback):
+            problems.add(problem)
         problems.raise_if_any()
-        return self._with(fallbacks=(*self.fallbacks, fallback))
+        return self.variant(fallbacks=(*self.fallbacks, fallback))
 
     @overload
     def catching(self, first: type[E1], /) -> Agent[P, R_co | E1]: ...
     @overload
     def catching(self, first: type[E1], second: type[E2], /) -> Agent[P, R_co | E1 | E2]: ...
     @overload
-    def catching(self, first: type[E1], second: type[E2], third: type[E3], /) -> Agent[P, R_co | E1 | E2 | E3]: ...
+    def catching(
+        self, first: type[E1], second: type[E2], third: type[E3], /
+    ) -> Agent[P, R_co | E1 | E2 | E3]: ...
     def catching(self, *errors: type[DeclaredError]) -> Agent[P, Any]:
         """The same agent, with declared errors as members of its output, to be routed.
 
@@ -189,22 +207,26 @@ class Agent(Generic[P, R_co]):
                     f"{self.name!r} does not declare {error.__name__!r} (declared: {declared}): "
                     f"add it to errors=[...] of the agent"
                 )
-                problem = Problem(code="undeclared_error", message=message, where=self.about.where)
+                where = user_location()
+                problem = Problem(code="undeclared_error", message=message, where=where)
                 raise DeclarationError(f"{self.name}.catching({error.__name__})", [problem])
-        return self._with(caught=(*self.caught, *errors))
+        return self.variant(caught=(*self.caught, *errors))
 
     def using(self, policy: Policy) -> Agent[P, R_co]:
         """The same agent under another policy."""
-        return self._with(policy=policy)
+        return self.variant(policy=policy)
 
     def named(self, name: str) -> Agent[P, R_co]:
         """The same agent; its step is called `name`."""
         check_name(name, f"{self.name}.named({name!r})")
-        return self._with(step_name=name)
+        return self.variant(step_name=name)
 
     def assuming(self, reason: str) -> Agent[P, R_co]:
-        """The same agent; what its edges cannot prove is let through for `reason` and checked at run time."""
-        return self._with(assumed=reason)
+        """The same agent; edges into it that are not proven are let through for `reason`.
+
+        They are checked when they run.
+        """
+        return self.variant(assumed=reason)
 
     @property
     def output(self) -> Shape[Any]:
@@ -239,10 +261,16 @@ class Agent(Generic[P, R_co]):
 
     @property
     def head(self) -> SpanHead:
-        """What all spans of this agent share; made on first use, since a fingerprint reads sources."""
+        """What all its spans share; made on first use, since a fingerprint reads sources."""
         if self.span_head is None:
             about = self.about
-            kind: SpanKind = "tool" if about.effect is not None else "workflow" if about.kind == "plan" else "agent"
+            kind: SpanKind = (
+                "tool"
+                if about.effect is not None
+                else "workflow"
+                if about.kind == "plan"
+                else "agent"
+            )
             self.span_head = SpanHead(kind, self.name, self.release.label)
         return self.span_head
 
@@ -251,15 +279,22 @@ class Agent(Generic[P, R_co]):
         """What a body of this agent may call."""
         return (*self.about.tools, *self.about.agents)
 
-    def _with(self, **changes: Any) -> Agent[P, R_co]:  # noqa: ANN401 -- the constructor's own keywords
+    def variant(self, **changes: Any) -> Agent[P, R_co]:
+        """The same agent with some of the constructor's settings changed."""
         settings: dict[str, Any] = {
+            "about": self.about,
             "policy": self.policy,
             "fallbacks": self.fallbacks,
             "caught": self.caught,
             "step_name": self.step_name,
             "assumed": self.assumed,
         }
-        return type(self)(self.about, **{**settings, **changes})
+        found = type(self)(**{**settings, **changes})
+        if not changes.keys() & {"about", "policy", "fallbacks", "plan", "units"}:
+            # The same release; it costs a fingerprint, and a body may configure at every call.
+            found._release = self._release  # noqa: SLF001 -- of its own class
+            found.span_head = self.span_head
+        return found
 
     def __repr__(self) -> str:
         return f"<{self.about.subject} {self.about.version}>"
@@ -291,7 +326,8 @@ def expect_agent(found: object, role: str) -> AnyAgent:
         return cast("AnyAgent", found)
     name = getattr(found, "__name__", type(found).__name__)
     message = f"{role} is not an agent but {name!r}: decorate it with @agent or @tool"
-    raise DeclarationError(role, [Problem(code="not_an_agent", message=message)])
+    problem = Problem(code="not_an_agent", message=message, where=user_location())
+    raise DeclarationError(role, [problem])
 
 
 def check_name(name: str, subject: str) -> None:
@@ -300,12 +336,15 @@ def check_name(name: str, subject: str) -> None:
     Raises:
         DeclarationError: The name is not 1 to 64 letters, digits, `_` or `-`.
     """
-    if not (0 < len(name) <= 64 and name.isascii() and name.replace("_", "").replace("-", "").isalnum()):  # noqa: PLR2004 -- stated in the message
+    if not _NAME.fullmatch(name):
         message = f"the name {name!r} is not 1 to 64 ASCII letters, digits, '_' or '-'"
-        raise DeclarationError(subject, [Problem(code="bad_name", message=message)])
+        problem = Problem(code="bad_name", message=message, where=user_location())
+        raise DeclarationError(subject, [problem])
 
 
-def misfit(code: str, message: str, verdict: Fit, where: str | None, step: str | None = None) -> Problem:
+def misfit(
+    code: str, message: str, verdict: Fit, where: str | None, step: str | None = None
+) -> Problem:
     """The problem that a verdict stands for, with its counterexample."""
     return Problem(
         code=code,
@@ -318,26 +357,64 @@ def misfit(code: str, message: str, verdict: Fit, where: str | None, step: str |
     )
 
 
+def _fallback_problems(primary: AnyAgent, fallback: AnyAgent) -> Iterator[Problem]:
+    """Why an agent cannot answer in another one's place."""
+    code = "mismatched_fallback"
+    mine, theirs = primary.signature.parameters, fallback.signature.parameters
+    if fallback.fallbacks or fallback.caught:
+        message = (
+            f"{fallback.name!r} is configured itself: write the chain flat, "
+            "a.or_else(b).or_else(c), and catch what is left at its end"
+        )
+        yield Problem(code=code, message=message, where=user_location())
+    if len(mine) != len(theirs):
+        message = (
+            f"{fallback.name!r} takes {len(theirs)} arguments and {primary.name!r} {len(mine)}"
+        )
+        yield Problem(code=code, message=message, where=user_location())
+    for own, other in zip(mine, theirs, strict=False):
+        verdict = fits(own.shape.gives, other.shape.takes)
+        if verdict.verdict != "fits":
+            message = (
+                f"{fallback.name!r} does not take every {own.name!r} that {primary.name!r} takes: "
+                f"{verdict.reason}"
+            )
+            yield misfit(code, message, verdict, user_location())
+    verdict = fits(fallback.signature.output.gives, primary.signature.output.gives)
+    if verdict.verdict != "fits":
+        message = (
+            f"the answer of {fallback.name!r} is not an answer of {primary.name!r}: "
+            f"{verdict.reason}"
+        )
+        yield misfit(code, message, verdict, user_location())
+
+
 def _release_of(agent: AnyAgent) -> Release:
     about = agent.about
     contract = agent.contract
     children = {child.name: child.release for child in (*agent.granted, *agent.fallbacks)}
-    behaviour = {
+    behaviour: dict[str, JsonValue] = {
         "kind": about.kind,
-        "code": None if about.kind == "plan" else code_digest(about.function, package=about.version),
+        "code": None if about.kind == "plan" else code_digest(about.written),
         "effect": None if about.effect is None else about.effect.to_json(),
-        "grants": sorted(child.name for child in agent.granted),
+        "grants": list[JsonValue](sorted(child.name for child in agent.granted)),
         **about.behaviour,
     }
     return Release.of(
         agent.name,
         about.version,
         contract={
-            "input": contract.input.shape_fingerprint,
-            "output": contract.output.shape_fingerprint,
-            "errors": {code: schema.shape_fingerprint for code, schema in sorted(contract.errors.items())},
+            "input": accepted_fingerprint(contract.input.json),
+            "output": accepted_fingerprint(contract.output.json),
+            "errors": {
+                code: accepted_fingerprint(schema.json) for code, schema in contract.errors.items()
+            },
         },
         behaviour=behaviour,
-        policy={"policy": agent.policy.to_json(), "fallbacks": [one.name for one in agent.fallbacks]},
+        policy={
+            "policy": agent.policy.to_json(),
+            "fallbacks": [one.name for one in agent.fallbacks],
+            "steps": dict(about.step_policies),
+        },
         children=children,
     )

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
-from fishplate.agents.agent import (
-    NO_POLICY,
-    Agent,
-    AnyAgent,
-    Description,
-    Kind,
-    check_name,
-    expect_agent,
-    misfit,
+from fishplate.agents.agent import NO_POLICY, Agent, AnyAgent, Description, expect_agent
+from fishplate.agents.declaration import (
+    by_position,
+    check_grants,
+    check_output,
+    check_published,
+    check_version,
+    first_paragraph,
+    kind_of,
+    name_of,
+    published_contract,
+    read_signature,
 )
-from fishplate.agents.grants import ungranted_calls
 from fishplate.contracts.contract import Contract
-from fishplate.contracts.versions import parse_version
-from fishplate.contracts.fits import fits, overlaps
-from fishplate.contracts.shape import Shape
-from fishplate.contracts.signature import Signature
 from fishplate.core.errors import DeclarationError, Problem, ProblemList
 from fishplate.core.outcome import DeclaredError
-from fishplate.core.source import location
+from fishplate.core.source import location, user_location, user_names
 from fishplate.resilience.policy import Policy
 from fishplate.tools.effect import EFFECTS, Effect, EffectDeclaration
 
@@ -34,19 +31,35 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentDecorator:
-    """What `@agent(...)` gives: makes an agent of an async or a plain function."""
+    """What `@agent(...)` and `@tool(...)` give: makes an agent of an async or a plain function.
 
-    def __init__(self, declare: Callable[[Callable[..., Any], Mapping[str, object]], AnyAgent]) -> None:
-        self._declare = declare
+    Its attributes are the words of the decorator; see `agent` and `tool`.
+    """
+
+    name: str | None
+    version: str
+    tools: Sequence[AnyAgent] = ()
+    agents: Sequence[AnyAgent] = ()
+    errors: Sequence[type[DeclaredError]]
+    policy: Policy
+    pool: str | None
+    inline: bool
+    contract: Contract | str | Path | None = None
+    effect: EffectDeclaration | None = None
 
     @overload
     def __call__(self, function: Callable[P, Awaitable[R]], /) -> Agent[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Agent[P, R]: ...
     def __call__(self, function: Callable[..., Any], /) -> AnyAgent:
-        """Declare the function."""
-        return self._declare(function, sys._getframe(1).f_locals)  # noqa: SLF001 -- names that annotations may use
+        """Declare the function.
+
+        Raises:
+            DeclarationError: Something does not fit; holds every problem that was found.
+        """
+        return _declare(function, self, user_names())
 
 
 @overload
@@ -78,6 +91,22 @@ def agent(
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    contract: Contract | str | Path | None = None,
+) -> Agent[P, R]: ...
+@overload
+def agent(
+    function: Callable[P, R],
+    /,
+    *,
+    name: str,
+    version: str = "0.0.0",
+    tools: Sequence[AnyAgent] = (),
+    agents: Sequence[AnyAgent] = (),
+    errors: Sequence[type[DeclaredError]] = (),
+    policy: Policy = NO_POLICY,
+    pool: str | None = None,
+    inline: bool = False,
+    contract: Contract | str | Path | None = None,
 ) -> Agent[P, R]: ...
 def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     function: Callable[..., Any] | None = None,
@@ -96,40 +125,36 @@ def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     """Make an agent of a function; its annotations are its contract.
 
     Args:
-        function: Async, or plain (then it runs in the app's bounded thread pool). A bound method needs `name=`.
+        function: Async, or plain (then it runs in the app's bounded thread pool); a bound method
+            too, given with `name=`.
         name: Unique in an app; the function's name by default.
         version: Semantic version of the behaviour, the author's word.
         tools: Tools that the body may call.
         agents: Agents that the body may call.
-        errors: Errors that belong to the contract; a body raises them, `catching` makes them values.
+        errors: Errors that belong to the contract; a body raises them, `catching` makes them
+            values.
         policy: How calls are protected.
         pool: Named bulkhead that the calls share.
-        inline: Run a plain function on the event loop; for rules that neither wait nor compute for long.
-        contract: The published contract, or the JSON or YAML file that holds it; the annotations must fit it.
+        inline: Run a plain function on the event loop; for rules that neither wait nor compute
+            for long.
+        contract: The published contract, or the JSON or YAML file that holds it; the annotations
+            must fit it.
 
     Raises:
         DeclarationError: Something does not fit; holds every problem that was found.
     """
-
-    def declare(found: Callable[..., Any], local: Mapping[str, object]) -> AnyAgent:
-        return _declare(
-            found,
-            local,
-            name=name,
-            version=version,
-            tools=tools,
-            agents=agents,
-            errors=errors,
-            policy=policy,
-            pool=pool,
-            inline=inline,
-            contract=contract,
-            effect=None,
-        )
-
-    if function is None:
-        return AgentDecorator(declare)
-    return declare(function, sys._getframe(1).f_locals)  # noqa: SLF001 -- names that annotations may use
+    decorator = AgentDecorator(
+        name=name,
+        version=version,
+        tools=tools,
+        agents=agents,
+        errors=errors,
+        policy=policy,
+        pool=pool,
+        inline=inline,
+        contract=contract,
+    )
+    return decorator if function is None else decorator(function)
 
 
 @overload
@@ -149,9 +174,42 @@ def tool(
     inline: bool = False,
 ) -> AgentDecorator: ...
 @overload
-def tool(function: Callable[..., object], /) -> NoReturn: ...
+def tool(
+    function: Callable[P, Awaitable[R]],
+    /,
+    *,
+    effect: Effect,
+    scopes: Sequence[str] = (),
+    name: str,
+    version: str = "0.0.0",
+    errors: Sequence[type[DeclaredError]] = (),
+    key_ttl: float | None = None,
+    key_caches: Literal["all", "success"] = "all",
+    business_key: Sequence[str] = (),
+    business_window: float = 2_592_000,
+    policy: Policy = NO_POLICY,
+    pool: str | None = None,
+) -> Agent[P, R]: ...
+@overload
+def tool(
+    function: Callable[P, R],
+    /,
+    *,
+    effect: Effect,
+    scopes: Sequence[str] = (),
+    name: str,
+    version: str = "0.0.0",
+    errors: Sequence[type[DeclaredError]] = (),
+    key_ttl: float | None = None,
+    key_caches: Literal["all", "success"] = "all",
+    business_key: Sequence[str] = (),
+    business_window: float = 2_592_000,
+    policy: Policy = NO_POLICY,
+    pool: str | None = None,
+    inline: bool = False,
+) -> Agent[P, R]: ...
 def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
-    function: Callable[..., object] | None = None,
+    function: Callable[..., Any] | None = None,
     /,
     *,
     effect: Effect | None = None,
@@ -166,12 +224,13 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     policy: Policy = NO_POLICY,
     pool: str | None = None,
     inline: bool = False,
-) -> AgentDecorator:
+) -> AnyAgent | AgentDecorator:
     """Make a tool of a function: a contract plus a declared effect.
 
     Args:
-        function: Not to be given: a tool without a declared effect is refused.
-        effect: What may be repeated after a lost answer; see `EffectDeclaration`. It has to be said.
+        function: As for `agent`.
+        effect: What may be repeated after a lost answer; see `EffectDeclaration`. It has to be
+            said: a tool without an effect is refused.
         scopes: Data scopes that it touches, e.g. `orders:write`.
         name: Unique in an app; the function's name by default.
         version: Semantic version of the behaviour.
@@ -187,173 +246,72 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     Raises:
         DeclarationError: Something does not fit; holds every problem that was found.
     """
-
-    def declare(found: Callable[..., Any], local: Mapping[str, object]) -> AnyAgent:
-        if effect is None:
-            name_, where = found.__name__, location(found)
-            message = f"tool {name_!r} declares no effect: say effect=, one of {', '.join(EFFECTS)}"
-            raise DeclarationError(f"tool {name_!r}", [Problem(code="no_effect", message=message, where=where)])
-        declaration = EffectDeclaration(
+    if effect is None:
+        name = name or getattr(function, "__name__", None)
+        subject = "a tool" if name is None else f"tool {name!r}"
+        message = f"{subject} declares no effect: say effect=, one of {', '.join(EFFECTS)}"
+        where = user_location() if function is None else location(function)
+        raise DeclarationError(subject, [Problem(code="no_effect", message=message, where=where)])
+    decorator = AgentDecorator(
+        name=name,
+        version=version,
+        errors=errors,
+        policy=policy,
+        pool=pool,
+        inline=inline,
+        effect=EffectDeclaration(
             effect=effect,
             scopes=tuple(scopes),
             key_ttl=key_ttl,
             key_caches=key_caches,
             business_key=tuple(business_key),
             business_window=business_window,
-        )
-        return _declare(
-            found,
-            local,
-            name=name,
-            version=version,
-            tools=(),
-            agents=(),
-            errors=errors,
-            policy=policy,
-            pool=pool,
-            inline=inline,
-            contract=None,
-            effect=declaration,
-        )
-
-    if function is not None:
-        declare(function, {})
-    return AgentDecorator(declare)
+        ),
+    )
+    return decorator if function is None else decorator(function)
 
 
-def _declare(  # noqa: PLR0913 -- one place for both decorators
-    function: Callable[..., Any],
-    local: Mapping[str, object],
-    *,
-    name: str | None,
-    version: str,
-    tools: Sequence[AnyAgent],
-    agents: Sequence[AnyAgent],
-    errors: Sequence[type[DeclaredError]],
-    policy: Policy,
-    pool: str | None,
-    inline: bool,
-    contract: Contract | str | Path | None,
-    effect: EffectDeclaration | None,
+def _declare(
+    function: Callable[..., Any], words: AgentDecorator, local: Mapping[str, object]
 ) -> AnyAgent:
+    name = name_of(function, words.name, "agent" if words.effect is None else "tool")
     where = location(function)
-    name = _name_of(function, name, where)
-    subject = f"{'tool' if effect is not None else 'agent'} {name!r}"
-    check_name(name, subject)
-    signature = Signature.of(function, subject=subject, where=where, local=local)
+    subject = f"{'agent' if words.effect is None else 'tool'} {name!r}"
     problems = ProblemList(subject)
-    if parse_version(version) is None:
-        message = f"version={version!r} is not a semantic version such as '1.2.0'"
-        problems.add(Problem(code="bad_version", message=message, where=where))
-    if effect is not None:
-        for reason in effect.problems(tuple(parameter.name for parameter in signature.parameters)):
-            problems.add(Problem(code="bad_effect", message=f"{subject}: {reason}", where=where))
+    check_version(words.version, where, problems)
+    kind = kind_of(function, inline=words.inline, where=where, problems=problems)
+    published = (
+        None
+        if words.contract is None
+        else published_contract(words.contract, name, where, problems)
+    )
+    signature = read_signature(function, problems, local)
+    if signature is None:
+        raise DeclarationError(subject, problems.found)
+    if words.effect is not None:
+        for reason in words.effect.problems(signature.input_fields):
+            message = f"{subject}: {reason}"
+            problems.add(Problem(code="bad_effect", message=message, where=where))
+    adapter = by_position(function)
     about = Description(
         name=name,
-        version=version,
-        kind=_kind_of(function, inline=inline, subject=subject, where=where, problems=problems),
+        version=words.version,
+        kind=kind,
         signature=signature,
-        function=function,
+        function=adapter,
+        source=None if adapter is function else function,
         where=where,
-        tools=tuple(expect_agent(found, f"a tool of {subject}") for found in tools),
-        agents=tuple(expect_agent(found, f"an agent of {subject}") for found in agents),
-        errors=tuple(errors),
-        effect=effect,
-        pool=pool,
-        text=_first_paragraph(function),
-        contract=None if contract is None else _published(contract, name),
+        tools=tuple(expect_agent(found, f"a tool of {subject}") for found in words.tools),
+        agents=tuple(expect_agent(found, f"an agent of {subject}") for found in words.agents),
+        errors=tuple(words.errors),
+        effect=words.effect,
+        pool=words.pool,
+        text=first_paragraph(function),
+        contract=published,
     )
-    check_output(about, problems)
-    if about.contract is not None:
-        _check_published(about, about.contract, problems)
-    _check_grants(about, problems)
+    check_output(signature.output, about.errors, where, problems)
+    if published is not None:
+        check_published(about, published, problems)
+    check_grants(about, problems)
     problems.raise_if_any()
-    return Agent(about, policy=policy)
-
-
-def _name_of(function: Callable[..., Any], name: str | None, where: str) -> str:
-    found = name or getattr(function, "__name__", "")
-    if not found or found == "<lambda>":
-        message = "a behaviour without a name of its own needs name="
-        raise DeclarationError("agent", [Problem(code="bad_name", message=message, where=where)])
-    enclosing = getattr(function, "__qualname__", "").split(".")[:-1]
-    if enclosing and enclosing[-1] != "<locals>" and not inspect.ismethod(function):
-        message = (
-            f"{found!r} is a method in the class body of {enclosing[-1]!r}: its 'self' is not there yet. "
-            f"Make the agent from the object: agent(obj.{found}, name=...)"
-        )
-        raise DeclarationError(f"agent {found!r}", [Problem(code="method", message=message, where=where)])
-    return found
-
-
-def _kind_of(
-    function: Callable[..., Any], *, inline: bool, subject: str, where: str, problems: ProblemList
-) -> Kind:
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        message = f"{subject} is a generator: return one value"
-        problems.add(Problem(code="not_a_function", message=message, where=where))
-    if inspect.iscoroutinefunction(function):
-        if inline:
-            message = f"{subject} is async, so inline=True has no effect: leave it out"
-            problems.add(Problem(code="no_effect", message=message, where=where))
-        return "async"
-    return "inline" if inline else "thread"
-
-
-def _first_paragraph(function: Callable[..., Any]) -> str:
-    text = inspect.getdoc(function) or ""
-    return " ".join(text.split("\n\n", 1)[0].split())
-
-
-def check_output(about: Description, problems: ProblemList) -> None:
-    """Refuse an output union whose members a reader could not tell apart."""
-    arms = [*about.signature.output.arms(), *(Shape.of(error) for error in about.errors)]
-    for index, first in enumerate(arms):
-        for second in arms[index + 1 :]:
-            if overlaps(first.gives, second.gives) != "no":
-                message = (
-                    f"{about.subject}: {first.name!r} and {second.name!r} in its output cannot be told apart as JSON. "
-                    f"Give each a tag, e.g. kind: Literal[{first.name.lower()!r}]"
-                )
-                problems.add(Problem(code="overlapping_members", message=message, where=about.where))
-
-
-def _published(contract: Contract | str | Path, name: str) -> Contract:
-    found = contract if isinstance(contract, Contract) else Contract.load(contract)
-    if found.name != name:
-        message = f"the contract is that of {found.name!r}, not of {name!r}: rename one of them"
-        raise DeclarationError(f"agent {name!r}", [Problem(code="contract_mismatch", message=message)])
-    return found
-
-
-def _check_published(about: Description, contract: Contract, problems: ProblemList) -> None:
-    """The code must take what the published contract lets callers send, and give no more than it promises."""
-    takes = fits(contract.input, about.signature.takes)
-    if takes.verdict != "fits":
-        message = f"{about.subject} does not take everything that its published contract allows: {takes.reason}"
-        problems.add(misfit("contract_mismatch", message, takes, about.where))
-    gives = fits(about.signature.output.gives, contract.output)
-    if gives.verdict != "fits":
-        message = f"{about.subject} may give what its published contract does not promise: {gives.reason}"
-        problems.add(misfit("contract_mismatch", message, gives, about.where))
-
-
-def _check_grants(about: Description, problems: ProblemList) -> None:
-    for found in about.tools:
-        if found.about.effect is None:
-            message = f"{found.name!r} in tools= of {about.subject} has no effect: it is an agent, grant it in agents="
-            problems.add(Problem(code="bad_grant", message=message, where=about.where))
-    for found in about.agents:
-        if found.about.effect is not None:
-            message = f"{found.name!r} in agents= of {about.subject} is a tool: grant it in tools="
-            problems.add(Problem(code="bad_grant", message=message, where=about.where))
-    names = [found.name for found in (*about.tools, *about.agents)]
-    for repeated in sorted({found for found in names if names.count(found) > 1}):
-        message = f"{about.subject} grants two agents that are both called {repeated!r}: give one another name="
-        problems.add(Problem(code="repeated_name", message=message, where=about.where))
-    for where, found in ungranted_calls(about.function, set(names)):
-        word = "tools" if found.about.effect is not None else "agents"
-        message = f"{about.subject} calls {found.name!r} without a grant: add it to {word}=[...] of the decorator"
-        problems.add(Problem(code="not_granted", message=message, where=where))
-
-
+    return Agent(about, policy=words.policy)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from fishplate.contracts.json import JsonLimits, canonical_json, parse_json
+from fishplate.contracts.json import JsonLimits, parse_json
 from fishplate.core.errors import DeclarationError, JsonError, JsonValue, Problem
 
 _LIMITS: Final = JsonLimits(size_bytes=256 * 1024)
@@ -29,19 +29,19 @@ def read_document(path: Path) -> JsonValue:
         reason = error.strerror or type(error).__name__
         raise _refused(path, "unreadable_contract", f"cannot be read: {reason}") from error
     try:
-        return parse_json(data if suffix == ".json" else _yaml_as_json(data), limits=_LIMITS)
+        return parse_json(data if suffix == ".json" else _as_json(data), limits=_LIMITS)
     except JsonError as error:
         raise _refused(path, error.code, error.message, error.pointer) from error
 
 
-def _yaml_as_json(data: bytes) -> bytes:
+def _as_json(data: bytes) -> bytes:
     if len(data) > _LIMITS.size_bytes:
         # The reader of JSON says so; reading so much YAML would take seconds.
         return data
     # The YAML reader takes as long to import as all else here, and few programs read YAML.
-    from fishplate.contracts.yaml import read_yaml  # noqa: PLC0415
+    from fishplate.contracts.yaml import yaml_as_json  # noqa: PLC0415
 
-    return canonical_json(read_yaml(data))
+    return yaml_as_json(data)
 
 
 def _refused(path: Path, code: str, message: str, pointer: str = "") -> DeclarationError:

@@ -5,15 +5,15 @@ the set algebra of the canonical form or from a structural proof; *breaks* from 
 from a value that compiled validators judge; what is left is *unproven*.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Final, Literal
 
-from jsonschema_rs import CanonicalSchema
-from jsonschema_rs.canonical import CanonicalizationError, Containment, Satisfiability
 from typing_extensions import override
 
+from fishplate.contracts.algebra import common, covers, is_satisfiable, remainder
 from fishplate.contracts.compose import union
 from fishplate.contracts.disjoint import are_disjoint
 from fishplate.contracts.json import resolve_pointer
@@ -25,6 +25,7 @@ from fishplate.contracts.witness import hints_of, proposals
 from fishplate.core.errors import JsonValue, Violation
 
 _MOST_CACHED: Final = 4096
+_FIRST_PROPOSALS: Final = 400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,49 +82,37 @@ class _Shape:
 @lru_cache(maxsize=_MOST_CACHED)
 def _decided(producer: _Shape, consumer: _Shape) -> Fit:
     a, b = producer.schema, consumer.schema
-    if producer == consumer:
+    covered = covers(b, a)
+    if covered or producer == consumer:
         return _FITS
-    covered = _covered(a, b)
-    if covered is Containment.YES or (covered is Containment.UNKNOWN and _is_proved(a, b)):
+    limits = hints_of(a.json, b.json)
+    # A few values of the producer settle most breaks sooner than the search for a proof ends.
+    if found := _first_break(a, b, islice(proposals(a.json, limits), _FIRST_PROPOSALS)):
+        return found
+    if covered is None and is_proved(_plain(a), _plain(b), _fits_by_algebra):
         return _FITS
-    remainder = _remainder(a, b)
-    for value in _proposed(remainder, a.json, hints=(a.json, b.json)):
+    left = remainder(a, b)
+    candidates = proposals(a.json, limits) if left is None else proposals(left, limits)
+    if found := _first_break(a, b, candidates):
+        return found
+    return _UNPROVEN if covered is None else _BREAKS_SOMEHOW
+
+
+def _first_break(a: Schema, b: Schema, values: Iterable[JsonValue]) -> Fit | None:
+    for value in values:
         if a.is_valid(value) and (violations := b.violations(value)):
             return _broken(value, violations[0])
-    return _BREAKS_SOMEHOW if covered is Containment.NO else _UNPROVEN
+    return None
 
 
-def _covered(a: Schema, b: Schema) -> Containment:
-    try:
-        return b.canonical.covers(a.canonical)
-    except CanonicalizationError:
-        return Containment.UNKNOWN
+def _plain(schema: Schema) -> SchemaDocument:
+    """The canonical form as a document, if there is one: it has fewer spellings."""
+    form = written(schema.canonical)
+    return schema.json if form is None else form
 
 
-def _is_proved(a: Schema, b: Schema) -> bool:
-    producer, consumer = written(a.canonical), written(b.canonical)
-    return producer is not None and consumer is not None and is_proved(producer, consumer, _covers)
-
-
-def _covers(producer: SchemaDocument, consumer: SchemaDocument) -> bool:
-    return _covered(Schema(producer), Schema(consumer)) is Containment.YES
-
-
-def _remainder(a: Schema, b: Schema) -> SchemaDocument | None:
-    """What `a` accepts and `b` does not, or None where the canonical form cannot tell."""
-    try:
-        return written(a.canonical.subtract(b.canonical))
-    except CanonicalizationError:
-        return None
-
-
-def _proposed(
-    *documents: SchemaDocument | None, hints: Sequence[SchemaDocument]
-) -> Iterator[JsonValue]:
-    limits = hints_of(*hints)
-    for document in documents:
-        if document is not None:
-            yield from proposals(document, limits)
+def _fits_by_algebra(producer: SchemaDocument, consumer: SchemaDocument) -> bool:
+    return covers(Schema(consumer), Schema(producer)) is True
 
 
 def _broken(value: JsonValue, violation: Violation) -> Fit:
@@ -202,29 +191,20 @@ def overlaps(a: Schema, b: Schema) -> Literal["yes", "no", "unknown"]:
 @lru_cache(maxsize=_MOST_CACHED)
 def _overlapping(first: _Shape, second: _Shape) -> Overlap:
     a, b = first.schema, second.schema
-    form = _common(a, b)
-    if form is not None and form.satisfiability() is Satisfiability.NO:
+    both, is_something = common(a, b)
+    if is_something is False or are_disjoint(a.json, b.json, _excludes):
         return Overlap(answer="no")
-    if are_disjoint(a.json, b.json, _excludes):
-        return Overlap(answer="no")
-    shared = None if form is None else written(form)
-    for value in _proposed(shared, a.json, b.json, hints=(a.json, b.json)):
+    limits = hints_of(a.json, b.json)
+    documents = [document for document in (both, a.json, b.json) if document is not None]
+    for value in chain.from_iterable(proposals(document, limits) for document in documents):
         if a.is_valid(value) and b.is_valid(value):
             return Overlap(answer="yes", example=value, has_example=True)
-    is_certain = form is not None and form.satisfiability() is Satisfiability.YES
-    return Overlap(answer="yes" if is_certain else "unknown")
-
-
-def _common(a: Schema, b: Schema) -> CanonicalSchema | None:
-    try:
-        return a.canonical.intersect(b.canonical)
-    except CanonicalizationError:
-        return None
+    return Overlap(answer="yes" if is_something else "unknown")
 
 
 def _excludes(first: SchemaDocument, second: SchemaDocument) -> bool:
-    form = _common(Schema(first), Schema(second))
-    return form is not None and form.satisfiability() is Satisfiability.NO
+    _, is_something = common(Schema(first), Schema(second))
+    return is_something is False
 
 
 def unsatisfiable(schema: Schema) -> Mapping[str, str]:
@@ -237,6 +217,6 @@ def unsatisfiable(schema: Schema) -> Mapping[str, str]:
         DeclarationError: Code `invalid_schema`; it is no schema.
     """
     found = dict(schema.contradictions())
-    if not found.get("") and schema.canonical.satisfiability() is Satisfiability.NO:
+    if "" not in found and is_satisfiable(schema) is False:
         found[""] = "no finite value satisfies it"
     return found

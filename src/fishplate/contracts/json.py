@@ -10,18 +10,21 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring as _quoted
-from typing import Final, cast
+from typing import Final
 
 from pydantic_core import from_json
 
 from fishplate.core.errors import JsonError, JsonValue
 
+_SEQUENCES: Final = (list, tuple)
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # From here on, and below the second, ECMAScript writes a number with an exponent.
 _LARGE_NUMBER: Final = 1e21
+# Below this, a double that is an integer is written by its digits, in Python too.
+_EXACT: Final = 2.0**53
 _SMALL_NUMBER: Final = 1e-6
 # No limit of ours admits an integer with so many digits; Python itself refuses above 4,300.
 _MOST_DIGITS: Final = 400
@@ -87,10 +90,8 @@ def canonical_json(value: JsonValue) -> bytes:
 
     Source: RFC 8785, JSON Canonicalization Scheme.
     """
-    parts: list[str] = []
     try:
-        _write(value, parts.append)
-        return "".join(parts).encode("utf-8")
+        return _text(value).encode("utf-8")
     except UnicodeEncodeError as error:
         raise JsonError(
             "text holds a lone surrogate, which UTF-8 cannot carry", code="json_not_canonical"
@@ -300,55 +301,54 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 3]}..."
 
 
-def _write(value: object, emit: Callable[[str], None]) -> None:
-    # The declared type is what callers promise; here the value is looked at as it is.
-    match value:
-        case None:
-            emit("null")
-        case bool():
-            emit("true" if value else "false")
-        case str():
-            emit(_quoted(value))
-        case int():
-            emit(int.__repr__(value))
-        case float():
-            emit(_number(value))
-        case dict():
-            separator = "{"
-            members = cast("dict[str, object]", value)
-            for key in sorted(members, key=_utf16):
-                emit(f"{separator}{_quoted(key)}:")
-                _write(members[key], emit)
-                separator = ","
-            emit("}" if members else "{}")
-        case list() | tuple():
-            separator = "["
-            items = cast("Sequence[object]", value)
-            for item in items:
-                emit(separator)
-                _write(item, emit)
-                separator = ","
-            emit("]" if items else "[]")
-        case _:
-            raise JsonError(f"a {type(value).__name__} is no JSON value", code="json_not_canonical")
+def _text(value: JsonValue) -> str:  # noqa: PLR0911 -- one return for each type
+    # The declared type is what callers promise; here the value is taken as it is.
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, dict):
+        parts = [f"{_quoted(key)}:{_text(value[key])}" for key in _ordered(value)]
+        return f"{{{','.join(parts)}}}"
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, _SEQUENCES):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
+        return f"[{','.join(map(_text, value))}]"
+    raise JsonError(f"a {type(value).__name__} is no JSON value", code="json_not_canonical")
 
 
-def _utf16(key: object) -> bytes:
-    if not isinstance(key, str):
-        raise JsonError(f"key {key!r} is no string", code="json_not_canonical")
+def _ordered(members: Mapping[str, JsonValue]) -> list[str]:
+    try:
+        # In ASCII the order of code points is that of UTF-16, which the RFC asks for.
+        is_plain = all(map(str.isascii, members))
+        return sorted(members) if is_plain else sorted(members, key=_utf16)
+    except (TypeError, AttributeError) as error:
+        message = "an object has a key that is no string"
+        raise JsonError(message, code="json_not_canonical") from error
+
+
+def _utf16(key: str) -> bytes:
     return key.encode("utf-16-be")
 
 
 def _number(value: float) -> str:
     """Write a double as ECMAScript does: the shortest digits that read back as the same number."""
+    if value.is_integer() and -_EXACT < value < _EXACT:
+        return int.__repr__(int(value))
     if not math.isfinite(value):
         raise JsonError(f"number {value} is not finite", code="json_not_canonical")
-    if value == 0:
-        return "0"
-    mantissa, _, exponent = float.__repr__(value).partition("e")
+    mantissa, exponent_sign, exponent = float.__repr__(value).partition("e")
+    if not exponent_sign:
+        return mantissa.removesuffix(".0")
     if _SMALL_NUMBER <= abs(value) < _LARGE_NUMBER:
-        return _positional(mantissa, int(exponent or 0))
-    return f"{mantissa.removesuffix('.0')}e{int(exponent):+d}"
+        return _positional(mantissa, int(exponent))
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 def _positional(mantissa: str, exponent: int) -> str:

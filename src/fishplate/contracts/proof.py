@@ -32,7 +32,7 @@ Node: TypeAlias = dict[str, JsonValue]
 Covers: TypeAlias = Callable[[SchemaDocument, SchemaDocument], bool]
 
 _MOST_STEPS: Final = 4000
-_MOST_LEAVES: Final = 200
+_MOST_LEAVES: Final = 600
 _DEEPEST: Final = 60
 _WITHIN_DEFINITIONS: Final = tuple(f"#/{word}/" for word in DEFINITIONS)
 _IGNORED: Final = ANNOTATIONS | DEFINITIONS | {"$schema", "default", "deprecated", "discriminator"}
@@ -78,10 +78,14 @@ class _Proof:
     covers: Covers
     steps: int = _MOST_STEPS
     leaves: int = _MOST_LEAVES
+    settled: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
+    uses: int = 0
     # Pairs under proof, each with the number of value parts that had been entered by then.
     assumed: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
 
-    def holds(self, a: JsonValue, b: JsonValue, entered: int) -> bool:
+    def holds(  # noqa: PLR0911 -- each return settles one kind of pair
+        self, a: JsonValue, b: JsonValue, entered: int
+    ) -> bool:
         """Whether `b` takes all that `a` gives, `entered` parts inside the value."""
         self.steps -= 1
         if self.steps < 0 or entered > _DEEPEST:
@@ -96,13 +100,25 @@ class _Proof:
             return False
         left = {} if isinstance(left, bool) else left
         pair = (canonical_json(left), canonical_json(right))
+        if pair[0] == pair[1] and not any(REFERENCES & part.keys() for part in all_schemas(left)):
+            return True
         if pair in self.assumed:
+            self.uses += 1
             return entered > self.assumed[pair]
+        if pair in self.settled:
+            return self.settled[pair]
+        uses = self.uses
         self.assumed[pair] = entered
         try:
-            return self._split(left, right, entered) or self._leaf(left, right)
-        finally:
-            del self.assumed[pair]
+            is_proved = self._split(left, right, entered) or self._leaf(left, right)
+        except _NotUnderstood:
+            is_proved = False
+        del self.assumed[pair]
+        # A proof that leans on an assumption holds only as long as that assumption is open. Pairs
+        # that failed are given up for good, though other assumptions might have helped them.
+        if not is_proved or uses == self.uses:
+            self.settled[pair] = is_proved
+        return is_proved
 
     def _split(self, a: Node, b: Node, entered: int) -> bool:
         """Take the pair apart at unions and intersections, then by type."""
@@ -149,9 +165,9 @@ class _Proof:
             for given in (*a.properties.values(), *a.patterns.values())
             for wanted in b.patterns.values()
         )
-        declared = (
-            (given, b.properties.get(name, b.others)) for name, given in a.properties.items()
-        )
+        # Tags first: they tell the arms of a union apart, and cost least.
+        names = sorted(a.properties, key=lambda name: not _is_tag(b.properties.get(name)))
+        declared = ((a.properties[name], b.properties.get(name, b.others)) for name in names)
         undeclared = (
             (given, wanted)
             for name, wanted in b.properties.items()
@@ -176,6 +192,8 @@ class _Proof:
         return all(self.holds(a.at(n), b.at(n), entered) for n in range(positions))
 
     def _leaf(self, a: Node, b: Node) -> bool:
+        if _is_settled(a, b, "object", _OBJECT_WORDS) or _is_settled(a, b, "array", _ARRAY_WORDS):
+            return False
         left, right = _completed(a, self.producer), _completed(b, self.consumer)
         if left is None or right is None:
             return False
@@ -292,6 +310,11 @@ def _resolved(root: SchemaDocument, schema: JsonValue) -> Node | bool:
         schema = referenced(root, reference)
 
 
+def _is_settled(a: Node, b: Node, name: str, words: frozenset[str]) -> bool:
+    """Whether the rules for a type have already looked at all that both sides say."""
+    return a.get("type") == b.get("type") == name and a.keys() | b.keys() <= words
+
+
 def _is_plain(document: SchemaDocument) -> bool:
     """Whether pointers mean what they say: one dialect, no resource inside the document."""
     if isinstance(document, bool):
@@ -307,6 +330,8 @@ def _completed(schema: Node, root: SchemaDocument) -> SchemaDocument | None:
     """A part of a document as a document of its own, or None if it refers to the whole."""
     if isinstance(root, bool):
         return schema
+    if not any(REFERENCES & part.keys() for part in all_schemas(schema)):
+        return schema
     definitions = {word: held for word, held in root.items() if word in DEFINITIONS}
     complete = {**schema, **definitions}
     references = (
@@ -315,6 +340,10 @@ def _completed(schema: Node, root: SchemaDocument) -> SchemaDocument | None:
     if all(target.startswith(_WITHIN_DEFINITIONS) for target in references):
         return complete
     return None
+
+
+def _is_tag(schema: JsonValue) -> bool:
+    return isinstance(schema, dict) and bool({"const", "enum"} & schema.keys())
 
 
 def _names(schema: JsonValue) -> frozenset[str] | None:

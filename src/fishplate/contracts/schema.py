@@ -15,6 +15,7 @@ from jsonschema_rs import CanonicalSchema, RegexOptions, ValidationError, Valida
 from jsonschema_rs.canonical import Cause, UnsatisfiableReason, find_unsatisfiable
 from typing_extensions import override
 
+from fishplate.contracts.complexity import MOST_CASES, count_cases
 from fishplate.contracts.dialects import modernised
 from fishplate.contracts.json import canonical_json, to_pointer
 from fishplate.contracts.keywords import SchemaDocument, without_annotations
@@ -64,12 +65,21 @@ class Schema:
     on first use and not linted. What comes from outside enters through `from_foreign`.
     """
 
-    __slots__ = ("__weakref__", "_canonical", "_document", "_fingerprint", "_shape", "_validator")
+    __slots__ = (
+        "__weakref__",
+        "_canonical",
+        "_cases",
+        "_document",
+        "_fingerprint",
+        "_shape",
+        "_validator",
+    )
 
     def __init__(self, document: Mapping[str, JsonValue] | bool) -> None:  # noqa: FBT001 -- `true` and `false` are schemas
         self._document: SchemaDocument = document if isinstance(document, bool) else _copy(document)
         self._validator: Validator | None = None
         self._canonical: CanonicalSchema | None = None
+        self._cases = 0
         self._fingerprint = ""
         self._shape = ""
 
@@ -109,13 +119,24 @@ class Schema:
         return self._shape
 
     @property
-    def canonical(self) -> CanonicalSchema:
-        """The canonical form, whose set algebra `contracts.fits` uses.
+    def cases(self) -> int:
+        """An estimate of the plain cases that the canonical form spells out."""
+        if not self._cases:
+            self._cases = count_cases(self._document)
+        return self._cases
+
+    @property
+    def canonical(self) -> CanonicalSchema | None:
+        """The canonical form, whose set algebra `contracts.fits` uses; None if it is too large.
 
         Raises:
             DeclarationError: Code `invalid_schema`; it is no schema, or asks for what is refused.
         """
         if self._canonical is None:
+            if self.cases > MOST_CASES:
+                # What does not compile is an error here too.
+                self._validator = self._validator or self._compile()
+                return None
             try:
                 self._canonical = jsonschema_rs.canonicalize(
                     self._document,
@@ -128,7 +149,10 @@ class Schema:
         return self._canonical
 
     def is_valid(self, value: JsonValue) -> bool:
-        """Whether the schema accepts a value; what is no JSON is never valid.
+        """Whether the schema accepts a value.
+
+        What is no JSON is refused only where the validator looks at it; a lone surrogate inside a
+        larger value may pass. Whoever reads or writes the value as JSON finds it.
 
         Raises:
             DeclarationError: Code `invalid_schema`; the schema itself does not compile.
@@ -165,6 +189,8 @@ class Schema:
         Raises:
             DeclarationError: Code `invalid_schema`; the schema itself does not compile.
         """
+        if self.cases > MOST_CASES:
+            return
         try:
             found = find_unsatisfiable(
                 self._document,
@@ -202,8 +228,10 @@ class Schema:
         return f"Schema({self._document!r})"
 
 
-def written(form: CanonicalSchema) -> SchemaDocument | None:
+def written(form: CanonicalSchema | None) -> SchemaDocument | None:
     """A canonical form as a schema, or None if it holds a number that only a decimal can."""
+    if form is None:
+        return None
     document = form.to_json_schema()
     # A canonical form is a schema, so that it is an object or a boolean.
     return None if _holds_decimal(document) else cast("SchemaDocument", document)

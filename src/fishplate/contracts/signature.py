@@ -1,19 +1,25 @@
-"""A function's annotations as a contract: which parameters make up the input, and what the output is."""
+"""A function's annotations as a contract: what makes up the input, and what the output is."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Any, Final, get_type_hints
 
-from pydantic import BaseModel
-
-from fishplate.contracts.anatomy import is_union
+from fishplate.contracts.anatomy import is_object_type, is_union
+from fishplate.contracts.json import escape_token
+from fishplate.contracts.parts import side_by_side
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import BrokenValueError, Shape
-from fishplate.core.errors import DeclarationError, InputError, JsonValue, Problem, ProblemList, Violation
-from fishplate.core.outcome import DeclaredError
+from fishplate.core.errors import (
+    DeclarationError,
+    InputError,
+    JsonValue,
+    Problem,
+    ProblemList,
+    Violation,
+)
 
 MISSING: Final = object()
 
@@ -32,14 +38,17 @@ class Signature:
 
     Attributes:
         parameters: In the order of the function.
-        is_whole: The only parameter is the whole input; otherwise the input is an object of the parameters.
+        is_whole: The only parameter is the whole input; otherwise the input is an object of the
+            parameters.
         output: Shape of what comes back.
         takes: Schema of the input.
     """
 
     __slots__ = ("_exact", "arity", "is_whole", "output", "parameters", "takes")
 
-    def __init__(self, parameters: tuple[Parameter, ...], *, is_whole: bool, output: Shape[Any]) -> None:
+    def __init__(
+        self, parameters: tuple[Parameter, ...], *, is_whole: bool, output: Shape[Any]
+    ) -> None:
         self.parameters = parameters
         self.arity = len(parameters)
         self._exact = tuple(parameter.shape.exact for parameter in parameters)
@@ -48,51 +57,48 @@ class Signature:
         self.takes = parameters[0].shape.takes if is_whole else _object_of(parameters)
 
     @staticmethod
-    def of(function: Callable[..., object], *, subject: str, where: str, local: Mapping[str, object]) -> Signature:
+    def of(
+        function: Callable[..., object], *, subject: str, where: str, local: Mapping[str, object]
+    ) -> Signature:
         """Read a function's annotations.
 
         Args:
             function: A plain or async function.
             subject: What it is called in errors.
             where: `file:line` of its source.
-            local: Names visible where it was declared, for annotations that its globals do not know.
+            local: Names visible where it was declared, for annotations that its globals do not
+                know.
 
         Raises:
-            DeclarationError: A parameter or the result cannot stand in a contract.
+            DeclarationError: A parameter or the result cannot stand in a contract; holds every
+                problem that was found.
         """
-        problems = ProblemList(subject)
-        hints = _hints(function, subject, where, local)
-        parameters: list[Parameter] = []
-        for parameter in inspect.signature(function).parameters.values():
-            if reason := _refusal(parameter, hints):
-                problems.add(Problem(code="no_contract", message=reason, where=where))
-                continue
-            shape = Shape.of(hints[parameter.name], subject=subject, where=where)
-            default = MISSING if parameter.default is parameter.empty else parameter.default
-            if default is not MISSING:
-                try:
-                    default = shape.accept(default)
-                except BrokenValueError as error:
-                    reason = f"the default of {parameter.name!r} breaks its own type: {error}"
-                    problems.add(Problem(code="bad_default", message=reason, where=where))
-            parameters.append(Parameter(name=parameter.name, shape=shape, default=default))
-        if "return" not in hints:
-            reason = f"{subject} does not say what it returns: add a return annotation"
-            problems.add(Problem(code="no_contract", message=reason, where=where))
-        problems.raise_if_any()
-        output = Shape.of(hints["return"], subject=subject, where=where)
-        if output.anatomy is not None:
-            for reason in output.anatomy.output_refusals:
-                problems.add(Problem(code="no_contract", message=f"the output: {reason}", where=where))
-        problems.raise_if_any()
+        reader = _Reader(subject, where, _hints(function, subject, where, local))
+        parameters = [
+            read
+            for parameter in inspect.signature(function).parameters.values()
+            if (read := reader.parameter(parameter)) is not None
+        ]
+        output = reader.output()
+        reader.problems.raise_if_any()
+        assert output is not None
         is_whole = (
             len(parameters) == 1
             and parameters[0].default is MISSING
-            and _is_whole_input(hints[parameters[0].name])
+            and _is_whole_input(reader.hints[parameters[0].name])
         )
         return Signature(tuple(parameters), is_whole=is_whole, output=output)
 
-    def bind(self, arguments: tuple[object, ...], named: Mapping[str, object], *, subject: str) -> tuple[object, ...]:
+    @property
+    def input_fields(self) -> tuple[str, ...]:
+        """Names of the input's fields, by Python name."""
+        if self.is_whole:
+            return tuple(self.parameters[0].shape.fields())
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def bind(
+        self, arguments: tuple[object, ...], named: Mapping[str, object], *, subject: str
+    ) -> tuple[object, ...]:
         """Bring arguments into the order of the parameters, defaults filled in.
 
         Raises:
@@ -119,8 +125,8 @@ class Signature:
         return tuple(bound)
 
     def is_exact(self, arguments: tuple[object, ...]) -> bool:
-        """Whether the class of every argument is enough to take it as it is; arguments in the order of parameters."""
-        for exact, value in zip(self._exact, arguments, strict=False):  # noqa: SIM110 -- a hot path, all() costs twice
+        """Whether the class of each argument, in order, is enough to take it as it is."""
+        for exact, value in zip(self._exact, arguments, strict=False):
             if type(value) not in exact:
                 return False
         return True
@@ -152,7 +158,10 @@ class Signature:
             raise InputError(subject, violations)
         values = {self.parameters[0].name: document} if self.is_whole else document
         if not isinstance(values, dict):
-            raise InputError(subject, [Violation(pointer="", message="the input is not an object", keyword="type")])
+            raise InputError(
+                subject,
+                [Violation(pointer="", message="the input is not an object", keyword="type")],
+            )
         arguments: list[object] = []
         for parameter in self.parameters:
             if parameter.name not in values:
@@ -174,79 +183,104 @@ class Signature:
         }
 
     def _located(self, parameter: Parameter, violations: tuple[Violation, ...]) -> list[Violation]:
-        prefix = "" if self.is_whole else f"/{parameter.name}"
-        return [
-            Violation(pointer=prefix + found.pointer, message=found.message, keyword=found.keyword)
-            for found in violations
-        ]
+        prefix = "" if self.is_whole else f"/{escape_token(parameter.name)}"
+        return [replace(found, pointer=prefix + found.pointer) for found in violations]
+
+
+class _Reader:
+    """Reads one function's annotations and gathers everything that is wrong with them."""
+
+    def __init__(self, subject: str, where: str, hints: Mapping[str, object]) -> None:
+        self.hints = hints
+        self.problems = ProblemList(subject)
+        self._where = where
+
+    def parameter(self, parameter: inspect.Parameter) -> Parameter | None:
+        if reason := _refusal(parameter, self.hints):
+            self._wrong(reason)
+            return None
+        shape = self._shape(self.hints[parameter.name], f"the parameter {parameter.name!r}")
+        if shape is None:
+            return None
+        if parameter.default is parameter.empty:
+            return Parameter(name=parameter.name, shape=shape)
+        try:
+            default = shape.accept(parameter.default)
+        except BrokenValueError as error:
+            message = f"the default of {parameter.name!r} breaks its own type: {error}"
+            self._wrong(message, code="bad_default")
+            return None
+        return Parameter(name=parameter.name, shape=shape, default=default)
+
+    def output(self) -> Shape[Any] | None:
+        if "return" not in self.hints:
+            subject = self.problems.subject
+            self._wrong(f"{subject} does not say what it returns: add a return annotation")
+            return None
+        shape = self._shape(self.hints["return"], "the output")
+        if shape is not None and shape.anatomy is not None:
+            for reason in shape.anatomy.output_refusals:
+                self._wrong(f"the output: {reason}")
+        return shape
+
+    def _shape(self, annotation: object, role: str) -> Shape[Any] | None:
+        try:
+            return Shape.of(annotation, where=self._where)
+        except DeclarationError as error:
+            for problem in error.problems:
+                self.problems.add(replace(problem, message=f"{role}: {problem.message}"))
+            return None
+
+    def _wrong(self, message: str, *, code: str = "no_contract") -> None:
+        self.problems.add(Problem(code=code, message=message, where=self._where))
 
 
 def _hints(
     function: Callable[..., object], subject: str, where: str, local: Mapping[str, object]
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     try:
         return get_type_hints(function, localns=dict(local), include_extras=True)
     except NameError as error:
-        message = f"the annotation {error.name!r} of {subject} is not known here: import it, or define it above"
-        raise DeclarationError(subject, [Problem(code="no_contract", message=message, where=where)]) from None
+        unknown = error.name
+        message = (
+            f"the annotation {unknown!r} of {subject} is not known here: import it, "
+            "or define it above"
+        )
+    except (AttributeError, SyntaxError, TypeError) as error:
+        message = f"the annotations of {subject} cannot be read: {error}"
+    raise DeclarationError(subject, [Problem(code="no_contract", message=message, where=where)])
 
 
 def _refusal(parameter: inspect.Parameter, hints: Mapping[str, object]) -> str | None:
     if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
         return f"{parameter} has no fixed shape: name every parameter"
     if parameter.kind is parameter.POSITIONAL_ONLY:
-        return f"the parameter {parameter.name!r} is positional-only, so its input would have no name: drop the '/'"
+        return (
+            f"the parameter {parameter.name!r} is positional-only, so its input would have no "
+            "name: drop the '/'"
+        )
     if parameter.name not in hints:
         return f"the parameter {parameter.name!r} has no annotation: say what it takes"
     return None
 
 
 def _is_whole_input(annotation: object) -> bool:
-    if get_origin(annotation) is Annotated:
-        return _is_whole_input(get_args(annotation)[0])
-    return is_union(annotation) or (
-        isinstance(annotation, type) and issubclass(annotation, (BaseModel, DeclaredError))
-    )
+    return is_union(annotation) or is_object_type(annotation)
 
 
 def _object_of(parameters: tuple[Parameter, ...]) -> Schema:
-    """One object schema over the parameters; each parameter keeps its own definitions under its name."""
-    properties: dict[str, JsonValue] = {}
-    shared: dict[str, JsonValue] = {}
-    required: list[JsonValue] = []
+    """One object schema over the parameters."""
+    documents = {parameter.name: parameter.shape.takes.json for parameter in parameters}
+    properties, shared = side_by_side(documents)
     for parameter in parameters:
-        document = parameter.shape.takes.json
-        if isinstance(document, dict):
-            document = dict(document)
-            definitions = document.pop("$defs", None)
-            if isinstance(definitions, dict):
-                clash = any(name in shared and shared[name] != found for name, found in definitions.items())
-                if clash:
-                    document = _renamed(document, parameter.name)
-                    definitions = {
-                        f"{parameter.name}.{name}": _renamed(found, parameter.name)
-                        for name, found in definitions.items()
-                    }
-                shared.update(definitions)
-            if parameter.default is not MISSING:
-                document["default"] = parameter.shape.encode(parameter.default)
-        properties[parameter.name] = document
-        if parameter.default is MISSING:
-            required.append(parameter.name)
+        document = properties[parameter.name]
+        if parameter.default is not MISSING and isinstance(document, dict):
+            default = parameter.shape.encode(parameter.default)
+            properties[parameter.name] = {**document, "default": default}
+    required = [parameter.name for parameter in parameters if parameter.default is MISSING]
     found: dict[str, JsonValue] = {"type": "object", "properties": properties}
     if required:
-        found["required"] = required
+        found["required"] = list[JsonValue](required)
     if shared:
         found["$defs"] = shared
     return Schema(found)
-
-
-def _renamed(node: Any, prefix: str) -> Any:  # noqa: ANN401 -- a walk over JSON
-    if isinstance(node, list):
-        return [_renamed(item, prefix) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: value.replace("#/$defs/", f"#/$defs/{prefix}.") if key == "$ref" and isinstance(value, str) else _renamed(value, prefix)
-        for key, value in node.items()
-    }

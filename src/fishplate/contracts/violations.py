@@ -128,6 +128,8 @@ def _message(error: ValidationError) -> str:  # noqa: C901, PLR0911, PLR0912 -- 
             return f"{shown(value)} fits none of the {len(arms)} alternatives"
         case Kind.OneOfMultipleValid():
             return f"{shown(value)} fits several alternatives, where exactly one is asked for"
+        case Kind.Referencing(reason):
+            return f"a reference leads nowhere: {reason}"
         case _:
             return f"{shown(value)} breaks the rule {error.kind.name!r}"
 

@@ -4,27 +4,28 @@ Only the part of YAML is read that means the same to everyone: keys are text and
 `true` and `false` are booleans, a date is text, and nothing refers to anything else.
 """
 
+import json
+import re
 from collections.abc import Hashable
-from typing import cast
+from typing import Final, cast
 
 import yaml
 from typing_extensions import override
 from yaml.error import MarkedYAMLError
 
-from fishplate.core.errors import JsonError, JsonValue
+from fishplate.core.errors import JsonError
 
 
-def read_yaml(data: bytes) -> JsonValue:
-    """Read one YAML document.
+def yaml_as_json(data: bytes) -> bytes:
+    """Rewrite one YAML document as JSON, keys in their order.
 
     Raises:
         JsonError: Code `invalid_yaml`; the text is no YAML, or more than is read here.
     """
     try:
-        # What the loader makes of plain scalars, lists and mappings is JSON, but for numbers that
-        # are not finite; whoever writes or checks it as JSON finds those.
-        return cast("JsonValue", yaml.load(data.decode("utf-8"), _StrictLoader))  # noqa: S506 -- a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        value = yaml.load(data.decode("utf-8"), _StrictLoader)  # noqa: S506 -- a SafeLoader
+        return json.dumps(value, allow_nan=False).encode("utf-8")
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise JsonError(
             f"file is not the YAML that is read here: {reason}", code="invalid_yaml"
@@ -62,9 +63,11 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 # YAML 1.1 takes `no` for false and 2024-05-01 for a date, which surprises in a list of words.
+_BOOLEAN: Final = ("tag:yaml.org,2002:bool", re.compile("(?:true|false)$"))
 _StrictLoader.yaml_implicit_resolvers = {
     sign: [
-        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":bool"))
+        *(each for each in resolvers if not each[0].endswith((":timestamp", ":bool"))),
+        *([_BOOLEAN] if sign in {"t", "f"} else []),
     ]
     for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }

@@ -1,6 +1,7 @@
-"""The one call shape: `await agent(x)` hands a deferred call to whoever is in charge at that moment.
+"""The one call shape: `await agent(x)` hands a deferred call to whoever is in charge just then.
 
-In a workflow's declaration that is the recorder, in an agent's body the running call, elsewhere the app.
+In a workflow's declaration that is the recorder, in an agent's body the running call, elsewhere the
+app.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Outside:
 
 
 class Deferred(Generic[R_co]):
-    """Something to await in a workflow, in a body, or outside: a call, or a composition of calls."""
+    """What is awaited in a workflow, in a body, or outside: a call, or a composition of calls."""
 
     __slots__ = ()
 

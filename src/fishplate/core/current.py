@@ -46,7 +46,9 @@ class Surroundings:
 
     __slots__ = ("clock", "now_ns", "resources", "sink", "working_time")
 
-    def __init__(self, *, clock: Clock, sink: Sink, resources: Mapping[type, object], working_time: float) -> None:
+    def __init__(
+        self, *, clock: Clock, sink: Sink, resources: Mapping[type, object], working_time: float
+    ) -> None:
         self.clock = clock
         self.now_ns = clock.monotonic_ns
         self.sink = sink
@@ -120,7 +122,9 @@ class Current:
     @property
     def idempotency_key(self) -> str:
         """The key that goes out with an effect: equal on every attempt and after every resume."""
-        return idempotency_key(self.run.principal.tenant, self.step_name, f"{self.run.run_id}/{self.path}")
+        return idempotency_key(
+            self.run.principal.tenant, self.step_name, f"{self.run.run_id}/{self.path}"
+        )
 
     @property
     def deadline(self) -> float:
@@ -167,9 +171,12 @@ class Current:
         try:
             return cast("T", self.run.around.resources[kind])
         except KeyError:
-            declared = ", ".join(sorted(known.__name__ for known in self.run.around.resources)) or "none"
+            declared = (
+                ", ".join(sorted(known.__name__ for known in self.run.around.resources)) or "none"
+            )
             msg = (
-                f"step {self.path!r} asks for the resource {kind.__name__!r}, and the app has: {declared}. "
+                f"step {self.path!r} asks for the resource {kind.__name__!r}, "
+                f"and the app has: {declared}. "
                 f"Declare it: App(resources={{{kind.__name__}: open_it}})"
             )
             raise UsageError(msg, code="no_resource") from None
@@ -181,7 +188,7 @@ def current() -> Current:
     Raises:
         UsageError: No agent or tool of fishplate is running here (code `no_call`).
     """
-    scope = SCOPE.get()
+    scope: object = SCOPE.get()
     if isinstance(scope, Current):
         return scope
     msg = "current() was called outside of a running agent or tool: call it inside a body"

@@ -16,11 +16,9 @@ The *class* of an error says how it is treated; its *code* says what happened.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
-JsonValue: TypeAlias = (
-    "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
-)
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
 
 
 class ErrorClass(Enum):
@@ -61,10 +59,14 @@ class FishplateError(Exception):
     Attributes:
         code: Stable word for what happened, e.g. `invalid_input`.
         error_class: How the error is treated.
+        retry_after: Seconds for which the target asks not to be called; `None` if it did not say.
+        retry_exhausted: Whether a retry policy has given up, so that no layer above tries again.
     """
 
     code: str = "error"
     error_class: ErrorClass = ErrorClass.BUG
+    retry_after: float | None = None
+    retry_exhausted: bool = False
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -75,6 +77,22 @@ class FishplateError(Exception):
     def to_json(self) -> dict[str, JsonValue]:
         """The error as the CLI prints it: code, class, message and what the subclass adds."""
         return {"code": self.code, "class": self.error_class.word, "message": self.message}
+
+    def as_exhausted(self, why: str) -> Self:
+        """A copy that tells all layers above not to try again.
+
+        The error itself stays as it is: whoever raised it may raise the same object for the next
+        call, and that one has attempts of its own.
+
+        Args:
+            why: Becomes a note of the copy.
+        """
+        copy = type(self).__new__(type(self), *self.args)
+        copy.__dict__.update(self.__dict__)
+        copy.__notes__ = [*getattr(self, "__notes__", ()), why]
+        copy.__cause__ = self.__cause__
+        copy.retry_exhausted = True
+        return copy.with_traceback(self.__traceback__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +128,11 @@ class Problem:
         return found
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message} [{self.code}]" if self.where else f"{self.message} [{self.code}]"
+        return (
+            f"{self.where}: {self.message} [{self.code}]"
+            if self.where
+            else f"{self.message} [{self.code}]"
+        )
 
 
 class DeclarationError(FishplateError):
@@ -219,7 +241,9 @@ class MissingExtraError(UsageError):
     code = "missing_extra"
 
     def __init__(self, module: str, extra: str) -> None:
-        super().__init__(f"{module!r} is not installed. Install it with: pip install 'fishplate[{extra}]'")
+        super().__init__(
+            f"{module!r} is not installed. Install it with: pip install 'fishplate[{extra}]'"
+        )
         self.extra = extra
 
 
@@ -268,9 +292,26 @@ class Failure(FishplateError):
 
     code = "failure"
 
-    def __init__(self, message: str, *, error_class: ErrorClass, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_class: ErrorClass,
+        code: str | None = None,
+        retry_after: float | None = None,
+        retry_exhausted: bool = False,
+    ) -> None:
         super().__init__(message, code=code)
         self.error_class = error_class
+        self.retry_after = retry_after
+        self.retry_exhausted = retry_exhausted
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The error, with the delay that its target asks for if it is known."""
+        found = super().to_json()
+        if self.retry_after is not None:
+            found["retry_after"] = self.retry_after
+        return found
 
 
 class ProblemList:
@@ -292,5 +333,3 @@ class ProblemList:
         """
         if self.found:
             raise DeclarationError(self.subject, self.found)
-
-

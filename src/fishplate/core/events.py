@@ -10,7 +10,13 @@ SpanStatus: TypeAlias = Literal["ok", "degraded", "error", "cancelled"]
 
 
 class SpanHead(NamedTuple):
-    """What all spans of one agent share: its kind, its name and its release (`1.2.0+fp.9c3e12ab34cd`)."""
+    """What all spans of one agent share.
+
+    Attributes:
+        kind: What was done: steps are agents, tools and workflows; decisions stand between them.
+        name: Name of the agent, or what was decided.
+        release: Version and fingerprint, e.g. `1.2.0+fp.9c3e12ab34cd`; empty for a decision.
+    """
 
     kind: SpanKind
     name: str
@@ -20,7 +26,8 @@ class SpanHead(NamedTuple):
 class Span(NamedTuple):
     """One finished span. The engine emits it as a plain tuple in this order, which costs 0.2 µs.
 
-    Times are nanoseconds of the app's monotonic clock; ids are integers (see `core.ids` for their text).
+    Times are nanoseconds of the app's monotonic clock; ids are integers, whose text `core.ids`
+    gives.
     """
 
     trace_id: int
@@ -35,7 +42,7 @@ class Span(NamedTuple):
 
     @property
     def kind(self) -> SpanKind:
-        """What was done: the run's steps are agents, tools and workflows; decisions stand between them."""
+        """What was done; see `SpanHead`."""
         return self.head.kind
 
     @property

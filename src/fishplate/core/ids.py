@@ -14,8 +14,8 @@ def run_id(unix_ms: int, randomness: random.Random) -> str:
         unix_ms: Wall clock, milliseconds since 1970.
         randomness: 74 bits are drawn.
 
-    Source: the layout of UUIDv7 (RFC 9562, section 5.7), spelled in Crockford's base 32 so that text order
-    is time order.
+    Source: the layout of UUIDv7 (RFC 9562, section 5.7), spelled in Crockford's base 32 so that
+    text order is time order.
     """
     bits = (unix_ms & (1 << 48) - 1) << 80
     bits |= 0x7 << 76 | randomness.getrandbits(12) << 64 | 0b10 << 62 | randomness.getrandbits(62)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast, dataclass_transform, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    TypeVar,
+    dataclass_transform,
+    get_type_hints,
+)
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
+from typing_extensions import override
 
 T = TypeVar("T")
 
@@ -15,8 +26,8 @@ T = TypeVar("T")
 class DeclaredError(Exception):
     """Base of the errors that an agent's contract declares; its annotations are its data.
 
-    A subclass is raised like any exception, and `agent.catching(Subclass)` turns it into a value that a
-    workflow routes. As JSON it is a closed object with its fields and the tag `error`.
+    A subclass is raised like any exception, and `agent.catching(Subclass)` turns it into a value
+    that a workflow routes. As JSON it is a closed object with its fields and the tag `error`.
 
     Example: `class NotFound(DeclaredError): order_id: str`
     """
@@ -25,8 +36,16 @@ class DeclaredError(Exception):
     _model: ClassVar[type[BaseModel] | None] = None
 
     def __init_subclass__(cls) -> None:
-        """Name the error: `OrderNotFound` has the code `order_not_found`."""
+        """Name the error: `OrderNotFound` has the code `order_not_found`.
+
+        Raises:
+            TypeError: A field has the name of something that every error has.
+        """
         super().__init_subclass__()
+        for name in inspect.get_annotations(cls):
+            if name == "error" or (hasattr(DeclaredError, name) and name != "code"):
+                msg = f"{cls.__name__}.{name} is taken: every declared error has one, rename it"
+                raise TypeError(msg)
         cls._model = None
         if "code" not in cls.__dict__:
             cls.code = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
@@ -41,49 +60,61 @@ class DeclaredError(Exception):
         checked = model(**fields)
         values = {name: getattr(checked, name) for name in model.model_fields if name != "error"}
         self.__dict__.update(values)
-        super().__init__(", ".join([self.code, *(f"{name}={value!r}" for name, value in values.items())]))
+        super().__init__(
+            ", ".join([self.code, *(f"{name}={value!r}" for name, value in values.items())])
+        )
 
+    @override
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.__dict__ == other.__dict__
+        # By the data alone: notes that a run has added on the way make no other error.
+        if not isinstance(other, DeclaredError) or type(self) is not type(other):
+            return False
+        return self.to_model() == other.to_model()
 
-    __hash__ = Exception.__hash__
+    @override
+    def __hash__(self) -> int:
+        return hash((type(self), self.args))
 
     @classmethod
     def model(cls) -> type[BaseModel]:
         """The model of the error's JSON form, made from the class's annotations on first use."""
         if cls._model is None:
             hints = get_type_hints(cls, include_extras=True)
-            fields: dict[str, Any] = {
-                name: (hint, getattr(cls, name, ...))
-                for name, hint in hints.items()
-                if name not in DeclaredError.__annotations__
-            }
-            tag = Literal.__getitem__(cls.code)
-            cls._model = create_model(  # type: ignore[call-overload]  # fields are known at run time only
+            fields: dict[str, Any] = {"error": (Literal[cls.code], cls.code)}
+            for name, hint in hints.items():
+                if name not in DeclaredError.__annotations__:
+                    fields[name] = (hint, getattr(cls, name, ...))
+            cls._model = create_model(
                 cls.__name__,
                 __config__=ConfigDict(extra="forbid", frozen=True),
                 __doc__=cls.__doc__ if cls.__doc__ != DeclaredError.__doc__ else None,
-                error=(tag, cls.code),
                 **fields,
             )
-        return cast("type[BaseModel]", cls._model)
+        return cls._model
 
     def to_model(self) -> BaseModel:
         """The error's data as a model."""
-        return self.model().model_construct(error=self.code, **self.__dict__)
+        model = self.model()
+        values = {name: getattr(self, name) for name in model.model_fields if name != "error"}
+        return model.model_construct(error=self.code, **values)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         """Take instances as they are and JSON through the model; give JSON through the model."""
         model_schema = handler.generate_schema(cls.model())
 
         def build(model: BaseModel) -> DeclaredError:
-            return cls(**{name: getattr(model, name) for name in type(model).model_fields if name != "error"})
+            names = [name for name in type(model).model_fields if name != "error"]
+            return cls(**{name: getattr(model, name) for name in names})
 
         from_model = core_schema.no_info_after_validator_function(build, model_schema)
         return core_schema.json_or_python_schema(
             json_schema=from_model,
-            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_model]),
+            python_schema=core_schema.union_schema(
+                [core_schema.is_instance_schema(cls), from_model]
+            ),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda error: error.to_model(), return_schema=model_schema
             ),

@@ -21,7 +21,8 @@ class CallEffect:
     """Run an agent; answered with its value, or by throwing its failure.
 
     Attributes:
-        key: Path of the step, with iterations and element keys; equal on every attempt and after every resume.
+        key: Path of the step, with iterations and element keys; equal on every attempt and after
+            every resume.
         unit: The agent.
         arguments: In the order of its parameters, already of the types it takes.
         where: `file:line` of the step in the workflow's source.
@@ -37,9 +38,17 @@ class CallEffect:
 
 
 class SignalEffect(NamedTuple):
-    """Wait for a signal or an approval; answered with what it carries, or with a value that says why not.
+    """Wait for a signal or an approval.
 
-    `roles` and `digest` are those of an approval; a plain signal has none.
+    A signal is answered with what it carries. An approval is answered with a `Rejected`, or with
+    anything else when it is given. Both are answered with an `Expired` when their time is over.
+
+    Attributes:
+        key: Path of the step.
+        name: What is waited for; for an approval the agent's name.
+        within: Seconds after which it has expired; `None` for never.
+        roles: Who may approve; empty for a plain signal.
+        digest: SHA-256 of the arguments that are approved, as hex; empty for a plain signal.
     """
 
     key: str
@@ -47,6 +56,10 @@ class SignalEffect(NamedTuple):
     within: float | None
     roles: tuple[str, ...] = ()
     digest: str = ""
+
+
+class Expired:
+    """The answer to a signal that did not come within its time; the walker makes it a value."""
 
 
 class SleepEffect(NamedTuple):
@@ -57,7 +70,15 @@ class SleepEffect(NamedTuple):
 
 
 class DecisionEffect(NamedTuple):
-    """Tell which way was taken and why; answered at once with nothing."""
+    """Tell which way was taken and why; answered at once with nothing.
+
+    Attributes:
+        key: Path of the step.
+        kind: `route`, `switch`, `repeat`, `caught` or `fallback`.
+        chosen: What was decided.
+        reason: Why, in words or as an error's code.
+        facts: What else is known, e.g. what could have been chosen.
+    """
 
     key: str
     kind: str
@@ -67,13 +88,20 @@ class DecisionEffect(NamedTuple):
 
 
 class ForkEffect(NamedTuple):
-    """Run strands side by side, at most `concurrency` at a time; answered with their values in order.
+    """Run strands side by side; answered with a list of their values in order.
 
-    `open_strand(i)` starts the i-th strand. The first failure ends the others and is thrown.
+    Attributes:
+        key: Path of the step.
+        size: How many strands there are; may be 0.
+        open_strand: Makes the strand of an index, once.
+        concurrency: Most that run at a time, at least 1; `None` for all.
+        kind: `parallel` or `each`.
+
+    The first failure ends the others and is thrown.
     """
 
     key: str
-    count: int
+    size: int
     open_strand: Callable[[int], Strand]
     concurrency: int | None
     kind: str

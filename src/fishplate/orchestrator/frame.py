@@ -1,10 +1,10 @@
-"""The frame of a running call: what `current()` gives, and what answers the calls that its body makes."""
+"""The frame of a running call: what `current()` gives, and what answers the calls of its body."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Generator
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.call import SCOPE, Deferred
@@ -18,32 +18,43 @@ R_co = TypeVar("R_co", covariant=True)
 class Driver(Protocol):
     """What runs strands: the engine."""
 
-    def drive(self, strand: Strand, run: RunContext, parent_id: int) -> Awaitable[object]:
-        """Run a strand to its end; its value, `Marked` if it is degraded."""
+    def drive(
+        self, strand: Strand, run: RunContext, parent_id: int, task: asyncio.Task[Any] | None
+    ) -> Awaitable[object]:
+        """Run a strand to its end, in `task`, the running one; its value, `Marked` if degraded."""
         ...
 
     def child(self, frame: Frame, deferred: Deferred[object], number: int) -> Awaitable[object]:
-        """Run a call that a body makes."""
+        """Run a call that a body makes: its `number`-th."""
         ...
 
 
 class Frame(Current):
-    """A running call."""
+    """A running call.
+
+    Attributes:
+        task: The task that the call runs in; known only where the call may make calls itself.
+        is_over: The call has ended.
+        is_root: The call is what the run was started for.
+    """
 
     # Defaults stand on the class, and __init__ calls no other: a frame is made for every step.
     is_over = False
     is_root = False
+    task: asyncio.Task[Any] | None = None
     _calls = 0
     _busy: Deferred[object] | None = None
 
-    def __init__(self, run: RunContext, driver: Driver, unit: AnyAgent, path: str, span_id: int) -> None:  # pyright: ignore[reportMissingSuperCall] -- see above
+    def __init__(
+        self, run: RunContext, driver: Driver, unit: AnyAgent, path: str, span_id: int
+    ) -> None:
         self.run = run
         self.driver = driver
         self.unit = unit
         self.path = path
         self.span_id = span_id
         if unit.grants:
-            self._task = asyncio.current_task()
+            self.task = asyncio.current_task()
 
     @property
     def step_name(self) -> str:
@@ -54,28 +65,40 @@ class Frame(Current):
         """Answer a call that the body makes.
 
         Raises:
-            UsageError: The body has ended, or another of its calls is still running.
+            UsageError: The body has ended (code `call_ended`), or another of its calls is still
+                running (code `concurrent_child_call`).
+            asyncio.CancelledError: The body is being cancelled, whatever the call gave.
         """
-        return self._answer(deferred).__await__()  # type: ignore[return-value]  # the answer is of the call's type
+        # The answer is of the call's own type, which no checker can follow through a driver.
+        return self._answer(deferred).__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
     async def _answer(self, deferred: Deferred[object]) -> object:
         if self.is_over:
-            msg = f"{deferred!r} was awaited after the body of step {self.path!r} had ended: await it inside the body"
-            raise UsageError(msg, code="call_ended")
-        task = asyncio.current_task()
-        if self._busy is not None or task is not self._task:
             msg = (
-                f"{deferred!r} began in step {self.path!r} beside another call or in a task of its own, so its place "
-                "in the record would depend on timing: write parallel(...) or each(...)"
+                f"{deferred!r} was awaited after the body of step {self.path!r} had ended: "
+                "await it inside the body"
+            )
+            raise UsageError(msg, code="call_ended")
+        task = self.task
+        if task is None:  # nothing is granted, and whoever answers will say so
+            return await self.driver.child(self, deferred, 0)
+        if self._busy is not None or asyncio.current_task() is not task:
+            msg = (
+                f"{deferred!r} began in step {self.path!r} beside another call or in a task of its "
+                "own, so its place in the record would depend on timing: write parallel(...) or "
+                "each(...) for calls side by side, and Policy(timeout=) for a time limit"
             )
             raise UsageError(msg, code="concurrent_child_call")
         number, self._calls = self._calls, self._calls + 1
         self._busy = deferred
+        before = task.cancelling()
         try:
             answer = await self.driver.child(self, deferred, number)
         finally:
             self._busy = None
             SCOPE.set(self)
+        if task.cancelling() > before:
+            raise asyncio.CancelledError  # the call answered regardless; nobody wants it any more
         if type(answer) is Marked:
             self.reasons += tuple(reason for reason in answer.reasons if reason not in self.reasons)
             return answer.value

@@ -1,7 +1,7 @@
-"""The walker with explicit tokens: take the effects to issue, resolve them in any order, take again.
+"""The walker with explicit tokens: take the effects to issue, resolve them, take again.
 
-This is the interface for engines that keep their own books, for resuming from records, and for tests. It does
-nothing but drive the strands of `walker`.
+This is the interface for engines that keep their own books, for resuming from records, and for
+tests. It does nothing but drive the strands of `walker`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from typing import TypeAlias
 
 from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
-from fishplate.orchestrator.effects import CallEffect, DecisionEffect, ForkEffect, SignalEffect, SleepEffect, Strand
+from fishplate.orchestrator.effects import (
+    CallEffect,
+    DecisionEffect,
+    Effect,
+    ForkEffect,
+    SignalEffect,
+    SleepEffect,
+    Strand,
+)
 
 Token: TypeAlias = int
 Issued: TypeAlias = CallEffect | SignalEffect | SleepEffect
@@ -21,12 +29,14 @@ Failure: TypeAlias = FishplateError | DeclaredError
 
 @dataclass(slots=True)
 class _Fork:
-    """A fork that is open: who waits for it, what its strands gave, and which of them are still to start."""
+    """A fork that is open: who waits for it, what its strands gave, and what is still to start."""
 
     effect: ForkEffect
     parent: _Running
-    answers: dict[int, object] = field(default_factory=dict)
+    answers: dict[int, object] = field(default_factory=dict[int, object])
     next_index: int = 0
+    running: int = 0
+    is_filling: bool = False
     is_over: bool = False
 
 
@@ -41,6 +51,9 @@ class _Running:
 
 class Machine:
     """One walk of one workflow.
+
+    Args:
+        strand: The walk from its beginning.
 
     Attributes:
         decisions: The decisions so far, in order.
@@ -57,14 +70,16 @@ class Machine:
         self._issued = 0
         self._ready: list[tuple[Token, Issued]] = []
         self._pending: dict[Token, _Running] = {}
-        self._advance(_Running(strand), lambda found: next(found))
+        self._advance(_Running(strand), next)
 
     def take(self) -> list[tuple[Token, Issued]]:
         """The effects to issue now, each once, in the order in which the walk asked for them."""
         ready, self._ready = self._ready, []
         return [(token, effect) for token, effect in ready if token in self._pending]
 
-    def resolve(self, token: Token, value: object = None, *, failure: Failure | None = None) -> None:
+    def resolve(
+        self, token: Token, value: object = None, *, failure: Failure | None = None
+    ) -> None:
         """Answer an effect; an answer that is no longer wanted is dropped.
 
         Raises:
@@ -73,13 +88,12 @@ class Machine:
         if token in self.cancelled:
             return
         running = self._pending.pop(token)
-        if failure is not None:
-            error = failure
-            self._advance(running, lambda strand: strand.throw(error))
-        else:
+        if failure is None:
             self._advance(running, lambda strand: strand.send(value))
+        else:
+            self._advance(running, lambda strand: strand.throw(failure))
 
-    def _advance(self, running: _Running, step: Callable[[Strand], object]) -> None:
+    def _advance(self, running: _Running, step: Callable[[Strand], Effect]) -> None:
         try:
             effect = step(running.strand)
             while isinstance(effect, DecisionEffect):
@@ -92,47 +106,41 @@ class Machine:
             self._finish(running, None, error)
             return
         if isinstance(effect, ForkEffect):
-            self._open(effect, running)
+            self._fill(_Fork(effect, running))
             return
-        assert isinstance(effect, (CallEffect, SignalEffect, SleepEffect))
-        token = self._issued
-        self._issued += 1
+        token, self._issued = self._issued, self._issued + 1
         self._pending[token] = running
         self._ready.append((token, effect))
 
-    def _open(self, effect: ForkEffect, parent: _Running) -> None:
-        fork = _Fork(effect, parent)
-        if effect.count == 0:
-            self._advance(parent, lambda strand: strand.send([]))
-            return
-        width = effect.count if effect.concurrency is None else min(effect.count, effect.concurrency)
-        for _ in range(width):
-            self._start_next(fork)
-
-    def _start_next(self, fork: _Fork) -> None:
-        if fork.is_over or fork.next_index >= fork.effect.count:
-            return
-        index, fork.next_index = fork.next_index, fork.next_index + 1
-        self._advance(_Running(fork.effect.open_strand(index), fork, index), lambda strand: next(strand))
+    def _fill(self, fork: _Fork) -> None:
+        """Start strands until enough of them run; the answers, if that was all."""
+        if fork.is_filling:
+            return  # a strand has ended while it was being started
+        fork.is_filling = True
+        effect = fork.effect
+        width = effect.size if effect.concurrency is None else effect.concurrency
+        while not fork.is_over and fork.running < width and fork.next_index < effect.size:
+            index, fork.next_index = fork.next_index, fork.next_index + 1
+            fork.running += 1
+            self._advance(_Running(effect.open_strand(index), fork, index), next)
+        fork.is_filling = False
+        if not fork.is_over and len(fork.answers) == effect.size:
+            answers = [fork.answers[index] for index in range(effect.size)]
+            self._advance(fork.parent, lambda strand: strand.send(answers))
 
     def _finish(self, running: _Running, value: object, failure: Failure | None) -> None:
         fork = running.fork
         if fork is None:
             self.is_done, self.result, self.failure = True, value, failure
             return
-        if fork.is_over:
-            return
+        fork.running -= 1
         if failure is not None:
             fork.is_over = True
             self._drop(fork)
             self._advance(fork.parent, lambda strand: strand.throw(failure))
             return
         fork.answers[running.index] = value
-        if len(fork.answers) == fork.effect.count:
-            answers = [fork.answers[index] for index in range(fork.effect.count)]
-            self._advance(fork.parent, lambda strand: strand.send(answers))
-        else:
-            self._start_next(fork)
+        self._fill(fork)
 
     def _drop(self, fork: _Fork) -> None:
         """Forget everything that runs below a fork."""
@@ -152,12 +160,15 @@ def _is_below(running: _Running, fork: _Fork) -> bool:
     return False
 
 
-def resume(strand: Strand, records: Mapping[str, object]) -> tuple[Machine, list[tuple[Token, Issued]]]:
+def resume(
+    strand: Strand, records: Mapping[str, object]
+) -> tuple[Machine, list[tuple[Token, Issued]]]:
     """Send a walk every recorded answer; what is left was never recorded and has to be issued.
 
     Args:
         strand: The walk from its beginning.
-        records: Answers by key, in the order in which they were recorded; a failure stands as the exception.
+        records: Answers by key, in the order in which they were recorded; a failure stands as the
+            exception.
 
     Raises:
         UsageError: The walk never asks for one of the records (code `diverged`).
@@ -167,7 +178,10 @@ def resume(strand: Strand, records: Mapping[str, object]) -> tuple[Machine, list
     for key, answer in records.items():
         waiting.update((effect.key, (token, effect)) for token, effect in machine.take())
         if key not in waiting:
-            msg = f"the record of step {key!r} was never asked for: it belongs to another plan or input"
+            msg = (
+                f"the record of step {key!r} was never asked for: "
+                "it belongs to another plan or input"
+            )
             raise UsageError(msg, code="diverged")
         token, _ = waiting.pop(key)
         if isinstance(answer, (FishplateError, DeclaredError)):

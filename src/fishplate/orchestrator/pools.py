@@ -15,6 +15,9 @@ class Pool:
     """
 
     def __init__(self, limit: int) -> None:
+        if limit < 1:
+            msg = f"a pool with {limit} slots runs nothing: at least 1"
+            raise ValueError(msg)
         self.limit = limit
         self.held = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -28,7 +31,7 @@ class Pool:
         self._waiters.append(waiter)
         try:
             await waiter
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or closed where it stands
             if waiter.done() and not waiter.cancelled():
                 self._pass_on()
             elif waiter in self._waiters:
@@ -57,13 +60,12 @@ class Pools:
     """
 
     def __init__(self, limits: Mapping[str, int], default: int) -> None:
-        self._limits = dict(limits)
         self._default = default
-        self._pools: dict[str, Pool] = {}
+        self._pools = {name: Pool(limit) for name, limit in limits.items()}
 
     def get(self, name: str) -> Pool:
         """The pool of that name."""
         found = self._pools.get(name)
         if found is None:
-            found = self._pools[name] = Pool(self._limits.get(name, self._default))
+            found = self._pools[name] = Pool(self._default)
         return found

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, cast
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
-from fishplate.contracts.shape import BrokenValueError
+from fishplate.contracts.values import BrokenValueError
 from fishplate.core.call import SCOPE
 from fishplate.core.current import RunContext
 from fishplate.core.errors import ErrorClass, FishplateError, OutputError, StepError, UsageError
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
+from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.failures import failure_of
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.pools import Pools
-from fishplate.orchestrator.program import Program, compile_workflow
+from fishplate.orchestrator.program import Program
 from fishplate.orchestrator.suspension import OutOfTimeError, within
+from fishplate.orchestrator.threads import in_thread
 from fishplate.orchestrator.walker import walk
 from fishplate.resilience.cache import AnswerCache
-from fishplate.workflows.workflow import Workflow
+from fishplate.workflows.workflow import Workflow, reachable
+
+MOST_PROGRAMS: Final = 1_000
+"""Programs kept; a service that makes workflows as it goes must not grow with them."""
 
 
 class Steps:
@@ -34,8 +38,10 @@ class Steps:
         threads: Where plain functions run.
         cache: What `Cache` policies remember.
         random_id: Draws a span id.
-        allows_effects: Whether tools that change something may run here.
         debug: Compare every agent's inputs before and after its call.
+
+    Attributes:
+        allows_effects: Whether tools that change something may run here.
     """
 
     def __init__(
@@ -45,14 +51,13 @@ class Steps:
         threads: Callable[[], ThreadPoolExecutor],
         cache: AnswerCache,
         random_id: Callable[[], int],
-        allows_effects: Callable[[], bool],
         debug: bool = False,
     ) -> None:
         self._pools = pools
         self._threads = threads
         self._cache = cache
         self._random_id = random_id
-        self._allows_effects = allows_effects
+        self.allows_effects = True
         self._is_lean = not debug
         self._programs: dict[int, tuple[AnyAgent, Program]] = {}
 
@@ -81,7 +86,7 @@ class Steps:
                 result = await self._guarded(frame, unit, effect.arguments)
             if type(result) not in unit.signature.output.exact:
                 result = _settled(frame, unit, result, effect)
-        except BaseException as error:  # noqa: BLE001 -- every end of a call has its span
+        except BaseException as error:
             failure = self._failed(frame, parent_id, started, effect, error)
             if failure is error:
                 raise
@@ -106,15 +111,24 @@ class Steps:
         return Marked(result, reasons) if reasons else result
 
     def _failed(
-        self, frame: Frame, parent_id: int | None, started: int, effect: CallEffect, error: BaseException
+        self,
+        frame: Frame,
+        parent_id: int | None,
+        started: int,
+        effect: CallEffect,
+        error: BaseException,
     ) -> BaseException:
         """Tell the span of a call that did not succeed; the failure that the caller gets."""
         frame.is_over = True
+        failure = failure_of(error, effect)
+        status: SpanStatus = "error"
+        if isinstance(failure, (FishplateError, DeclaredError)):
+            frame.note(error=failure.code)
+        else:
+            status = "cancelled"
+            if isinstance(failure, GeneratorExit):
+                frame.note(abandoned=True)
         run, unit = frame.run, effect.unit
-        status: SpanStatus = "error" if isinstance(error, Exception) else "cancelled"
-        failure = _failure_of(error, unit, effect) if isinstance(error, Exception) else error
-        if failure is not error or isinstance(failure, (FishplateError, DeclaredError)):
-            frame.note(error=getattr(failure, "code", type(failure).__name__))
         run.sink(
             (
                 run.trace_id,
@@ -133,16 +147,11 @@ class Steps:
     async def _guarded(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         if unit.is_bare and unit.about.kind == "plan" and self._is_lean:
             return await self._walk(frame, unit, arguments)
-        effect = unit.about.effect
-        if effect is not None and not effect.is_readonly and not self._allows_effects():
-            raise UsageError(
-                f"tool {unit.name!r} has the effect {effect.effect!r} and there is no app: "
-                "run it inside 'async with App(...)', or in a test under fishplate.testing.effects()",
-                code="no_app",
-            )
-        before = _fingerprint(unit, arguments) if not self._is_lean else None
+        if self._is_lean:
+            return await self._cached(frame, unit, arguments)
+        before = _fingerprint(unit, arguments)
         result = await self._cached(frame, unit, arguments)
-        if before is not None and before != _fingerprint(unit, arguments):
+        if before != _fingerprint(unit, arguments):
             raise StepError(
                 f"{unit.about.subject} changed its input: copy what you change",
                 step=frame.path,
@@ -150,104 +159,122 @@ class Steps:
                 error_class=ErrorClass.BUG,
                 where=unit.about.where,
             )
-        if effect is not None and not effect.is_readonly:
-            for scope in effect.scopes:
-                self._cache.forget(frame.principal.tenant, scope.partition(":")[0])
         return result
 
     async def _cached(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         policy = unit.policy.cache
         if policy is None:
-            return await self._timed(frame, unit, arguments)
+            return await self._effective(frame, unit, arguments)
+        _check_cacheable(unit)
         now_ns, tenant = frame.run.now_ns, frame.principal.tenant
-        key = f"{unit.release.contract}/{unit.name}/{_fingerprint(unit, arguments)}"
+        release = unit.release
+        # The behaviour is part of it, since a stand-in has the name and contract of another agent.
+        key = f"{unit.name}/{release.contract}/{release.behaviour}/{_fingerprint(unit, arguments)}"
         hit = self._cache.get(tenant, policy.scope, key, now_ns=now_ns(), ttl=policy.ttl)
         if hit is not None:
             frame.note(cache_hit=True, cache_age=round(hit.age, 6))
             return unit.signature.output.decode(hit.value, given=True)
         frame.note(cache_hit=False)
         epoch = self._cache.epoch(tenant, policy.scope)
-        result = await self._timed(frame, unit, arguments)
+        result = await self._effective(frame, unit, arguments)
         if not frame.reasons and type(result) is not Marked:
-            accepted = _accepted(unit, result, CallEffect(frame.path, unit, arguments, unit.about.where))
-            encoded = unit.signature.output.encode(accepted)
+            result = _accepted(unit, result, frame.path)
+            encoded = unit.signature.output.encode(result)
             self._cache.put(tenant, policy.scope, key, encoded, now_ns=now_ns(), epoch=epoch)
         return result
+
+    async def _effective(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
+    ) -> object:
+        """Run a call; if it may have changed something, forget what was remembered about it."""
+        effect = unit.about.effect
+        if effect is None or effect.is_readonly:
+            return await self._timed(frame, unit, arguments)
+        if not self.allows_effects:
+            raise UsageError(
+                f"tool {unit.name!r} has the effect {effect.effect!r} and there is no app: "
+                "run it inside 'async with App(...)', or in a test under "
+                "fishplate.testing.effects()",
+                code="no_app",
+            )
+        is_refused = False
+        try:
+            return await self._timed(frame, unit, arguments)
+        except DeclaredError as error:
+            is_refused = type(error) in unit.about.errors
+            raise
+        finally:
+            # After any other end, also one that nobody waited for, the effect may have happened.
+            if not is_refused:
+                for scope in effect.scopes:
+                    self._cache.forget(frame.principal.tenant, scope.partition(":")[0])
 
     async def _timed(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         timeout = unit.policy.timeout
         if timeout is None:
             return await self._pooled(frame, unit, arguments)
+        now_ns = frame.run.now_ns
         try:
-            return await within(timeout, self._pooled(frame, unit, arguments))
-        except OutOfTimeError:
+            return await within(timeout, self._pooled(frame, unit, arguments), now_ns, now_ns())
+        except OutOfTimeError as over:
             raise StepError(
-                f"step {frame.path!r} took longer than its {timeout:g} seconds: raise Policy(timeout=), or add a fallback",
+                f"step {frame.path!r} took longer than its {timeout:g} seconds: "
+                "raise Policy(timeout=), or add a fallback",
                 step=frame.path,
                 code="step_timeout",
                 error_class=ErrorClass.DEADLINE,
                 where=unit.about.where,
                 details={"timeout": timeout},
-            ) from None
+            ) from over.__cause__
 
     async def _pooled(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         if unit.about.pool is None:
-            return await self._behave(frame, unit, arguments, None)
+            return await self._behave(frame, unit, arguments, _nothing)
         pool = self._pools.get(unit.about.pool)
         await pool.acquire()
         if unit.about.kind == "thread":
             return await self._behave(frame, unit, arguments, pool.release)
         try:
-            return await self._behave(frame, unit, arguments, None)
+            return await self._behave(frame, unit, arguments, _nothing)
         finally:
             pool.release()
 
     async def _behave(
-        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], on_thread_end: Callable[[], None] | None
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        on_thread_end: Callable[[], None],
     ) -> object:
+        function = unit.about.function
         match unit.about.kind:
             case "async":
-                return await unit.about.function(*arguments)
+                return await function(*arguments)
             case "inline":
-                return unit.about.function(*arguments)
+                return function(*arguments)
             case "thread":
-                return await self._in_thread(unit, arguments, on_thread_end)
+                return await in_thread(self._threads(), function, arguments, on_thread_end)
             case "plan":
                 return await self._walk(frame, unit, arguments)
 
     async def _walk(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         assert isinstance(unit, Workflow)
         prefix = "" if frame.is_root else f"{frame.path}/"
-        return await frame.driver.drive(walk(self.program(unit), arguments, prefix), frame.run, frame.span_id)
-
-    async def _in_thread(
-        self, unit: AnyAgent, arguments: tuple[object, ...], on_end: Callable[[], None] | None
-    ) -> object:
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        future: Future[Any] = self._threads().submit(context.run, unit.about.function, *arguments)
-        if on_end is not None:
-            # A thread cannot be cancelled: it holds its slot until it really ends.
-            future.add_done_callback(lambda _: loop.call_soon_threadsafe(on_end))
-        return await asyncio.wrap_future(future)
+        strand = walk(self.program(unit), arguments, prefix)
+        return await frame.driver.drive(strand, frame.run, frame.span_id, frame.task)
 
     def program(self, unit: Workflow[..., Any]) -> Program:
         """A workflow's program, compiled once."""
-        found = self._programs.get(id(unit))
-        if found is None or found[0] is not unit:
+        found = self._programs.get(id(unit))  # an id is not used anew while its unit stands here
+        if found is None:
+            if len(self._programs) >= MOST_PROGRAMS:
+                self._programs.clear()
             found = self._programs[id(unit)] = (unit, compile_workflow(unit))
         return found[1]
 
 
-def _accepted(unit: AnyAgent, result: object, effect: CallEffect) -> object:
-    try:
-        return unit.signature.output.accept(result, given=True)
-    except BrokenValueError as error:
-        raise OutputError(f"the output of {unit.about.subject} in step {effect.key!r}", error.violations) from None
-
-
-def _fingerprint(unit: AnyAgent, arguments: tuple[object, ...]) -> str:
-    return canonical_json(unit.signature.encode(arguments)).decode()
+def _nothing() -> None:
+    """What happens at the end of a thread that holds nothing."""
 
 
 def _settled(frame: Frame, unit: AnyAgent, result: object, effect: CallEffect) -> object:
@@ -257,30 +284,29 @@ def _settled(frame: Frame, unit: AnyAgent, result: object, effect: CallEffect) -
         result = result.value
     if type(result) in unit.signature.output.exact or unit.about.kind == "plan":
         return result  # a plan's result was made to fit when it was read from the plan
-    return _accepted(unit, result, effect)
+    return _accepted(unit, result, effect.key)
 
 
-def _failure_of(error: Exception, unit: AnyAgent, effect: CallEffect) -> Exception:
-    """What an exception means to the one who called: itself if it is typed, else a `StepError` about it."""
-    place = f"in step {effect.key!r} ({effect.where})"
-    if isinstance(error, FishplateError) or (isinstance(error, DeclaredError) and type(error) in unit.about.errors):
-        error.add_note(place)
-        return error
-    code, error_class, why = _classified(error, unit)
-    failure = StepError(
-        f"step {effect.key!r} failed: {why}", step=effect.key, code=code, error_class=error_class, where=effect.where
-    )
-    failure.add_note(place)
-    return failure
+def _accepted(unit: AnyAgent, result: object, path: str) -> object:
+    try:
+        return cast("object", unit.signature.output.accept(result, given=True))
+    except BrokenValueError as error:
+        subject = f"the output of {unit.about.subject} in step {path!r}"
+        raise OutputError(subject, error.violations) from None
 
 
-def _classified(error: Exception, unit: AnyAgent) -> tuple[str, ErrorClass, str]:
-    name = type(error).__name__
-    if isinstance(error, DeclaredError):
-        text = f"{unit.about.subject} raised {name}, which its contract does not declare: add it to errors=[...]"
-        return "undeclared_error", ErrorClass.BUG, text
-    if isinstance(error, (ConnectionError, TimeoutError)):
-        return "connection", ErrorClass.TRANSIENT, f"{unit.about.subject} raised {name}"
-    return "bug", ErrorClass.BUG, f"{unit.about.subject} raised {name}"
+def _fingerprint(unit: AnyAgent, arguments: tuple[object, ...]) -> str:
+    return canonical_json(unit.signature.encode(arguments)).decode()
 
 
+def _check_cacheable(unit: AnyAgent) -> None:
+    """Refuse to answer from memory what is called for its effect."""
+    for found in (unit, *reachable(unit).values()):
+        effect = found.about.effect
+        if effect is not None and not effect.is_readonly:
+            raise UsageError(
+                f"{unit.about.subject} has a cache, and {found.about.subject} has the effect "
+                f"{effect.effect!r}, which a cached answer would leave out: "
+                "cache what only reads",
+                code="cached_effect",
+            )

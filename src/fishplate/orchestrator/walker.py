@@ -1,25 +1,31 @@
-"""The walker: pure generators that say what a plan wants done next. No I/O, no clock, no randomness.
+"""The walker: pure generators that say what a plan wants done next.
 
-One generator per strand. A strand yields an effect and is sent its answer (or has the failure thrown in); a
-fork asks for strands of its own. Every driver, this package's engines and `Machine` alike, drives these same
-generators, so that there is one semantics. A key names an effect, is equal on every attempt and after every
-resume, and a resumed walk is the same walk with the recorded answers sent first.
+There is one generator per strand. A strand yields an effect and is sent its answer, or has the
+failure thrown in; a fork asks for strands of its own. It does no I/O and reads no clock and no
+randomness. Every driver, the engines and `Machine` alike, drives these same generators, so that
+there is one semantics. A key names an effect: it is equal on every attempt and after every resume,
+and no other effect of the walk has it. A resumed walk is the same walk with the recorded answers
+sent first.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from fishplate.contracts.json import canonical_json
-from fishplate.core.errors import ErrorClass, FishplateError, StepError
-from fishplate.core.outcome import Degraded, Reason, Rejected, TimedOut
+from fishplate.contracts.shape import Shape
+from fishplate.contracts.values import BrokenValueError, plain
+from fishplate.core.errors import ErrorClass, FishplateError, OutputError, StepError
+from fishplate.core.outcome import DeclaredError, Degraded, Reason, Rejected, TimedOut
 from fishplate.orchestrator.effects import (
     CallEffect,
     DecisionEffect,
+    Effect,
+    Expired,
     ForkEffect,
     Marked,
     SignalEffect,
@@ -38,13 +44,15 @@ from fishplate.orchestrator.program import (
     RouteOp,
     SleepOp,
     SwitchOp,
-    Values,
     WaitOp,
-    limit_reached,
+    case_of,
 )
+from fishplate.orchestrator.readers import Values
 
 Marks = dict[int, tuple[Reason, ...]]
-WIDEST_EACH = 10_000
+"""Why the values of slots are degraded; a slot that is not is left out."""
+
+WIDEST_EACH: Final = 10_000
 
 
 def walk(program: Program, arguments: tuple[object, ...], prefix: str = "") -> Strand:
@@ -56,15 +64,11 @@ def walk(program: Program, arguments: tuple[object, ...], prefix: str = "") -> S
         prefix: Path of the workflow's own step and `/`, if it is a step of another one.
     """
     values: Values = [*arguments, *([None] * (program.size - program.arity))]
-    return _code(program.code, values, {}, prefix)
+    return walk_code(program.code, values, {}, prefix)
 
 
-def walk_code(code: Code, values: Values) -> Strand:
-    """The strand of a single block; its keys are whole paths already."""
-    return _code(code, values, {}, "")
-
-
-def _code(code: Code, values: Values, marks: Marks, prefix: str) -> Strand:
+def walk_code(code: Code, values: Values, marks: Marks, prefix: str) -> Strand:
+    """The strand of a single block."""
     for op in code.ops:
         if type(op) is CallOp and op.is_simple:
             answer = yield CallEffect(
@@ -81,21 +85,23 @@ def _code(code: Code, values: Values, marks: Marks, prefix: str) -> Strand:
     return result
 
 
-def _composition(op: Op, values: Values, marks: Marks, prefix: str) -> Strand:
+def _composition(  # noqa: C901 -- a table
+    op: Op, values: Values, marks: Marks, prefix: str
+) -> Generator[Effect, object, None]:
     key = prefix + op.key
+    sources: tuple[int, ...] = ()
     match op:
         case CallOp():
-            answer = yield from _guarded_call(op, values, marks, key)
+            answer = yield from _guarded_call(op, op.arguments(values), marks, key)
             sources = op.sources
         case RouteOp():
-            answer = yield from _route(op, values, marks, prefix, key)
+            answer = yield from _route(op, values, marks, prefix)
             sources = op.sources
         case SwitchOp():
-            answer = yield from _switch(op, values, marks, prefix, key)
+            answer = yield from _switch(op, values, marks, prefix)
             sources = op.sources
         case ParallelOp():
-            answer = yield from _parallel(op, values, marks, prefix, key)
-            sources = ()
+            answer = yield from _parallel(op, values, marks, prefix)
         case EachOp():
             answer = yield from _each(op, values, marks, key)
             sources = op.sources
@@ -103,30 +109,29 @@ def _composition(op: Op, values: Values, marks: Marks, prefix: str) -> Strand:
             answer = yield from _repeat(op, values, marks, key)
             sources = op.sources
         case ApprovalOp():
-            answer = yield from _approval(op, values, marks, prefix, key)
+            answer = yield from _approval(op, values, marks, prefix)
             sources = op.call.sources
         case WaitOp():
             answer = yield SignalEffect(key, op.signal, op.within)
             if isinstance(answer, Expired):
-                answer = op.default(values) if op.default is not None else _timed_out(op)
-            sources = ()
+                answer = _in_place_of_signal(op, values)
         case SleepOp():
             answer = yield SleepEffect(key, op.seconds)
-            sources = ()
     values[op.slot] = _settle(op.slot, sources, answer, marks)
-    return None
 
 
-class Expired:
-    """The answer to a signal that did not come within its time; drivers send it, the walker makes it a value."""
+def _in_place_of_signal(op: WaitOp, values: Values) -> object:
+    if op.default is not None:
+        return op.default(values)
+    assert op.within is not None, "a signal without a time never expires"
+    return TimedOut(signal=op.signal, within=op.within)
 
 
-def _timed_out(op: WaitOp) -> TimedOut:
-    return TimedOut(signal=op.signal, within=op.within or 0.0)
+# degradation
 
 
 def _settle(slot: int, sources: tuple[int, ...], answer: object, marks: Marks) -> object:
-    """Note the reasons why an answer is degraded, its own and those of what it was made from."""
+    """Note why an answer is degraded: its own reasons, and those of what it was made from."""
     reasons = _inherited(sources, marks)
     if type(answer) is Marked:
         reasons = _merged(reasons, answer.reasons)
@@ -151,24 +156,38 @@ def _merged(first: tuple[Reason, ...], second: tuple[Reason, ...]) -> tuple[Reas
     return first + tuple(reason for reason in second if reason not in first)
 
 
-def _guarded_call(op: CallOp, values: Values, marks: Marks, key: str) -> Strand:
+def _parts(answer: object) -> tuple[object, tuple[Reason, ...]]:
+    return (answer.value, answer.reasons) if type(answer) is Marked else (answer, ())
+
+
+def _marked(value: object, reasons: tuple[Reason, ...]) -> object:
+    return Marked(value, reasons) if reasons else value
+
+
+# calls
+
+
+def _guarded_call(op: CallOp, arguments: tuple[object, ...], marks: Marks, key: str) -> Strand:
     """A call with fallbacks, caught errors or grading."""
-    arguments = op.arguments(values)
     try:
-        answer = yield CallEffect(key, op.unit, arguments, op.where)
+        try:
+            answer = yield CallEffect(key, op.unit, arguments, op.where)
+        except FishplateError as failure:
+            answer = yield from _fall_back(op, arguments, key, failure)
     except op.caught as error:
         yield DecisionEffect(key, "caught", error.code, "declared error became a value", {})
         answer = error
-    except FishplateError as failure:
-        answer = yield from _fall_back(op, arguments, key, failure)
     if not op.graded:
         return answer
-    value, reasons = (answer.value, answer.reasons) if type(answer) is Marked else (answer, ())
-    reasons = _merged(_inherited(op.sources, marks), reasons)
-    return Degraded[Any].model_construct(value=value, reasons=list(reasons))
+    value, own = _parts(answer)
+    reasons = _merged(_inherited(op.sources, marks), own)
+    # Telling why a value is degraded does not make it a better one: the mark stays on it.
+    return _marked(Degraded[Any].model_construct(value=value, reasons=list(reasons)), own)
 
 
-def _fall_back(op: CallOp, arguments: tuple[object, ...], key: str, failure: FishplateError) -> Strand:
+def _fall_back(
+    op: CallOp, arguments: tuple[object, ...], key: str, failure: FishplateError
+) -> Strand:
     for fallback in op.fallbacks:
         if not failure.error_class.allows_fallback:
             break
@@ -180,153 +199,194 @@ def _fall_back(op: CallOp, arguments: tuple[object, ...], key: str, failure: Fis
             {"failed": op.unit.name, "class": failure.error_class.word},
         )
         try:
-            answer = yield CallEffect(f"{key}/{fallback.name}", fallback, arguments, op.where)
+            # No step's name holds the bar, so that no key of a step can be that of a fallback.
+            answer = yield CallEffect(f"{key}|{fallback.name}", fallback, arguments, op.where)
         except FishplateError as next_failure:
             failure = next_failure
             continue
-        reason = Reason(reason=failure.code, source=fallback.name, step=key)
-        if type(answer) is not Marked:
-            return Marked(answer, (reason,))
-        # The fallback knows better than we do how old its answer is: what it says replaces the plain reason.
-        return Marked(answer.value, _merged((), answer.reasons))
+        value, reasons = _parts(answer)
+        # A fallback that says itself how good its answer is knows better than we do.
+        own = Reason(reason=failure.code, source=fallback.name, step=key)
+        return Marked(
+            _as_answer_of(op.unit.signature.output, fallback.name, value), reasons or (own,)
+        )
     raise failure
 
 
-def _route(op: RouteOp, values: Values, marks: Marks, prefix: str, key: str) -> Strand:
+def _as_answer_of(output: Shape[Any], fallback: str, value: object) -> object:
+    """The answer of a fallback as the one it stands in for would have given it."""
+    try:
+        return cast("object", output.accept(value, given=True))
+    except BrokenValueError as error:
+        raise OutputError(f"the answer of the fallback {fallback!r}", error.violations) from None
+
+
+def _approval(op: ApprovalOp, values: Values, marks: Marks, prefix: str) -> Strand:
+    call = op.call
+    arguments = call.arguments(values)
+    digest = hashlib.sha256(canonical_json(call.unit.signature.encode(arguments))).hexdigest()
+    answer = yield SignalEffect(prefix + op.key, call.unit.name, op.within, op.roles, digest)
+    if isinstance(answer, Expired):
+        return Rejected(reason="expired")
+    if isinstance(answer, Rejected):
+        return answer
+    return (yield from _guarded_call(call, arguments, marks, prefix + call.key))
+
+
+# decisions
+
+
+def _route(op: RouteOp, values: Values, marks: Marks, prefix: str) -> Strand:
+    key = prefix + op.key
     value = op.on(values)
-    index = op.by_type.get(type(value))
+    index = op.by_type.get(cast("type[object]", type(value)))
     if index is None:
-        index = next((at for at, member in enumerate(op.members) if _is_member(member, value)), None)
+        index = _member_of(op.members, value)
     if index is None:
-        raise StepError(
-            f"step {key!r} got a value of type {type(value).__name__!r} that no branch takes",
-            step=key,
-            code="no_branch",
-            error_class=ErrorClass.CONTRACT_OUT,
-            where=op.where,
-        )
-    yield DecisionEffect(key, "route", op.cases[index], f"the value is {op.cases[index]}", {"of": list(op.cases)})
+        raise _no_branch(key, op.where, f"a value of type {type(value).__name__!r}")
+    case = op.cases[index]
+    yield DecisionEffect(key, "route", case, f"the value is {case}", {"of": list(op.cases)})
     values[op.bound] = value
     if marks and (reasons := _inherited(op.sources, marks)):
         marks[op.bound] = reasons
-    return (yield from _code(op.branches[index], values, marks, prefix))
+    return (yield from walk_code(op.branches[index], values, marks, prefix))
 
 
-def _is_member(member: Any, value: object) -> bool:  # noqa: ANN401 -- a shape of any type
-    return bool(member.takes.is_valid(member.encode(value) if member.annotation is None else _plain(value)))
+def _member_of(members: Sequence[Shape[Any]], value: object) -> int | None:
+    """The first member whose schema takes the JSON form of a value."""
+    if isinstance(value, DeclaredError):
+        value = value.to_model()
+    document = plain(value, None)
+    return next((at for at, one in enumerate(members) if one.takes.is_valid(document)), None)
 
 
-def _plain(value: object) -> object:
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json", by_alias=True) if dump is not None else value
-
-
-def _switch(op: SwitchOp, values: Values, marks: Marks, prefix: str, key: str) -> Strand:
+def _switch(op: SwitchOp, values: Values, marks: Marks, prefix: str) -> Strand:
+    key = prefix + op.key
     value = op.on(values)
-    plain = value.value if isinstance(value, Enum) else value
-    index = op.by_value.get((bool, plain) if isinstance(plain, bool) else plain)
-    if index is None and op.default is None:
-        raise StepError(
-            f"step {key!r} got the value {plain!r} that no case names",
-            step=key,
-            code="no_branch",
-            error_class=ErrorClass.CONTRACT_OUT,
-            where=op.where,
-        )
+    found = value.value if isinstance(value, Enum) else value
+    index = op.by_value.get(case_of(found))
+    branch = op.default if index is None else op.branches[index]
+    if branch is None:
+        raise _no_branch(key, op.where, f"the value {found!r}")
     chosen = "default" if index is None else op.cases[index]
-    yield DecisionEffect(key, "switch", chosen, f"the value is {plain}", {"of": list(op.cases)})
-    branch = op.branches[index] if index is not None else op.default
-    assert branch is not None
-    return (yield from _code(branch, values, marks, prefix))
+    yield DecisionEffect(key, "switch", chosen, f"the value is {found}", {"of": list(op.cases)})
+    return (yield from walk_code(branch, values, marks, prefix))
 
 
-def _parallel(op: ParallelOp, values: Values, marks: Marks, prefix: str, key: str) -> Strand:
+def _no_branch(key: str, where: str, what: str) -> StepError:
+    return StepError(
+        f"step {key!r} got {what} that no branch takes: what gave it breaks its contract",
+        step=key,
+        code="no_branch",
+        error_class=ErrorClass.CONTRACT_OUT,
+        where=where,
+    )
+
+
+# forks
+
+
+def _parallel(op: ParallelOp, values: Values, marks: Marks, prefix: str) -> Strand:
     def open_strand(index: int) -> Strand:
-        return _code(op.branches[index], values.copy(), marks.copy(), prefix)
+        return walk_code(op.branches[index], values.copy(), marks.copy(), prefix)
 
-    answers = yield ForkEffect(key, len(op.branches), open_strand, None, "parallel")
-    return _gathered(answers, tuple)
+    answers = yield ForkEffect(prefix + op.key, len(op.branches), open_strand, None, "parallel")
+    found, reasons = gathered(answers)
+    return _marked(tuple(found), reasons)
 
 
 def _each(op: EachOp, values: Values, marks: Marks, key: str) -> Strand:
-    items = op.items(values)
-    if len(items) > WIDEST_EACH:
-        raise StepError(
-            f"step {key!r} has {len(items)} elements, and each takes at most {WIDEST_EACH}: split the list",
-            step=key,
-            code="too_wide",
-            error_class=ErrorClass.PERMANENT,
-            where=op.where,
-        )
-    names = _element_names(op, items, key)
+    items: Sequence[object] = op.items(values)
+    names = element_names(items, op.element_key, key, op.where)
     inherited = _inherited(op.sources, marks)
 
     def open_strand(index: int) -> Strand:
         own = values.copy()
         own[op.bound] = items[index]
         own_marks = {**marks, op.bound: inherited} if inherited else marks.copy()
-        return _code(op.body, own, own_marks, f"{key}.{names[index]}/")
+        return walk_code(op.body, own, own_marks, f"{key}.{names[index]}/")
 
     answers = yield ForkEffect(key, len(items), open_strand, op.concurrency, "each")
-    return _gathered(answers, list)
+    return _marked(*gathered(answers))
 
 
-def _element_names(op: EachOp, items: Any, key: str) -> list[str]:  # noqa: ANN401 -- a list of any element
-    if op.element_key is None:
-        return [str(index) for index in range(len(items))]
-    field = op.element_key
-    found = [str(item[field] if isinstance(item, Mapping) else getattr(item, field)) for item in items]
-    if len(set(found)) < len(found):
-        repeated = next(name for name in found if found.count(name) > 1)
+def gathered(answers: object) -> tuple[list[object], tuple[Reason, ...]]:
+    """The values of a fork's answers, and why any of them is degraded."""
+    reasons: tuple[Reason, ...] = ()
+    values: list[object] = []
+    for answer in cast("Sequence[object]", answers):
+        if type(answer) is Marked:
+            reasons = _merged(reasons, answer.reasons)
+            values.append(answer.value)
+        else:
+            values.append(answer)
+    return values, reasons
+
+
+def element_names(
+    items: Sequence[object], field: str | None, key: str, where: str
+) -> Sequence[str]:
+    """What tells the elements of an `each` apart in keys: their position, or one of their fields.
+
+    A name holds neither `/` nor `.`, which have a meaning of their own in a key.
+
+    Raises:
+        StepError: There are too many elements, or two of one name.
+    """
+    if len(items) > WIDEST_EACH:
         raise StepError(
-            f"step {key!r} has two elements with {field}={repeated!r}, and key= has to tell them apart",
+            f"step {key!r} has {len(items)} elements, and each takes at most {WIDEST_EACH}: "
+            "split the list",
+            step=key,
+            code="too_wide",
+            error_class=ErrorClass.PERMANENT,
+            where=where,
+        )
+    if field is None:
+        return [str(index) for index in range(len(items))]
+    names = [str(_field(item, field)) for item in items]
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise StepError(
+            f"step {key!r} has two elements with {field}={repeated!r}: "
+            "key= names a field that tells them apart",
             step=key,
             code="repeated_key",
             error_class=ErrorClass.PERMANENT,
-            where=op.where,
+            where=where,
         )
-    return [quote(name, safe="") for name in found]
+    return [quote(name, safe="").replace(".", "%2E") for name in names]
 
 
-def _gathered(answers: Any, kind: type) -> object:  # noqa: ANN401 -- a driver's answers in order
-    reasons: tuple[Reason, ...] = ()
-    found: list[object] = []
-    for answer in answers:
-        if type(answer) is Marked:
-            reasons = _merged(reasons, answer.reasons)
-            found.append(answer.value)
-        else:
-            found.append(answer)
-    gathered = kind(found)
-    return Marked(gathered, reasons) if reasons else gathered
+def _field(value: object, name: str) -> object:
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, object]", value)[name]
+    return cast("object", getattr(value, name))
+
+
+# repetition
 
 
 def _repeat(op: RepeatOp, values: Values, marks: Marks, key: str) -> Strand:
-    value: Any = op.start(values)
+    value: object = op.start(values)
     reasons = _inherited(op.sources, marks)
     for turn in range(op.at_most):
         values[op.bound] = value
         if reasons:
             marks[op.bound] = reasons
-        answer = yield from _code(op.body, values, marks, f"{key}.{turn}/")
-        if type(answer) is Marked:
-            reasons = _merged(reasons, answer.reasons)
-            answer = answer.value
-        value = answer
-        done = value[op.until] if isinstance(value, Mapping) else getattr(value, op.until)
-        if done:
-            yield DecisionEffect(key, "repeat", "done", f"{op.until} after {turn + 1} of {op.at_most}", {})
-            return Marked(value, reasons) if reasons else value
-    raise limit_reached(key, op.where, op.at_most, value, op.output)
-
-
-def _approval(op: ApprovalOp, values: Values, marks: Marks, prefix: str, key: str) -> Strand:
-    arguments = op.call.arguments(values)
-    document = op.call.unit.signature.encode(arguments)
-    digest = hashlib.sha256(canonical_json(document)).hexdigest()
-    answer = yield SignalEffect(key, op.call.unit.name, op.within, op.roles, digest)
-    if isinstance(answer, Expired):
-        return Rejected(reason="expired")
-    if isinstance(answer, Rejected):
-        return answer
-    return (yield CallEffect(prefix + op.call.key, op.call.unit, arguments, op.call.where))
+        answer = yield from walk_code(op.body, values, marks, f"{key}.{turn}/")
+        value, own = _parts(answer)
+        reasons = _merged(reasons, own)
+        if _field(value, op.until):
+            told = f"{op.until} after {turn + 1} of {op.at_most}"
+            yield DecisionEffect(key, "repeat", "done", told, {})
+            return _marked(value, reasons)
+    raise StepError(
+        f"step {key!r} ran {op.at_most} times and was not done: "
+        "raise at_most=, or look at the last value",
+        step=key,
+        code="limit_reached",
+        error_class=ErrorClass.PERMANENT,
+        where=op.where,
+        details={"at_most": op.at_most, "last": op.output.encode(value)},
+    )

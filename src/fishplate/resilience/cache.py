@@ -1,4 +1,4 @@
-"""The memory behind `Cache`: bounded, per tenant and scope, forgotten when a tool writes to the scope."""
+"""The memory behind `Cache`: bounded, per tenant and scope; a write to the scope empties it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ class AnswerCache:
         return Hit(found[0], age)
 
     def epoch(self, tenant: str, scope: str) -> int:
-        """How often the scope has been written to; read it before a call whose answer will be kept."""
+        """How often the scope was written to; read it before a call whose answer will be kept."""
         return self._epochs.get((tenant, scope), 0)
 
-    def put(self, tenant: str, scope: str, key: str, value: JsonValue, *, now_ns: int, epoch: int) -> None:
+    def put(  # noqa: PLR0913 -- the key of an answer has three parts
+        self, tenant: str, scope: str, key: str, value: JsonValue, *, now_ns: int, epoch: int
+    ) -> None:
         """Remember an answer, unless the scope was written to since `epoch` was read."""
         if epoch != self.epoch(tenant, scope):
             return

@@ -9,7 +9,9 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from fishplate.core.errors import JsonValue
 
-Effect: TypeAlias = Literal["readonly", "idempotent", "keyed", "transactional", "verifiable", "at_most_once"]
+Effect: TypeAlias = Literal[
+    "readonly", "idempotent", "keyed", "transactional", "verifiable", "at_most_once"
+]
 EFFECTS: Final[tuple[str, ...]] = get_args(Effect)
 _SCOPE: Final = re.compile(r"[a-z0-9_.-]+(:[a-z0-9_.*-]+)*")
 
@@ -19,9 +21,9 @@ class EffectDeclaration:
     """What a tool says about its effect.
 
     Attributes:
-        effect: What may be repeated after a lost answer: `readonly` and `idempotent` freely, `keyed` with the
-            same key while the other side remembers it, `transactional` in one transaction with the ledger,
-            `verifiable` after asking, `at_most_once` never.
+        effect: What may be repeated after a lost answer: `readonly` and `idempotent` freely,
+            `keyed` with the same key while the other side remembers it, `transactional` in one
+            transaction with the ledger, `verifiable` after asking, `at_most_once` never.
         scopes: Data scopes, e.g. `payments:write`.
         key_ttl: Seconds for which the other side remembers an idempotency key; `keyed` needs it.
         key_caches: Whether the other side replays every first answer or only successes.
@@ -53,7 +55,8 @@ class EffectDeclaration:
             yield f"business_window={self.business_window} is not above 0 seconds"
         for name in self.business_key:
             if name not in fields:
-                yield f"business_key names {name!r}, and the input has: {', '.join(fields) or 'no fields'}"
+                has = ", ".join(fields) or "no fields"
+                yield f"business_key names {name!r}, and the input has: {has}"
 
     @property
     def is_readonly(self) -> bool:
@@ -62,11 +65,13 @@ class EffectDeclaration:
 
     def to_json(self) -> dict[str, JsonValue]:
         """The declaration as it stands in a release."""
+        scopes: list[JsonValue] = [*sorted(self.scopes)]
+        business_key: list[JsonValue] = [*self.business_key]
         return {
             "effect": self.effect,
-            "scopes": sorted(self.scopes),
+            "scopes": scopes,
             "key_ttl": self.key_ttl,
             "key_caches": self.key_caches,
-            "business_key": list(self.business_key),
+            "business_key": business_key,
             "business_window": self.business_window,
         }

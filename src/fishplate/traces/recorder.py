@@ -27,7 +27,7 @@ class TraceRecorder:
     """Keeps the last spans of an app.
 
     Args:
-        capacity: Most spans kept; older ones are dropped and counted by nobody, since nobody read them.
+        capacity: Most spans kept; the oldest are dropped first.
     """
 
     def __init__(self, capacity: int = 65_536) -> None:
@@ -37,7 +37,9 @@ class TraceRecorder:
     def spans(self, trace_id: int | None = None) -> list[Span]:
         """The kept spans, of one trace or of all, in the order in which they ended."""
         return [
-            Span._make(found) for found in tuple(self._spans) if trace_id is None or found[0] == trace_id
+            Span._make(found)
+            for found in tuple(self._spans)
+            if trace_id is None or found[0] == trace_id
         ]
 
     def tree(self, trace_id: int) -> tuple[SpanTree, ...]:

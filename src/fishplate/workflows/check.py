@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import Enum
-from typing import Any, cast
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
 
 from pydantic import BaseModel
 
 from fishplate.agents.agent import misfit
-from fishplate.contracts.anatomy import union_arms
+from fishplate.contracts.anatomy import bare, union_arms
 from fishplate.contracts.fits import Fit, fits
-from fishplate.contracts.json import resolve_pointer
+from fishplate.contracts.parts import opened_reference
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.signature import Parameter
@@ -19,100 +19,127 @@ from fishplate.core.call import Deferred
 from fishplate.core.errors import JsonValue, Problem
 from fishplate.core.outcome import Degraded
 from fishplate.workflows.plan import Ref
-from fishplate.workflows.symbols import Facts, Symbol
+from fishplate.workflows.symbols import Facts, Symbol, spelled
 
-_FITS = Fit(verdict="fits", reason="the types are the same")
+_FITS: Final = Fit(verdict="fits", reason="the types are the same")
+_NOTHING: Final = Schema(False)  # noqa: FBT003 -- the schema that accepts nothing
 
 
 def shape_fits(producer: Shape[Any], consumer: Shape[Any]) -> Fit:
     """Whether every value of one shape may be given to another; equal types need no proof."""
     if producer.annotation is not None and consumer.annotation is not None:
         taken = union_arms(consumer.annotation)
-        if all(any(arm == other for other in taken) for arm in union_arms(producer.annotation)):
+        if all(arm in taken for arm in union_arms(producer.annotation)):
             return _FITS
     return fits(producer.gives, consumer.takes)
 
 
-def edge_problem(facts: Facts, parameter: Parameter, step: str, where: str, *, assumed: object) -> Problem | None:
+def result_fits(facts: Facts, output: Shape[Any]) -> Fit:
+    """Whether a recorded value may be the result: the output promises to give no more than it says.
+
+    An instance of a subclass is narrowed to the declared class, as at every boundary.
+    """
+    if facts.may_be_absent:
+        return Fit(verdict="breaks", reason=f"{spelled(facts)} may be absent")
+    if _is_narrowed(facts.shape, output) and shape_fits(facts.shape, output).verdict == "fits":
+        return _FITS
+    return fits(facts.shape.gives, output.gives)
+
+
+def edge_problem(
+    facts: Facts, parameter: Parameter, step: str, where: str, *, assumed: str | None
+) -> Problem | None:
     """Why a value cannot go into a parameter, or `None`; `assumed` waives what is not proven."""
     source = spelled(facts)
     if facts.may_be_absent:
-        message = (
-            f"step {step!r} cannot take {source} as {parameter.name!r}: it may be absent. "
-            "Make the field required, or give the parameter a type with a default before this step"
-        )
-        pointer = facts.expression.pointer if isinstance(facts.expression, Ref) else ""
-        return Problem(code="optional_into_required", message=message, where=where, step=step, pointer=pointer)
+        return absent(facts, f"step {step!r}", f"as {parameter.name!r}", where=where, step=step)
     verdict = shape_fits(facts.shape, parameter.shape)
-    if verdict.verdict == "fits" or (verdict.verdict == "unproven" and assumed):
+    if verdict.verdict == "fits" or (verdict.verdict == "unproven" and assumed is not None):
         return None
     code = "mismatched_edge" if verdict.verdict == "breaks" else "unproven_edge"
     repairs = f" Repair: {'; '.join(verdict.repairs)}." if verdict.repairs else ""
-    waiver = "" if code == "mismatched_edge" else " Or waive it: .assuming('the reason') on the agent."
+    waiver = (
+        " Or waive it: .assuming('the reason') on the agent." if code == "unproven_edge" else ""
+    )
     message = (
-        f"step {step!r} cannot take {source} ({facts.shape.name}) as {parameter.name!r} ({parameter.shape.name}): "
-        f"{verdict.reason}.{repairs}{waiver}"
+        f"step {step!r} cannot take {source} ({facts.shape.name}) as {parameter.name!r} "
+        f"({parameter.shape.name}): {verdict.reason}.{repairs}{waiver}"
     )
     return misfit(code, message, verdict, where, step)
 
 
-def spelled(facts: Facts) -> str:
-    """A recorded value as the author would write it."""
-    if isinstance(facts.expression, Ref):
-        return repr(".".join([facts.expression.source.partition(".")[2], *map(str, facts.expression.names)]))
-    return repr(facts.shape.name)
+def absent(facts: Facts, taker: str, role: str, *, where: str, step: str) -> Problem:
+    """The problem that an optional value is where a value has to be."""
+    pointer = facts.expression.pointer if isinstance(facts.expression, Ref) else ""
+    message = (
+        f"{taker} cannot take {spelled(facts)} {role}: it may be absent. "
+        "Make the field required, or let an agent put a default in its place before this step"
+    )
+    return Problem(
+        code="optional_into_required", message=message, where=where, step=step, pointer=pointer
+    )
 
 
 def holds_symbol(value: object) -> bool:
     """Whether a constant has a symbol or a deferred call somewhere inside."""
-    if isinstance(value, (Symbol, Deferred)):
-        return True
-    if isinstance(value, Mapping):
-        return any(holds_symbol(key) or holds_symbol(item) for key, item in value.items())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return any(holds_symbol(item) for item in value)
-    if isinstance(value, BaseModel) or hasattr(value, "__dataclass_fields__"):
-        return any(holds_symbol(item) for item in vars(value).values()) if hasattr(value, "__dict__") else False
-    return False
+    return isinstance(value, (Symbol, Deferred)) or any(map(holds_symbol, _inside(value)))
 
 
 def graded_shape(shape: Shape[Any]) -> Shape[Any]:
     """The shape of a value with the reasons why it is degraded."""
-    return Shape.of(Degraded.__class_getitem__(shape.annotation if shape.annotation is not None else Any))
+    annotation = shape.annotation if shape.annotation is not None else Any
+    return Shape.of(Degraded.__class_getitem__(cast("Any", annotation)))
 
 
 def values_of(shape: Shape[Any]) -> list[JsonValue] | None:
-    """Every JSON value of an enum, a literal or a boolean; `None` for anything else."""
-    document = shape.gives.json
-    if not isinstance(document, dict):
-        return None
-    reference = document.get("$ref")
-    if isinstance(reference, str):
-        found = resolve_pointer(document, reference.removeprefix("#"))
-        document = found if isinstance(found, dict) else {}
-    if "const" in document:
-        return [document["const"]]
-    if isinstance(values := document.get("enum"), list):
-        return list(values)
-    return [True, False] if document.get("type") == "boolean" else None
-
-
-def json_of(value: object) -> JsonValue:
-    """The JSON form of a constant case."""
-    found = value.value if isinstance(value, Enum) else value
-    return cast("JsonValue", found)
+    """Every JSON value of enums, literals, booleans and None; `None` for anything else."""
+    found: list[JsonValue] = []
+    for arm in shape.arms():
+        document = opened_reference(arm.gives.json)
+        if "const" in document:
+            found.append(document["const"])
+        elif isinstance(values := document.get("enum"), list):
+            found.extend(values)
+        elif document.get("type") == "boolean":
+            found.extend([True, False])
+        elif document.get("type") == "null":
+            found.append(None)
+        else:
+            return None
+    return found
 
 
 def example_of(shape: Shape[Any]) -> Mapping[str, Any]:
     """A value of the shape as a problem's counterexample, if one is found quickly."""
-    verdict = fits(shape.gives, Schema(False))
-    return {"counterexample": verdict.counterexample, "has_counterexample": verdict.has_counterexample}
+    verdict = fits(shape.gives, _NOTHING)
+    return {
+        "counterexample": verdict.counterexample,
+        "has_counterexample": verdict.has_counterexample,
+    }
 
 
-def shape_fits_output(facts: Facts, output: Shape[Any]) -> Fit:
-    """Whether a recorded value may be the result: it is judged by what the output promises to give."""
-    if facts.may_be_absent:
-        return Fit(verdict="breaks", reason=f"{spelled(facts)} may be absent")
-    if shape_fits(facts.shape, output).verdict == "fits" and facts.shape.annotation is not None:
-        return _FITS if output.annotation is not None else fits(facts.shape.gives, output.gives)
-    return fits(facts.shape.gives, output.gives)
+def _is_narrowed(producer: Shape[Any], output: Shape[Any]) -> bool:
+    if producer.annotation is None or output.annotation is None:
+        return False
+    promised = [bare(arm) for arm in union_arms(output.annotation)]
+    given = [bare(arm) for arm in union_arms(producer.annotation)]
+    return all(any(_is_subtype(arm, other) for other in promised) for arm in given)
+
+
+def _is_subtype(arm: object, other: object) -> bool:
+    if isinstance(arm, type) and isinstance(other, type):
+        return issubclass(arm, other)
+    return arm == other
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[object, object]", value)
+        return [*entries.keys(), *entries.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return cast("Iterable[object]", value)
+    if isinstance(value, BaseModel):
+        return [*vars(value).values(), *(value.__pydantic_extra__ or {}).values()]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    return ()

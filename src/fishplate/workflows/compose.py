@@ -93,14 +93,14 @@ class Approval(NamedTuple):
     """What `approval` was given."""
 
     call: object
-    roles: tuple[str, ...]
+    roles: object
     within: float
 
 
 class WaitFor(NamedTuple):
     """What `wait_for` was given."""
 
-    signal: str
+    signal: object
     model: object
     within: float | None
     default: object | None
@@ -134,7 +134,7 @@ class When(Generic[A, R_co]):
 
 
 def when(member: type[A], branch: Callable[[A], Awaitable[T]]) -> When[A, T]:
-    """A branch for `member` that needs more than its value: `when(Refund, lambda r: step(r, query))`."""
+    """A branch that needs more than its value: `when(Refund, lambda r: step(r, query))`."""
     return When(member, branch)
 
 
@@ -224,9 +224,13 @@ def route(*branches: Callable[[Any], Awaitable[Any]], on: object) -> Composition
 
 
 @overload
-def switch(a: tuple[T, Awaitable[T1]], /, *, on: T, default: Awaitable[T2]) -> Composition[T1 | T2]: ...
+def switch(
+    a: tuple[T, Awaitable[T1]], /, *, on: T, default: Awaitable[T2]
+) -> Composition[T1 | T2]: ...
 @overload
-def switch(a: tuple[T, Awaitable[T1]], b: tuple[T, Awaitable[T2]], /, *, on: T) -> Composition[T1 | T2]: ...
+def switch(
+    a: tuple[T, Awaitable[T1]], b: tuple[T, Awaitable[T2]], /, *, on: T
+) -> Composition[T1 | T2]: ...
 @overload
 def switch(
     a: tuple[T, Awaitable[T1]], b: tuple[T, Awaitable[T2]], /, *, on: T, default: Awaitable[T3]
@@ -260,11 +264,14 @@ def switch(
 def switch(
     *cases: tuple[T, Awaitable[T1]], on: T, default: Awaitable[T1] | None = None
 ) -> Composition[T1]: ...
-def switch(*cases: tuple[Any, Awaitable[Any]], on: object, default: Awaitable[Any] | None = None) -> Composition[Any]:
+def switch(
+    *cases: tuple[Any, Awaitable[Any]], on: object, default: Awaitable[Any] | None = None
+) -> Composition[Any]:
     """Go on by the value of an enum, a literal or a boolean.
 
     Args:
-        cases: Pairs of a value and a call that is not awaited; together with `default` they cover every value.
+        cases: Pairs of a value and a call that is not awaited; with `default` they cover every
+            value.
         on: The value.
         default: The call for every value that no case names.
     """
@@ -274,7 +281,9 @@ def switch(*cases: tuple[Any, Awaitable[Any]], on: object, default: Awaitable[An
 @overload
 def parallel(a: Awaitable[T1], b: Awaitable[T2], /) -> Composition[tuple[T1, T2]]: ...
 @overload
-def parallel(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /) -> Composition[tuple[T1, T2, T3]]: ...
+def parallel(
+    a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /
+) -> Composition[tuple[T1, T2, T3]]: ...
 @overload
 def parallel(
     a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], /
@@ -298,13 +307,14 @@ def each(
     concurrency: int | None = None,
     key: str | None = None,
 ) -> Composition[list[T]]:
-    """Run an agent for every element, each in a task of its own; gives a list in the order of the elements.
+    """Run an agent for every element, each in a task of its own; gives a list in their order.
 
     Args:
         branch: An agent of one parameter, or `lambda item: step(item, query)`.
         items: The elements; at most 10,000.
         concurrency: Most that run at a time; at least 1, `None` for all.
-        key: Required field of an element that names it in traces and idempotency keys; by default its position.
+        key: Required field of an element that names it in traces and idempotency keys; by default
+            its position.
     """
     return Composition(Each(branch, items, concurrency, key))
 
@@ -331,7 +341,7 @@ def approval(call: Call[T], /, *, roles: Sequence[str], within: float) -> Compos
         roles: Who may decide; at least one.
         within: Seconds after which it counts as rejected.
     """
-    return Composition(Approval(call, tuple(roles), within))
+    return Composition(Approval(call, roles, within))
 
 
 @overload
@@ -342,7 +352,12 @@ def wait_for(signal: str, model: type[M], /, *, within: float) -> Composition[M 
 def wait_for(signal: str, model: type[M], /, *, within: float, default: M) -> Composition[M]: ...
 @overload
 def wait_for(
-    signal: str, model: Contract | Schema | str | Path, /, *, within: float | None = None, default: object = None
+    signal: str,
+    model: Contract | Schema | str | Path,
+    /,
+    *,
+    within: float | None = None,
+    default: object = None,
 ) -> Composition[Any]: ...
 def wait_for(
     signal: str, model: object, /, *, within: float | None = None, default: object | None = None
@@ -378,5 +393,3 @@ def struct(model: type[M], /, **fields: object) -> M:
     if recorder is None:
         return model(**fields)
     return cast("M", recorder.build(model, fields))
-
-

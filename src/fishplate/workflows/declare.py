@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
-from fishplate.agents.agent import NO_POLICY, AnyAgent, Description, check_name, expect_agent, misfit
-from fishplate.agents.function import check_output
-from fishplate.contracts.versions import parse_version
+from fishplate.agents.agent import NO_POLICY, AnyAgent, Description, expect_agent, misfit
+from fishplate.agents.declaration import (
+    by_position,
+    check_kinds,
+    check_output,
+    check_version,
+    first_paragraph,
+    name_of,
+    read_signature,
+)
 from fishplate.contracts.signature import Signature
 from fishplate.core.errors import DeclarationError, Problem, ProblemList
 from fishplate.core.outcome import DeclaredError
-from fishplate.core.source import location, read_source
+from fishplate.core.source import location, read_source, user_names
 from fishplate.resilience.policy import Policy
 from fishplate.workflows import check
 from fishplate.workflows.forms import record_composition
-from fishplate.workflows.plan import Plan, without_places
+from fishplate.workflows.plan import CallStep, Plan
 from fishplate.workflows.reading import BodyReader
 from fishplate.workflows.recorder import Recorder
 from fishplate.workflows.symbols import Symbol, facts_of
-from fishplate.workflows.workflow import Workflow
+from fishplate.workflows.workflow import Workflow, every_unit
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WorkflowDecorator:
-    """What `@workflow(...)` gives."""
+    """What `@workflow(...)` gives. Its attributes are the words of the decorator."""
 
-    def __init__(self, declare: Callable[[Callable[..., Any], Mapping[str, object]], Workflow[..., Any]]) -> None:
-        self._declare = declare
+    name: str | None
+    version: str
+    tools: Sequence[AnyAgent]
+    errors: Sequence[type[DeclaredError]]
+    policy: Policy
 
     def __call__(self, function: Callable[P, Awaitable[R]], /) -> Workflow[P, R]:
-        """Declare the function."""
-        return self._declare(function, sys._getframe(1).f_locals)  # noqa: SLF001 -- names that annotations may use
+        """Declare the function.
+
+        Raises:
+            DeclarationError: Something does not fit or cannot be recorded; holds every problem
+                that was found.
+        """
+        return _declare(function, self, user_names())
 
 
 @overload
@@ -49,7 +65,7 @@ def workflow(
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
 ) -> WorkflowDecorator: ...
-def workflow(
+def workflow(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -66,77 +82,78 @@ def workflow(
         name: Unique in an app; the function's name by default.
         version: Semantic version.
         tools: Tools that the body may call as steps.
-        errors: Declared errors of steps that may leave the workflow.
+        errors: Declared errors of steps that may leave the workflow; the others are caught.
         policy: How calls of the workflow are protected.
 
     Raises:
-        DeclarationError: Something does not fit or cannot be recorded; holds every problem that was found.
+        DeclarationError: Something does not fit or cannot be recorded; holds every problem that
+            was found. A body that cannot be recorded is not run, so its edges are judged once it
+            can be.
     """
-
-    def declare(found: Callable[..., Any], local: Mapping[str, object]) -> Workflow[..., Any]:
-        return _declare(
-            found, local, name=name, version=version, tools=tools, errors=errors, policy=policy
-        )
-
-    if function is None:
-        return WorkflowDecorator(declare)
-    return declare(function, sys._getframe(1).f_locals)  # noqa: SLF001 -- names that annotations may use
+    decorator = WorkflowDecorator(
+        name=name, version=version, tools=tools, errors=errors, policy=policy
+    )
+    return decorator if function is None else decorator(function)
 
 
-def _declare(  # noqa: PLR0913 -- the words of the decorator, keyword-only
-    function: Callable[..., Any],
-    local: Mapping[str, object],
-    *,
-    name: str | None,
-    version: str,
-    tools: Sequence[AnyAgent],
-    errors: Sequence[type[DeclaredError]],
-    policy: Policy,
-) -> Workflow[..., Any]:
-    where = location(function)
-    name = name or function.__name__
+def _declare(
+    function: Callable[P, Awaitable[R]], words: WorkflowDecorator, local: Mapping[str, object]
+) -> Workflow[P, R]:
+    name, where = name_of(function, words.name, "workflow"), location(function)
     subject = f"workflow {name!r}"
-    check_name(name, subject)
     problems = ProblemList(subject)
-    if parse_version(version) is None:
-        message = f"version={version!r} is not a semantic version such as '1.2.0'"
-        problems.add(Problem(code="bad_version", message=message, where=where))
-    _read(function, subject, where, problems)
-    signature = Signature.of(function, subject=subject, where=where, local=local)
-    granted = tuple(expect_agent(found, f"a tool of {subject}") for found in tools)
-    plan, units = _record_twice(function, name, signature, granted, problems)
-    _check_undeclared_errors(units, errors, problems, subject, where)
+    check_version(words.version, where, problems)
+    granted = tuple(expect_agent(found, f"a tool of {subject}") for found in words.tools)
+    check_kinds(granted, (), where, problems)
+    signature = read_signature(function, problems, local)
+    if signature is not None:
+        check_output(signature.output, words.errors, where, problems)
+    is_recordable = _read(function, where, problems)
+    if signature is None or not is_recordable:
+        raise DeclarationError(subject, problems.found)
+    plan, units = _record_twice(by_position(function), name, signature, granted, problems)
+    for problem in (
+        *_errors_that_leave(plan, units, words.errors),
+        *_unused_errors(plan, units, words.errors, subject, where),
+        *_repeated_names(name, units.values(), where),
+    ):
+        problems.add(problem)
+    problems.raise_if_any()
     about = Description(
         name=name,
-        version=version,
+        version=words.version,
         kind="plan",
         signature=signature,
         function=function,
         where=where,
         tools=granted,
         agents=tuple(found for found in units.values() if found.about.effect is None),
-        errors=tuple(errors),
-        text=" ".join((inspect.getdoc(function) or "").split("\n\n", 1)[0].split()),
-        behaviour={"plan": without_places(plan.to_json())},
+        errors=tuple(words.errors),
+        text=first_paragraph(function),
+        behaviour={"plan": plan.behaviour()},
+        step_policies=plan.policies(),
     )
-    check_output(about, problems)
-    problems.raise_if_any()
-    return Workflow(about, policy=policy, plan=plan, units=units)
+    return Workflow(about, policy=words.policy, plan=plan, units=units)
 
 
-def _read(function: Callable[..., Any], subject: str, where: str, problems: ProblemList) -> None:
+def _read(function: Callable[..., Any], where: str, problems: ProblemList) -> bool:
+    """Read the body; whether it may run to be recorded."""
+    subject, source, before = problems.subject, read_source(function), len(problems.found)
     if not inspect.iscoroutinefunction(function):
-        message = f"{subject} is not an async function: write 'async def'"
-        raise DeclarationError(subject, [Problem(code="not_a_function", message=message, where=where)])
-    source = read_source(function)
-    if source is None:
+        generator = inspect.isasyncgenfunction(function)
+        instead = "return one value, and yield none" if generator else "write 'async def'"
+        message = f"{subject} is not a plain async function: {instead}"
+        problems.add(Problem(code="not_a_function", message=message, where=where))
+    elif source is None:
         message = (
-            f"the source of {subject} cannot be read (a REPL, exec, or a decorator below @workflow), so nobody "
-            "could tell what a recording leaves out: put the workflow into a file, with @workflow next to 'async def'"
+            f"the source of {subject} cannot be read (a REPL, exec, or a decorator below "
+            "@workflow), so nobody could tell what a recording leaves out: put the workflow into "
+            "a file, with @workflow next to 'async def'"
         )
-        raise DeclarationError(subject, [Problem(code="no_source", message=message, where=where)])
-    BodyReader(source, problems).read()
-    problems.raise_if_any()
+        problems.add(Problem(code="no_source", message=message, where=where))
+    else:
+        BodyReader(source, problems).read()
+    return len(problems.found) == before
 
 
 def _record_twice(
@@ -147,16 +164,14 @@ def _record_twice(
     problems: ProblemList,
 ) -> tuple[Plan, dict[str, AnyAgent]]:
     plan, units = _record(function, name, signature, granted, problems)
-    problems.raise_if_any()
     again, _ = _record(function, name, signature, granted, ProblemList(problems.subject))
     if plan != again:
         message = (
             "two recordings of the body differ, so it depends on something that is not in the plan "
             "(a counter, a clock, an id). Take it from current() inside an agent"
         )
-        raise DeclarationError(
-            problems.subject, [Problem(code="not_repeatable", message=message, where=location(function))]
-        )
+        where = location(function)
+        problems.add(Problem(code="not_repeatable", message=message, where=where))
     return plan, units
 
 
@@ -167,32 +182,80 @@ def _record(
     granted: tuple[AnyAgent, ...],
     problems: ProblemList,
 ) -> tuple[Plan, dict[str, AnyAgent]]:
-    recorder = Recorder(problems.subject, frozenset(tool.name for tool in granted), problems, record_composition)
+    recorder = Recorder(granted, problems, record_composition)
     returned = recorder.run(function, signature.parameters)
     block = recorder.finish(returned, signature.output)
     if isinstance(returned, Symbol):
-        verdict = check.shape_fits_output(facts_of(returned), signature.output)
+        facts = facts_of(returned)
+        verdict = check.result_fits(facts, signature.output)
         if verdict.verdict != "fits":
-            given = facts_of(returned).shape.name
-            message = f"the workflow promises {signature.output.name} and returns {given}: {verdict.reason}"
+            message = (
+                f"the workflow promises {signature.output.name} and returns {facts.shape.name}: "
+                f"{verdict.reason}"
+            )
             problems.add(misfit("mismatched_result", message, verdict, location(function)))
-    plan = Plan(
-        name=name, parameters=tuple(parameter.name for parameter in signature.parameters), block=block
-    )
-    return plan, recorder.units
+    parameters = tuple(parameter.name for parameter in signature.parameters)
+    return Plan(name=name, parameters=parameters, block=block), recorder.units
 
 
-def _check_undeclared_errors(
+def _leaving(
+    plan: Plan, units: Mapping[str, AnyAgent]
+) -> Iterator[tuple[type[DeclaredError], CallStep, str, str]]:
+    """The declared errors that no step makes a value, each with its step, path and agent."""
+    for path, step in plan.steps():
+        if isinstance(step, CallStep):
+            own = units[step.agent].about.errors
+            caught = {error for error in own if error.code in step.catching}
+            for agent in (step.agent, *step.fallbacks):
+                for error in units[agent].about.errors:
+                    if error not in caught:
+                        yield error, step, path, agent
+
+
+def _errors_that_leave(
+    plan: Plan, units: Mapping[str, AnyAgent], errors: Sequence[type[DeclaredError]]
+) -> Iterator[Problem]:
+    for error, step, path, agent in _leaving(plan, units):
+        if error not in errors:
+            word = error.__name__
+            catch = f"catch it, {agent}.catching({word}), and route it; or " * (agent == step.agent)
+            message = (
+                f"step {path!r} may end with the declared error {word!r} of {agent!r}, which the "
+                f"workflow does not declare: {catch}add it to errors=[...] of the workflow"
+            )
+            yield Problem(code="undeclared_error", message=message, where=step.where, step=path)
+
+
+def _unused_errors(
+    plan: Plan,
     units: Mapping[str, AnyAgent],
     errors: Sequence[type[DeclaredError]],
-    problems: ProblemList,
     subject: str,
     where: str,
-) -> None:
-    possible = {error for unit in units.values() for error in unit.about.errors}
+) -> Iterator[Problem]:
+    possible = {error for error, *_ in _leaving(plan, units)}
     for error in errors:
         if error not in possible:
-            message = f"{subject} declares {error.__name__!r}, and none of its steps raises it: leave it out"
-            problems.add(Problem(code="no_effect", message=message, where=where))
+            message = (
+                f"{subject} declares {error.__name__!r}, and no step lets it through: leave it out"
+            )
+            yield Problem(code="unused_error", message=message, where=where)
 
 
+def _repeated_names(name: str, units: Iterable[AnyAgent], where: str) -> Iterator[Problem]:
+    """Names that mean two agents, at any depth; those of the steps are judged by the recorder."""
+    known: dict[str, AnyAgent] = {}
+    for unit in every_unit(units):
+        other = known.setdefault(unit.name, unit)
+        if other.about is not unit.about:
+            message = (
+                f"two agents below the workflow are called {unit.name!r} ({other.about.where} and "
+                f"{unit.about.where}): give one another name="
+            )
+            yield Problem(code="repeated_name", message=message, where=where)
+        if unit.name == name:
+            message = (
+                f"an agent below the workflow has its name, {name!r} ({unit.about.where}): "
+                "give one another name="
+            )
+            yield Problem(code="repeated_name", message=message, where=where)

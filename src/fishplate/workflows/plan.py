@@ -1,19 +1,22 @@
-"""The plan of a workflow: data that says which steps there are and where each argument comes from.
+"""The plan of a workflow: data that says which steps there are, and where each value comes from.
 
-A step is named within its block; its path is the block's path and its name. Values are named by where they
-come from: an input parameter, a step, or what a block is bound to (a route's member, an element of `each`).
+A step is named within its block; its path is the block's path and its name. Values are named by
+where they come from: an input parameter, a step, or what a block is bound to (the member of a
+route, an element of `each`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Final, TypeAlias
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, TypeAlias, cast, get_args
 
 from pydantic import BaseModel
 
 from fishplate.contracts.shape import Shape
 from fishplate.core.errors import JsonValue
+from fishplate.resilience.policy import Policy
 
 FORMAT: Final = 1
 _NOT_DATA: Final = {"bound": "known where the plan was declared, no part of its JSON"}
@@ -47,7 +50,9 @@ class Struct:
 
     type_name: str
     fields: tuple[tuple[str, Expression], ...]
-    model: type[BaseModel] | None = field(default=None, compare=False, repr=False, metadata=_NOT_DATA)
+    model: type[BaseModel] | None = field(
+        default=None, compare=False, repr=False, metadata=_NOT_DATA
+    )
 
 
 Expression: TypeAlias = Ref | Const | Struct
@@ -70,7 +75,7 @@ class CallStep:
         arguments: In the order of its parameters.
         fallbacks: Names of agents that answer when it fails.
         catching: Codes of declared errors that become values.
-        policy: How the step is protected.
+        policy: How the step is protected, as this use of the agent says.
         graded: The step gives the value with the reasons why it is degraded.
     """
 
@@ -80,7 +85,7 @@ class CallStep:
     arguments: tuple[Expression, ...]
     fallbacks: tuple[str, ...] = ()
     catching: tuple[str, ...] = ()
-    policy: JsonValue = None
+    policy: Policy | None = None
     graded: bool = False
 
 
@@ -126,7 +131,7 @@ class ParallelStep:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EachStep:
-    """Run a block for every element, at most `concurrency` at a time; gives a list in the order of the elements."""
+    """Run a block for every element, at most `concurrency` at a time; gives a list in order."""
 
     name: str
     where: str
@@ -138,7 +143,7 @@ class EachStep:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepeatStep:
-    """Run a block on its own output until a boolean field of it is true, at most `at_most` times."""
+    """Run a block on its own output until a boolean field of it is true, or `at_most` times."""
 
     name: str
     where: str
@@ -169,6 +174,7 @@ class WaitStep:
     schema: JsonValue
     within: float | None
     default: Const | None
+    carried: Shape[Any] | None = field(default=None, compare=False, repr=False, metadata=_NOT_DATA)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +197,7 @@ Step: TypeAlias = (
     | WaitStep
     | SleepStep
 )
+_STEPS: Final = get_args(Step)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,8 +215,20 @@ class Plan:
     block: Block
 
     def to_json(self) -> dict[str, JsonValue]:
-        """The plan as JSON: stored in a run, sent to an engine, fingerprinted."""
-        return {"format": FORMAT, **_object(self)}
+        """The plan as JSON: stored in a run, sent to an engine."""
+        return {"format": FORMAT, **_object(self, frozenset())}
+
+    def behaviour(self) -> dict[str, JsonValue]:
+        """What the plan does: its JSON without source lines and policies."""
+        return {"format": FORMAT, **_object(self, frozenset({"where", "policy"}))}
+
+    def policies(self) -> dict[str, JsonValue]:
+        """How its calls are protected, by path of the step."""
+        return {
+            path: step.policy.to_json()
+            for path, step in self.steps()
+            if isinstance(step, CallStep) and step.policy is not None
+        }
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """Every step with its path, nested blocks included, in program order."""
@@ -248,37 +267,37 @@ def kind_of(step: Step) -> str:
 
 def waits(plan: Plan) -> tuple[str, ...]:
     """Paths of the steps that wait for somebody or for time."""
-    return tuple(path for path, step in plan.steps() if isinstance(step, (ApprovalStep, WaitStep, SleepStep)))
+    return tuple(
+        path for path, step in plan.steps() if isinstance(step, (ApprovalStep, WaitStep, SleepStep))
+    )
 
 
-def without_places(document: JsonValue) -> JsonValue:
-    """A plan's JSON without source lines, so that moving a workflow in its file is no change."""
-    if isinstance(document, list):
-        return [without_places(item) for item in document]
-    if isinstance(document, dict):
-        return {key: without_places(value) for key, value in document.items() if key != "where"}
-    return document
+def _json(value: object, left_out: AbstractSet[str]) -> JsonValue:
+    match value:
+        case Ref(source=source, pointer=pointer):
+            found: dict[str, JsonValue] = {"from": source, "pointer": pointer}
+        case Const(value=constant):
+            found = {"const": constant}
+        case Struct(type_name=type_name, fields=built):
+            made = {name: _json(part, left_out) for name, part in built}
+            found = {"struct": type_name, "fields": made}
+        case Policy():
+            found = value.to_json()
+        case Block() | Branch():
+            found = _object(value, left_out)
+        case tuple():
+            return [_json(item, left_out) for item in cast("tuple[object, ...]", value)]
+        case _:
+            if not isinstance(value, _STEPS):
+                return cast("JsonValue", value)  # what is left is JSON already
+            step = cast("Step", value)
+            found = {"step": kind_of(step), **_object(step, left_out)}
+    return found
 
 
-def _json(value: object) -> JsonValue:
-    if isinstance(value, Ref):
-        return {"from": value.source, "pointer": value.pointer}
-    if isinstance(value, Const):
-        return {"const": value.value}
-    if isinstance(value, Struct):
-        return {"struct": value.type_name, "fields": {name: _json(found) for name, found in value.fields}}
-    if is_dataclass(value) and not isinstance(value, type):
-        kind = type(value).__name__
-        found = _object(value)
-        return {"step": kind.removesuffix("Step").lower(), **found} if kind.endswith("Step") else found
-    if isinstance(value, tuple):
-        return [_json(item) for item in value]
-    return value  # type: ignore[return-value]  # what is left is JSON already
-
-
-def _object(value: object) -> dict[str, JsonValue]:
+def _object(part: Plan | Block | Branch | Step, left_out: AbstractSet[str]) -> dict[str, JsonValue]:
     return {
-        found.name: _json(getattr(value, found.name))
-        for found in fields(value)  # type: ignore[arg-type]  # a dataclass, by its callers
-        if "bound" not in found.metadata
+        found.name: _json(getattr(part, found.name), left_out)
+        for found in fields(part)
+        if "bound" not in found.metadata and found.name not in left_out
     }

@@ -1,90 +1,25 @@
 """Reading a workflow's body: what a plan cannot hold is refused before the body runs once.
 
-Python lets nobody overload `is`, `isinstance`, `match`, `try` or a bare statement, so symbols alone would record
-a wrong plan without a word. The reader takes a short list of forms and refuses everything else.
+Python lets nobody overload `is`, `isinstance`, `match`, `try` or a bare statement, so symbols alone
+would record a wrong plan without a word. The reader takes a short list of forms and refuses
+everything else. What it refuses is not run.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping
-from types import FunctionType, MappingProxyType
-from typing import Final
+from enum import Enum
+from types import FunctionType, ModuleType
+from typing import cast
 
-from fishplate.agents.agent import AnyAgent
-from fishplate.agents.grants import configured_agent
+from fishplate.agents.agent import Agent
 from fishplate.core.errors import Problem, ProblemList
 from fishplate.core.source import UNKNOWN, FunctionSource, read_source
 from fishplate.workflows import compose
-
-_COMPOSITIONS: Final = frozenset(
-    {
-        compose.route,
-        compose.switch,
-        compose.parallel,
-        compose.each,
-        compose.repeat,
-        compose.approval,
-        compose.wait_for,
-        compose.sleep,
-        compose.graded,
-        compose.struct,
-        compose.when,
-    }
-)
-_TAKES_LAMBDA: Final = frozenset({compose.when, compose.each})
-
-_BRANCH: Final = "only one way would be recorded, for ever. Write route, switch, or an agent that returns a literal"
-_LOOP: Final = "the passes of declaration time would be recorded. Write each or repeat"
-_TEXT: Final = "it would be worked out once, at declaration. Write an agent that does it, or struct to build an input"
-
-REFUSED: Final[Mapping[type[ast.AST], str]] = MappingProxyType(
-    {
-        ast.If: f"'if' in a workflow: {_BRANCH}",
-        ast.IfExp: f"'... if ... else ...' in a workflow: {_BRANCH}",
-        ast.Match: f"'match' in a workflow: {_BRANCH}",
-        ast.BoolOp: f"'and' / 'or' in a workflow: {_BRANCH}",
-        ast.Not: f"'not' in a workflow: {_BRANCH}",
-        ast.Compare: f"a comparison ('==', '<', 'is', 'in') in a workflow: {_BRANCH}",
-        ast.Try: "'try' in a workflow: only the protected part would be recorded. Write or_else, catching, or a policy",
-        ast.TryStar: "'try' in a workflow: only the protected part would be recorded. Write or_else, catching, or a policy",
-        ast.With: "'with' in a workflow: its exit would be gone. Write a policy, or do it inside an agent",
-        ast.AsyncWith: "'async with' in a workflow: its exit would be gone. Write a policy, or do it inside an agent",
-        ast.While: f"'while' in a workflow: {_LOOP}",
-        ast.For: f"'for' in a workflow: {_LOOP}",
-        ast.AsyncFor: f"'async for' in a workflow: {_LOOP}",
-        ast.ListComp: f"a comprehension in a workflow: {_LOOP}",
-        ast.SetComp: f"a comprehension in a workflow: {_LOOP}",
-        ast.DictComp: f"a comprehension in a workflow: {_LOOP}",
-        ast.GeneratorExp: f"a generator expression in a workflow: {_LOOP}",
-        ast.Lambda: "a lambda in a workflow stands only in when(...) and each(...). Write an agent",
-        ast.JoinedStr: f"an f-string in a workflow: {_TEXT}",
-        ast.BinOp: f"arithmetic in a workflow: {_TEXT}",
-        ast.UnaryOp: f"arithmetic in a workflow: {_TEXT}",
-        ast.AugAssign: f"arithmetic in a workflow: {_TEXT}",
-        ast.Subscript: "indexing in a workflow: a plan follows fields only. Unpack a fixed tuple, or write an agent",
-        ast.Starred: "'*' in a workflow: a plan needs each value by name. Write the arguments out",
-        ast.NamedExpr: "':=' in a workflow: write the assignment as a line of its own",
-        ast.Assert: "'assert' in a workflow acts at declaration only. Write an agent that checks",
-        ast.Raise: "'raise' in a workflow acts at declaration only. Write an agent that raises a declared error",
-        ast.Delete: "'del' in a workflow has no meaning in a plan. Leave it out",
-        ast.Global: "'global' in a workflow acts at declaration only. Pass the value as an input",
-        ast.Nonlocal: "'nonlocal' in a workflow acts at declaration only. Pass the value as an input",
-        ast.Import: "'import' in a workflow acts at declaration only. Import at the top of the file",
-        ast.ImportFrom: "'import' in a workflow acts at declaration only. Import at the top of the file",
-        ast.FunctionDef: "a function inside a workflow is not part of the plan. Define it outside, as an agent",
-        ast.AsyncFunctionDef: "a function inside a workflow is not part of the plan. Define it outside, as an agent",
-        ast.ClassDef: "a class inside a workflow is not part of the plan. Define it outside",
-        ast.Yield: "'yield' in a workflow: a plan returns one value. Write each, or return a list from an agent",
-        ast.YieldFrom: "'yield' in a workflow: a plan returns one value. Write each, or return a list from an agent",
-    }
-)
-
-_ASYNCIO: Final = MappingProxyType(
-    {"gather": "parallel(...)", "wait": "parallel(...)", "sleep": "sleep(...)", "wait_for": "Policy(timeout=...)",
-     "timeout": "Policy(timeout=...)", "create_task": "parallel(...)"}
-)  # fmt: skip
+from fishplate.workflows.building import is_fixed, unknown_factory
+from fishplate.workflows.refusals import ANY_OF_ASYNCIO, ASYNCIO, BRANCH, STAR, refused_form
+from fishplate.workflows.scope import Scope, is_composition
 
 
 class BodyReader:
@@ -97,214 +32,247 @@ class BodyReader:
 
     def __init__(self, source: FunctionSource, problems: ProblemList) -> None:
         self._problems = problems
-        self._inlined: list[FunctionType] = []
-        self._enter(source)
-
-    def _enter(self, source: FunctionSource) -> None:
-        arguments = source.tree.args
-        parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        self._locals = {parameter.arg for parameter in parameters} | {
-            node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
-        self._agents: dict[str, AnyAgent] = {}
-        names = {name: found for name, found in source.names.items() if name not in self._locals}
-        self._source = FunctionSource(source.tree, source.file, names)
+        self._scope = Scope.of(source)
+        self._inlined: dict[FunctionType, str] = {}
+        self._read: set[FunctionType] = set()
 
     def read(self) -> None:
         """Read every statement."""
-        body = self._source.tree.body
+        body = self._scope.source.tree.body
         for position, statement in enumerate(body):
-            self._statement(statement, is_first=position == 0, is_last=position == len(body) - 1)
+            is_docstring = position == 0 and _is_text(statement)
+            if not is_docstring:
+                self._statement(statement, is_last=position == len(body) - 1)
 
-    def _refuse(self, node: ast.AST, message: str, code: str = "not_recordable") -> None:
-        self._problems.add(Problem(code=code, message=message, where=self._source.where(node)))
-
-    def _refuse_form(self, node: ast.AST) -> None:
-        kind = ast.Not if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) else type(node)
-        text = REFUSED.get(kind, f"'{type(node).__name__}' has no meaning in a plan. Do it inside an agent")
-        self._refuse(node, text)
-
-    def _statement(self, node: ast.stmt, *, is_first: bool, is_last: bool) -> None:
+    def _statement(self, node: ast.stmt, *, is_last: bool) -> None:
         match node:
-            case ast.Expr(value=ast.Constant(value=str())) if is_first:
+            case ast.Pass() | ast.AnnAssign(target=ast.Name(), value=None):
                 return
-            case ast.Pass():
-                return
-            case ast.Expr(value=ast.Await()):
-                self._expression(node.value)
-            case ast.Expr():
-                self._bare(node)
-            case ast.Assign(targets=[target], value=value):
-                self._target(target)
-                self._expression(value)
-                self._remember_agent(target, value)
-            case ast.AnnAssign(target=ast.Name(), value=ast.expr() as value):
-                self._expression(value)
-                self._remember_agent(node.target, value)
-            case ast.Return():
+            case ast.Expr(value=ast.Await() as awaited):
+                self._expression(awaited)
+            case ast.Expr(value=value):
+                self._bare(value)
+            case ast.Assign(targets=targets, value=value):
+                self._assign(targets, value)
+            case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
+                self._assign([target], value)
+            case ast.Return(value=value):
                 if not is_last:
-                    self._refuse(node, "an early 'return' would record a shorter plan. Write route or switch")
-                if node.value is not None:
-                    self._expression(node.value)
+                    early = "an early 'return' would record a shorter plan. Write route or switch"
+                    self._refuse(node, early)
+                if value is not None:
+                    self._expression(value)
             case _:
-                self._refuse_form(node)
+                self._refuse(node, refused_form(node))
 
-    def _bare(self, node: ast.Expr) -> None:
-        if isinstance(node.value, ast.Call) and (
-            self._agent(node.value.func) is not None or self._source.resolve(node.value.func) in _hashable(_COMPOSITIONS)
-        ):
-            self._expression(node.value)
-            return  # the recorder refuses it as a step that nobody awaits, and knows its name
-        self._refuse(
-            node,
-            "a statement kept for its effect acts at declaration only, and is no part of the plan. "
-            "Do it inside an agent or a tool",
-        )
+    def _bare(self, value: ast.expr) -> None:
+        if isinstance(value, ast.Call) and self._scope.is_deferred(value):
+            self._refuse(
+                value,
+                f"{ast.unparse(value.func)}(...) is neither awaited nor used: await it, "
+                "or pass it on as a branch",
+                code="lost_step",
+            )
+        elif isinstance(value, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
+            self._refuse(value, refused_form(value))
+        else:
+            self._refuse(
+                value,
+                "a statement kept for its effect acts at declaration only, and is no part of the "
+                "plan. Do it inside an agent or a tool",
+            )
 
-    def _target(self, target: ast.expr) -> None:
-        match target:
-            case ast.Name():
-                return
-            case ast.Tuple(elts=elements) | ast.List(elts=elements) if all(
-                isinstance(element, ast.Name) for element in elements
-            ):
-                return
-            case _:
-                self._refuse(target, "a workflow assigns to plain names only. Build objects with struct")
+    def _assign(self, targets: list[ast.expr], value: ast.expr) -> None:
+        self._expression(value)
+        for target in targets:
+            if not self._scope.assign(target, value):
+                plain = "a workflow assigns to plain names only. Build objects with struct"
+                self._refuse(target, plain)
 
-    def _remember_agent(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(target, ast.Name) and not isinstance(value, ast.Await):
-            found = self._agent(value)
-            if found is not None:
-                self._agents[target.id] = found
-
-    def _agent(self, node: ast.expr) -> AnyAgent | None:
-        if isinstance(node, ast.Name) and node.id in self._agents:
-            return self._agents[node.id]
-        return configured_agent(node, self._source)
-
-    def _expression(self, node: ast.expr, *, is_awaited: bool = False, takes_lambda: bool = False) -> None:
+    def _expression(self, node: ast.expr, *, is_awaited: bool = False) -> None:
         match node:
-            case ast.Constant() | ast.Name():
+            case ast.Constant():
                 return
+            case ast.Name():
+                self._name(node)
+            case ast.Attribute():
+                self._attribute(node)
             case ast.Await(value=value):
                 self._expression(value, is_awaited=True)
-            case ast.Attribute(value=value):
-                self._expression(value)
             case ast.Call():
                 self._call(node, is_awaited=is_awaited)
-            case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
-                for element in elements:
-                    self._expression(element)
-            case ast.Dict(keys=keys, values=values):
-                for part in (*keys, *values):
-                    if part is not None:
-                        self._expression(part)
-            case ast.Lambda(body=body) if takes_lambda:
-                self._locals |= {argument.arg for argument in node.args.args}
-                self._expression(body)
-            case ast.UnaryOp() | ast.BinOp() if _is_constant_arithmetic(node):
-                return
+            case ast.Tuple() | ast.List() | ast.Set() | ast.Dict():
+                self._parts(node)
+            case ast.UnaryOp() | ast.BinOp() if self._scope.is_constant_arithmetic(node):
+                self._parts(node)
             case _:
-                self._refuse_form(node)
+                self._refuse(node, refused_form(node))
+
+    def _parts(self, node: ast.expr) -> None:
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.expr):
+                self._expression(part)
+
+    def _name(self, node: ast.Name) -> None:
+        if self._scope.is_undefined(node.id):
+            self._refuse(
+                node, f"{node.id!r} is not known here: define or import it above the workflow"
+            )
+
+    def _attribute(self, node: ast.Attribute) -> None:
+        if node.attr.startswith("__"):
+            self._refuse(
+                node, f"{node.attr!r} is not a field of any value. Write an agent that finds it out"
+            )
+            return
+        self._expression(node.value)
+        owner = self._scope.source.resolve(node.value)
+        if not (owner is UNKNOWN or _holds_constants(owner)):
+            self._refuse(
+                node,
+                f"{ast.unparse(node)!r} would be read once, at declaration, and may change later. "
+                "Pass it as an input, or name a constant of the module",
+            )
 
     def _call(self, node: ast.Call, *, is_awaited: bool) -> None:
-        found = self._agent(node.func)
-        if found is None:
-            found_object = self._callee(node.func)
-            if not self._may_call(node, found_object, is_awaited=is_awaited):
-                return
-            takes_lambda = found_object in _hashable(_TAKES_LAMBDA)
+        stars = [keyword for keyword in node.keywords if keyword.arg is None]
+        if stars or any(isinstance(argument, ast.Starred) for argument in node.args):
+            self._refuse(node, STAR)
+            return
+        configured = self._scope.configured(node)
+        if self._scope.agent(node.func) is not None:
+            self._expression(node.func)
+        elif configured is not None:
+            self._expression(configured)
+        elif not self._may_call(node, is_awaited=is_awaited):
+            return
+        branches = self._branches(node)
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if argument not in branches:
+                self._expression(argument)
+
+    def _branches(self, node: ast.Call) -> list[ast.expr]:
+        """Read those arguments of a composition that are branches, and say which they are."""
+        callee = self._scope.source.resolve(node.func)
+        takes_lambda = callee is compose.each or callee is compose.when
+        if callee is compose.route:
+            branches, may_be = node.args, "an agent or when(Member, lambda member: ...)"
+        elif callee is compose.repeat:
+            branches, may_be = node.args[:1], "an agent that takes its own output"
+        elif takes_lambda:
+            first = 0 if callee is compose.each else 1
+            branches = node.args[first : first + 1]
+            may_be = "an agent, or a lambda that is written there"
         else:
-            takes_lambda = False
-            if isinstance(node.func, ast.Call):
-                self._expression(node.func)
-        for argument in node.args:
-            self._expression(argument, takes_lambda=takes_lambda)
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                self._refuse(keyword.value, REFUSED[ast.Starred])
+            return []
+        for branch in branches:
+            if self._scope.agent(branch) is not None or (
+                callee is compose.route and self._is_when(branch)
+            ):
+                self._expression(branch)
+            elif takes_lambda and isinstance(branch, ast.Lambda):
+                self._lambda(branch)
             else:
-                self._expression(keyword.value)
+                word, spelled = ast.unparse(node.func), ast.unparse(branch)
+                self._refuse(branch, f"a branch of {word}(...) is {may_be}, and not {spelled}")
+        return branches
 
-    def _callee(self, node: ast.expr) -> object:
-        if isinstance(node, ast.Name) and node.id in self._locals:
-            return UNKNOWN
-        if isinstance(node, ast.Attribute) and self._agent(node.value) is not None:
-            return getattr(self._agent(node.value), node.attr, UNKNOWN)
-        return self._source.resolve(node)
+    def _is_when(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Call) and self._scope.source.resolve(node.func) is compose.when
 
-    def _may_call(self, node: ast.Call, callee: object, *, is_awaited: bool) -> bool:
-        spelled = ast.unparse(node.func)
-        if callee in _hashable(_COMPOSITIONS):
+    def _lambda(self, node: ast.Lambda) -> None:
+        parameters = list(ast.iter_child_nodes(node.args))
+        if len(parameters) != 1 or len(node.args.args) != 1:
+            self._refuse(
+                node, "a branch takes its one value and nothing else: write lambda item: ..."
+            )
+            return
+        outer, self._scope = self._scope, self._scope.below(node.args.args[0].arg)
+        self._expression(node.body)
+        self._scope = outer
+
+    def _may_call(self, node: ast.Call, *, is_awaited: bool) -> bool:
+        callee, spelled = self._scope.source.resolve(node.func), ast.unparse(node.func)
+        if is_composition(callee):
             return True
-        if isinstance(node.func, ast.Attribute) and self._agent(node.func.value) is not None and callable(callee):
-            return True
-        if callee is isinstance:
-            self._refuse(node, f"'isinstance' in a workflow: {_BRANCH}")
-            return False
-        module = getattr(callee, "__module__", None) or ""
-        if module == "asyncio" or module.startswith("asyncio."):
-            instead = _ASYNCIO.get(getattr(callee, "__name__", ""), "parallel, sleep or Policy(timeout=...)")
-            self._refuse(node, f"{spelled!r} in a workflow runs at declaration. Write {instead}")
-            return False
         if isinstance(callee, type):
-            return self._may_build(node, spelled)
-        if isinstance(callee, FunctionType) and inspect.iscoroutinefunction(callee):
+            return self._may_build(node, cast("type[object]", callee), spelled)
+        if isinstance(node.func, ast.Name) and self._scope.is_undefined(node.func.id):
+            self._name(node.func)
+        elif callee is isinstance:
+            self._refuse(node, f"'isinstance' in a workflow: {BRANCH}")
+        elif (getattr(callee, "__module__", None) or "").partition(".")[0] == "asyncio":
+            instead = ASYNCIO.get(getattr(callee, "__name__", ""), ANY_OF_ASYNCIO)
+            self._refuse(node, f"{spelled!r} in a workflow runs at declaration. Write {instead}")
+        elif isinstance(callee, FunctionType) and inspect.iscoroutinefunction(callee):
             return self._inline(node, callee, is_awaited=is_awaited)
-        self._refuse(
-            node,
-            f"the plain call {spelled}(...) would run once, at declaration. "
-            "Make it an agent, or take the value from current() inside one",
-        )
+        else:
+            self._refuse(
+                node,
+                f"the plain call {spelled}(...) would run once, at declaration. "
+                "Make it an agent, or take the value from current() inside one",
+            )
         return False
 
-    def _may_build(self, node: ast.Call, spelled: str) -> bool:
+    def _may_build(self, node: ast.Call, cls: type[object], spelled: str) -> bool:
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
-        for part in (part for value in values for part in ast.walk(value)):
-            if isinstance(part, ast.Await) or (isinstance(part, ast.Name) and part.id in self._locals):
-                self._refuse(
-                    node,
-                    f"{spelled}(...) is built from a value that is not known yet. "
-                    f"Write struct({spelled}, field=value)",
-                )
-                return False
+        if not all(map(self._scope.is_known, values)):
+            is_work = cls.__module__ in {"builtins", "asyncio"}
+            instead = "an agent that does it" if is_work else f"struct({spelled}, field=value)"
+            built = f"{spelled}(...) is built from a value that is not known yet. Write {instead}"
+            self._refuse(node, built)
+            return False
+        given = {keyword.arg for keyword in node.keywords if keyword.arg is not None}
+        if (name := unknown_factory(cls, given)) is not None:
+            self._refuse(
+                node,
+                f"{spelled}(...) makes up its field {name!r} once, at declaration. "
+                "Give the field a value, or build the object inside an agent",
+            )
+            return False
         return True
 
     def _inline(self, node: ast.Call, callee: FunctionType, *, is_awaited: bool) -> bool:
-        name = callee.__name__
+        name, source = callee.__name__, read_source(callee)
         if not is_awaited:
-            self._refuse(node, f"{name!r} is a plain async function that nobody awaits here. Make it an agent")
-            return False
-        if callee in self._inlined:
+            self._refuse(
+                node,
+                f"{name!r} is a plain async function that nobody awaits here. "
+                "Make it an agent or a workflow",
+            )
+        elif callee in self._inlined:
             self._refuse(node, f"{name!r} calls itself, so its plan would never end. Write repeat")
-            return False
-        source = read_source(callee)
-        if source is None:
-            self._refuse(node, f"the source of {name!r} cannot be read, so it cannot be inlined. Make it an agent")
-            return False
-        kept = (self._source, self._locals, self._agents)
-        self._inlined.append(callee)
-        self._enter(source)
-        self.read()
-        self._inlined.pop()
-        self._source, self._locals, self._agents = kept
-        return True
+        elif source is None:
+            self._refuse(
+                node,
+                f"the source of {name!r} cannot be read, so it cannot be inlined. Make it an agent",
+            )
+        else:
+            if callee not in self._read:
+                self._read.add(callee)
+                outer, self._scope = self._scope, Scope.of(source)
+                self._inlined[callee] = outer.source.where(node)
+                self.read()
+                del self._inlined[callee]
+                self._scope = outer
+            return True
+        return False
+
+    def _refuse(self, node: ast.AST, message: str, *, code: str = "not_recordable") -> None:
+        for callee, where in reversed(self._inlined.items()):
+            message = f"{message} (in {callee.__name__!r}, which is awaited at {where})"
+        place = self._scope.source.where(node)
+        self._problems.add(Problem(code=code, message=message, where=place))
 
 
-class _hashable:  # noqa: N801 -- reads as a word where it is used
-    """Membership by identity, for objects that need not be hashable."""
-
-    def __init__(self, members: frozenset[object]) -> None:
-        self._members = members
-
-    def __contains__(self, found: object) -> bool:
-        return any(found is member for member in self._members)
-
-
-def _is_constant_arithmetic(node: ast.expr) -> bool:
-    return not any(
-        isinstance(part, ast.expr) and not isinstance(part, (ast.Constant, ast.BinOp, ast.UnaryOp))
-        or isinstance(part, ast.Not)
-        for part in ast.walk(node)
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
     )
+
+
+def _holds_constants(owner: object) -> bool:
+    """Whether what an object holds stays as it is: modules and classes are taken to."""
+    return isinstance(owner, (ModuleType, type, Enum, Agent)) or is_fixed(owner)

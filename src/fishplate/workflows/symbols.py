@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn, Protocol
 
 from fishplate.contracts.json import escape_token
@@ -13,18 +13,30 @@ from fishplate.workflows.plan import Const, Expression, Ref, Struct
 class Misuses(Protocol):
     """Hears of a symbol that is used as if it were a value."""
 
-    def misuse(self, message: str) -> NoReturn:
+    def misuse(self, message: str, *, code: str = "not_recordable") -> NoReturn:
         """Refuse the declaration; the first refusal counts even if the body catches it."""
         ...
 
 
 class Facts:
-    """What is known about a symbol: its shape, where its value comes from, and whether it may be absent."""
+    """What is known about a symbol.
+
+    Attributes:
+        shape: What its value will be.
+        expression: Where the value will come from.
+        listener: Hears of misuse.
+        may_be_absent: The value may not be there, as an optional key of a typed dict.
+    """
 
     __slots__ = ("expression", "listener", "may_be_absent", "shape")
 
     def __init__(
-        self, shape: Shape[Any], expression: Expression, listener: Misuses, *, may_be_absent: bool = False
+        self,
+        shape: Shape[Any],
+        expression: Expression,
+        listener: Misuses,
+        *,
+        may_be_absent: bool = False,
     ) -> None:
         self.shape = shape
         self.expression = expression
@@ -35,8 +47,8 @@ class Facts:
 class Symbol:
     """Stands for a value that a run will have.
 
-    It has one mangled slot, since the fields of a model may have any name. Its fields are checked projections;
-    everything else that Python can do with a value is refused.
+    It has one mangled slot, since the fields of a model may have any name. Its fields are checked
+    projections; everything else that Python can do with a value is refused.
     """
 
     __slots__ = ("__facts",)
@@ -54,46 +66,68 @@ class Symbol:
         positions = facts.shape.positions()
         if positions is None:
             facts.listener.misuse(
-                f"{_spelled(facts)} cannot be unpacked or looped over: only a fixed tuple can. Write each"
+                f"{spelled(facts)} cannot be unpacked or looped over: only a fixed tuple can. "
+                "Write each"
             )
-        return iter([Symbol(_below(facts, shape, index, str(index))) for index, shape in enumerate(positions)])
+        return iter(
+            [
+                Symbol(_below(facts, shape, index, str(index)))
+                for index, shape in enumerate(positions)
+            ]
+        )
 
 
-_REFUSED_OPERATIONS: Final = {
-    "is compared": ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"),
-    "is used as a condition": ("__bool__",),
-    "is searched": ("__contains__",),
-    "is indexed": ("__getitem__", "__setitem__", "__delitem__"),
-    "is measured": ("__len__",),
-    "is turned into text": ("__str__", "__repr__", "__format__"),
-    "is turned into a number": ("__int__", "__float__", "__index__", "__round__", "__abs__", "__neg__", "__pos__"),
-    "is used in arithmetic": (
-        *(f"__{side}{word}__" for word in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
-          for side in ("", "r", "i")),
-        "__matmul__", "__lshift__", "__rshift__", "__divmod__", "__invert__",
+_ARITHMETIC: Final = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "divmod",
+    "lshift",
+    "rshift",
+    "and",
+    "or",
+    "xor",
+]
+_REFUSED_OPERATIONS: Final[Mapping[str, str]] = {
+    "is compared": "eq ne lt le gt ge",
+    "is used as a condition": "bool",
+    "is searched": "contains",
+    "is indexed": "getitem setitem delitem",
+    "is measured": "len length_hint",
+    "is turned into text": "str repr format bytes fspath",
+    "is turned into a number": "int float complex index round trunc floor ceil",
+    "is used in arithmetic": " ".join(
+        ["abs neg pos invert", *(side + word for word in _ARITHMETIC for side in ("", "r", "i"))]
     ),
-    "is hashed": ("__hash__",),
-    "is called": ("__call__",),
-    "is awaited, though it is a value already": ("__await__",),
-    "is entered": ("__enter__", "__exit__", "__aenter__", "__aexit__", "__aiter__", "__next__"),
-    "is changed": ("__setattr__", "__delattr__"),
-}  # fmt: skip
+    "is hashed": "hash",
+    "is called": "call",
+    "is awaited, though it is a value already": "await",
+    "is entered": "enter exit aenter aexit",
+    "is looped over": "aiter next anext reversed",
+    "is changed": "setattr delattr",
+    "is copied": "copy deepcopy reduce reduce_ex",
+}
 
 
 def _refusing(what: str) -> Callable[..., NoReturn]:
     def refuse(self: Symbol, *_: object, **__: object) -> NoReturn:
         facts = facts_of(self)
         facts.listener.misuse(
-            f"{_spelled(facts)} {what}, and its value is not known at declaration. "
+            f"{spelled(facts)} {what}, and its value is not known at declaration. "
             "Write route, switch, or an agent that does it"
         )
 
     return refuse
 
 
-for _what, _names in _REFUSED_OPERATIONS.items():
-    for _name in _names:
-        setattr(Symbol, _name, _refusing(_what))
+for _what, _words in _REFUSED_OPERATIONS.items():
+    for _word in _words.split():
+        setattr(Symbol, f"__{_word}__", _refusing(_what))
 
 
 def facts_of(symbol: Symbol) -> Facts:
@@ -102,11 +136,25 @@ def facts_of(symbol: Symbol) -> Facts:
     return found
 
 
+def spelled(facts: Facts) -> str:
+    """A recorded value as the author would write it."""
+    match facts.expression:
+        case Ref(source=source, names=names):
+            return repr(".".join([source.partition(".")[2], *map(str, names)]))
+        case Struct(type_name=type_name):
+            return repr(type_name)
+        case Const(value=value):
+            return repr(value)
+
+
 def _project(facts: Facts, name: str) -> Symbol:
     fields = facts.shape.fields()
     if name not in fields:
         has = ", ".join(sorted(fields)) or "no fields that are there in every case"
-        facts.listener.misuse(f"{_spelled(facts)} is {facts.shape.name} and has no field {name!r}; it has: {has}")
+        facts.listener.misuse(
+            f"{spelled(facts)} is {facts.shape.name} and has no field {name!r}; it has: {has}",
+            code="unknown_field",
+        )
     found = fields[name]
     below = _below(facts, found.shape, name, found.alias)
     below.may_be_absent = facts.may_be_absent or not found.is_required
@@ -116,20 +164,12 @@ def _project(facts: Facts, name: str) -> Symbol:
 def _below(facts: Facts, shape: Shape[Any], name: str | int, alias: str) -> Facts:
     expression = facts.expression
     if not isinstance(expression, Ref):
-        facts.listener.misuse(f"{_spelled(facts)} was built here: use the values that it was built from")
+        facts.listener.misuse(
+            f"{spelled(facts)} was built here: use the values that it was built from"
+        )
     ref = Ref(
         source=expression.source,
         names=(*expression.names, name),
         pointer=f"{expression.pointer}/{escape_token(alias)}",
     )
     return Facts(shape, ref, facts.listener, may_be_absent=facts.may_be_absent)
-
-
-def _spelled(facts: Facts) -> str:
-    match facts.expression:
-        case Ref(source=source, names=names):
-            return repr(".".join([source.partition(".")[2], *map(str, names)]))
-        case Struct(type_name=type_name):
-            return repr(type_name)
-        case Const(value=value):
-            return repr(value)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
+
+from typing_extensions import override
 
 from fishplate.agents.agent import NO_POLICY, Agent, AnyAgent, Description, expect_agent, misfit
 from fishplate.contracts.fits import fits
-from fishplate.core.errors import DeclarationError, Problem, ProblemList
+from fishplate.core.errors import DeclarationError, Problem
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.source import user_location
 from fishplate.resilience.policy import Policy
 from fishplate.workflows import check
-from fishplate.workflows.plan import Plan, waits
+from fishplate.workflows.plan import CallStep, Plan, waits
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -24,7 +27,7 @@ class Workflow(Agent[P, R_co]):
     Attributes:
         plan: What it does, as data.
         units: The agents that the plan names.
-        waiting: Paths of the steps that wait for somebody or for time.
+        waiting: Paths of the steps that wait for somebody or for time, in nested workflows too.
     """
 
     def __init__(  # noqa: PLR0913 -- an agent's settings, and the plan
@@ -40,14 +43,19 @@ class Workflow(Agent[P, R_co]):
         assumed: str | None = None,
     ) -> None:
         super().__init__(
-            about, policy=policy, fallbacks=fallbacks, caught=caught, step_name=step_name, assumed=assumed
+            about,
+            policy=policy,
+            fallbacks=fallbacks,
+            caught=caught,
+            step_name=step_name,
+            assumed=assumed,
         )
         self.plan = plan
         self.units = dict(units)
-        self.waiting = waits(plan)
+        self.waiting = (*waits(plan), *_nested_waits(plan, self.units))
 
     def replace(self, old: AnyAgent, new: AnyAgent) -> Workflow[P, R_co]:
-        """The same workflow with one agent exchanged, in nested workflows and in the grants of bodies too.
+        """The same workflow with one agent exchanged, in nested workflows and grants too.
 
         Args:
             old: The agent to exchange, found by its name.
@@ -57,77 +65,147 @@ class Workflow(Agent[P, R_co]):
             DeclarationError: The workflow has no such agent, or `new` does not fit in its place.
         """
         expect_agent(new, f"the replacement of {old.name!r}")
-        if old.name not in self.reachable():
-            message = f"{self.name!r} has no agent {old.name!r}; it has: {', '.join(sorted(self.reachable()))}"
-            raise DeclarationError(f"{self.name}.replace", [Problem(code="unknown_agent", message=message)])
-        _check_replacement(old, new)
-        exchanged = _exchange(self, old.name, new)
-        assert isinstance(exchanged, Workflow)
-        return exchanged
+        known = self.reachable()
+        if old.name not in known:
+            has = ", ".join(sorted(known)) or "no agents"
+            message = f"{self.name!r} has no agent {old.name!r}; it has: {has}"
+            problem = Problem(code="unknown_agent", message=message, where=user_location())
+            raise DeclarationError(f"{self.name}.replace", [problem])
+        if problems := list(_replacement_problems(known[old.name], new)):
+            raise DeclarationError(f"replacing {old.name!r} by {new.name!r}", problems)
+        return cast("Workflow[P, R_co]", exchanged(self, old.name, new))
 
     def reachable(self) -> dict[str, AnyAgent]:
         """Every agent and tool that a run of this workflow may call, by name."""
-        found: dict[str, AnyAgent] = {}
-        pending: list[AnyAgent] = list(self.units.values())
-        while pending:
-            unit = pending.pop()
-            if unit.name in found:
-                continue
-            found[unit.name] = unit
-            pending.extend([*unit.granted, *unit.fallbacks])
-            if isinstance(unit, Workflow):
-                pending.extend(unit.units.values())
-        return found
+        return reachable(self)
 
-    def _with(self, **changes: Any) -> Workflow[P, R_co]:  # noqa: ANN401 -- the constructor's own keywords
-        settings: dict[str, Any] = {
-            "policy": self.policy,
-            "fallbacks": self.fallbacks,
-            "caught": self.caught,
-            "step_name": self.step_name,
-            "assumed": self.assumed,
-            "plan": self.plan,
-            "units": self.units,
-            "about": self.about,
-        }
-        return Workflow(**{**settings, **changes})
+    @override
+    def variant(self, **changes: Any) -> Workflow[P, R_co]:
+        """The same workflow with some settings changed."""
+        found = super().variant(**{"plan": self.plan, "units": self.units, **changes})
+        return cast("Workflow[P, R_co]", found)
 
 
-def _check_replacement(old: AnyAgent, new: AnyAgent) -> None:
-    problems = ProblemList(f"replacing {old.name!r} by {new.name!r}")
+def reachable(unit: AnyAgent) -> dict[str, AnyAgent]:
+    """Every agent and tool that a run of an agent may call, at any depth, by name."""
+    found: dict[str, AnyAgent] = {}
+    for other in every_unit(_called_by(unit)):
+        found.setdefault(other.name, other)
+    return found
+
+
+def every_unit(units: Iterable[AnyAgent]) -> Iterator[AnyAgent]:
+    """Some agents and all that they may call, at any depth; what is one agent comes once."""
+    seen, told = set[int](), set[int]()
+    pending = list(units)
+    while pending:
+        unit = pending.pop(0)
+        if id(unit) in seen:
+            continue
+        seen.add(id(unit))
+        if id(unit.about) not in told:
+            told.add(id(unit.about))
+            yield unit
+        pending.extend(_called_by(unit))
+
+
+def _called_by(unit: AnyAgent) -> tuple[AnyAgent, ...]:
+    steps = tuple(unit.units.values()) if isinstance(unit, Workflow) else ()
+    return (*steps, *unit.granted, *unit.fallbacks)
+
+
+def exchanged(unit: AnyAgent, name: str, new: AnyAgent) -> AnyAgent:
+    """An agent in which every use of `name`, at any depth, is `new` under the old name.
+
+    What does not reach `name` stays the same object, and what is one agent stays one.
+    """
+    return _Exchange(name, new).of(unit)
+
+
+class _Exchange:
+    """Exchanges one agent by name; remembers what became of each agent and of its description."""
+
+    def __init__(self, name: str, new: AnyAgent) -> None:
+        self._name = name
+        self._new = new
+        self._stand_in = replace(new.about, name=name)
+        # By id, with the original beside it, which keeps the id its own.
+        self._units: dict[int, tuple[AnyAgent, AnyAgent]] = {}
+        self._abouts: dict[int, tuple[Description, Description]] = {}
+
+    def of(self, unit: AnyAgent) -> AnyAgent:
+        if id(unit) not in self._units:
+            self._units[id(unit)] = (unit, self._exchanged(unit))
+        return self._units[id(unit)][1]
+
+    def _exchanged(self, unit: AnyAgent) -> AnyAgent:
+        fallbacks = tuple(map(self.of, unit.fallbacks))
+        if unit.name == self._name:
+            return self._new.variant(
+                about=self._stand_in,
+                fallbacks=fallbacks,
+                caught=unit.caught,
+                step_name=unit.step_name,
+                assumed=unit.assumed,
+            )
+        changes: dict[str, object] = {}
+        if (about := self._about(unit.about)) is not unit.about:
+            changes["about"] = about
+        if fallbacks != unit.fallbacks:
+            changes["fallbacks"] = fallbacks
+        if isinstance(unit, Workflow):
+            old = unit.units
+            units = {name: self.of(found) for name, found in old.items()}
+            if units != old:
+                changes["units"] = units
+        return unit.variant(**changes) if changes else unit
+
+    def _about(self, about: Description) -> Description:
+        if id(about) not in self._abouts:
+            tools, agents = tuple(map(self.of, about.tools)), tuple(map(self.of, about.agents))
+            is_same = tools == about.tools and agents == about.agents
+            found = about if is_same else replace(about, tools=tools, agents=agents)
+            self._abouts[id(about)] = (about, found)
+        return self._abouts[id(about)][1]
+
+
+def _replacement_problems(old: AnyAgent, new: AnyAgent) -> Iterator[Problem]:
+    """Why an agent cannot stand in another one's place."""
+    code = "mismatched_replacement"
     mine, theirs = old.signature.parameters, new.signature.parameters
-    if [one.name for one in mine] != [one.name for one in theirs] and len(mine) != len(theirs):
+    if len(mine) != len(theirs):
         message = f"{new.name!r} takes {len(theirs)} arguments and {old.name!r} {len(mine)}"
-        problems.add(Problem(code="mismatched_replacement", message=message, where=new.about.where))
+        yield Problem(code=code, message=message, where=user_location())
     for own, other in zip(mine, theirs, strict=False):
         verdict = check.shape_fits(own.shape, other.shape)
         if verdict.verdict != "fits":
-            message = f"{new.name!r} does not take every {own.name!r} that {old.name!r} takes: {verdict.reason}"
-            problems.add(misfit("mismatched_replacement", message, verdict, new.about.where))
-    verdict = fits(new.output.gives, old.output.gives)
+            message = (
+                f"{new.name!r} does not take every {own.name!r} that {old.name!r} takes: "
+                f"{verdict.reason}"
+            )
+            yield misfit(code, message, verdict, user_location())
+    verdict = fits(new.signature.output.gives, old.signature.output.gives)
     if verdict.verdict != "fits":
         message = f"the answer of {new.name!r} is not an answer of {old.name!r}: {verdict.reason}"
-        problems.add(misfit("mismatched_replacement", message, verdict, new.about.where))
-    problems.raise_if_any()
+        yield misfit(code, message, verdict, user_location())
+    for error in new.about.errors:
+        if error not in old.about.errors:
+            message = (
+                f"{new.name!r} may end with {error.__name__!r}, which {old.name!r} does not "
+                "declare: nobody in the workflow expects it"
+            )
+            yield Problem(code=code, message=message, where=user_location())
+    if new.about.effect is not None and old.about.effect is None:
+        message = f"{new.name!r} is a tool and {old.name!r} is none, so nobody has granted it"
+        yield Problem(code=code, message=message, where=user_location())
 
 
-def _exchange(unit: AnyAgent, name: str, new: AnyAgent) -> AnyAgent:
-    """A copy of a unit in which every use of `name`, at any depth, is `new` under the old name."""
-    if unit.name == name:
-        stand_in = new._with() if isinstance(new, Workflow) else Agent(new.about, policy=new.policy)  # noqa: SLF001 -- a copy of the same kind
-        stand_in.about = replace(new.about, name=name)
-        stand_in.name = name
-        stand_in.fallbacks, stand_in.caught = unit.fallbacks, unit.caught
-        stand_in.step_name, stand_in.assumed = unit.step_name, unit.assumed
-        return stand_in
-    about = replace(
-        unit.about,
-        tools=tuple(_exchange(found, name, new) for found in unit.about.tools),
-        agents=tuple(_exchange(found, name, new) for found in unit.about.agents),
-    )
-    copy = unit._with(about=about) if isinstance(unit, Workflow) else Agent(about, policy=unit.policy)  # noqa: SLF001 -- a copy of the same kind
-    copy.fallbacks = tuple(_exchange(found, name, new) for found in unit.fallbacks)
-    copy.caught, copy.step_name, copy.assumed = unit.caught, unit.step_name, unit.assumed
-    if isinstance(copy, Workflow):
-        copy.units = {found: _exchange(one, name, new) for found, one in copy.units.items()}
-    return copy
+def _nested_waits(plan: Plan, units: Mapping[str, AnyAgent]) -> Iterator[str]:
+    for path, step in plan.steps():
+        if isinstance(step, CallStep):
+            for name in (step.agent, *step.fallbacks):
+                unit = units[name]
+                below = path if name == step.agent else f"{path}/{name}"
+                if isinstance(unit, Workflow):
+                    waiting = unit.waiting
+                    yield from (f"{below}/{inner}" for inner in waiting)

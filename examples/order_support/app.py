@@ -1,0 +1,147 @@
+r"""The app of the example: every agent and tool by its name, and what they work with.
+
+    fishplate run examples/order_support/app.py:support --input '{"text": "..."}'
+    fishplate run examples/order_support/app.py:get_order_details \
+        --input '{"order_id": "#W2378156"}'
+
+`ORDER_SUPPORT_DB` names the database file. By default it is `fishplate/order_support.db` in the
+user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`). It is filled at the first use, keeps what
+the tools change, and is filled anew after it has been deleted.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from examples.order_support.agents import (
+    cached_eta,
+    clarify,
+    customer_order,
+    extraction,
+    intent,
+    logistics,
+    order_lookup,
+    refund,
+    refund_eligibility,
+    response_composer,
+)
+from examples.order_support.carrier import Carrier
+from examples.order_support.carrier_client import CarrierClient
+from examples.order_support.delivery import known_parcels
+from examples.order_support.intents import IntentClassifier
+from examples.order_support.parcel_memory import ParcelMemory
+from examples.order_support.plain import support_plain
+from examples.order_support.shop import Shop
+from examples.order_support.shop_clock import ShopClock
+from examples.order_support.tools import (
+    calculate,
+    cancel_pending_order,
+    exchange_delivered_order_items,
+    find_user_id_by_email,
+    find_user_id_by_name_zip,
+    get_item_details,
+    get_order_details,
+    get_product_details,
+    get_user_details,
+    list_all_product_types,
+    modify_pending_order_address,
+    modify_pending_order_items,
+    modify_pending_order_payment,
+    modify_user_address,
+    return_delivered_order_items,
+    track_parcel,
+    transfer_to_human_agents,
+)
+from examples.order_support.workflow import support
+from fishplate import App
+from fishplate.core.clock import Clock
+
+DATABASE_VARIABLE: Final = "ORDER_SUPPORT_DB"
+
+SHOP_TOOLS: Final = (
+    find_user_id_by_email,
+    find_user_id_by_name_zip,
+    get_user_details,
+    get_order_details,
+    get_product_details,
+    get_item_details,
+    list_all_product_types,
+    calculate,
+    transfer_to_human_agents,
+    cancel_pending_order,
+    modify_pending_order_address,
+    modify_pending_order_items,
+    modify_pending_order_payment,
+    modify_user_address,
+    return_delivered_order_items,
+    exchange_delivered_order_items,
+)
+AGENTS: Final = (
+    intent,
+    extraction,
+    customer_order,
+    order_lookup,
+    refund_eligibility,
+    refund,
+    logistics,
+    cached_eta,
+    clarify,
+    response_composer,
+)
+
+
+def open_shop() -> Shop:
+    """Open the shop's database, where the environment or the default puts it."""
+    path = database_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Shop.open(str(path))
+
+
+def database_path() -> Path:
+    """Say where the shop's database is; see the top of this file."""
+    if chosen := os.environ.get(DATABASE_VARIABLE):
+        return Path(chosen)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    folder = Path(cache) if cache else Path.home() / ".cache"
+    return folder / "fishplate" / "order_support.db"
+
+
+def start_carrier() -> Carrier:
+    """Make the carrier's service, with all parcels of the shop's data; the app starts it."""
+    return Carrier(known_parcels())
+
+
+def make_app(
+    *,
+    shop: Callable[[], Shop] = open_shop,
+    carrier: Callable[[], Carrier] = start_carrier,
+    classifier: Callable[[], IntentClassifier] = IntentClassifier,
+    clock: Clock | None = None,
+) -> App:
+    """Put the app together; what is given is opened with the app and closed with it.
+
+    Args:
+        shop: Opens the shop.
+        carrier: Makes the carrier's service, not started yet.
+        classifier: Makes the reader of intents.
+        clock: Of every run; by default a `ShopClock`.
+    """
+    return App(
+        support,
+        support_plain,
+        *AGENTS,
+        *SHOP_TOOLS,
+        track_parcel,
+        resources={
+            Shop: shop,
+            Carrier: carrier,
+            CarrierClient: CarrierClient,
+            ParcelMemory: ParcelMemory,
+            IntentClassifier: classifier,
+        },
+        clock=clock or ShopClock(),
+    )
+
+
+app = make_app()

@@ -1,0 +1,221 @@
+"""What the agents of the support workflow say to each other, from the question to the reply.
+
+Every union has a tag, so that its members can be told apart as JSON: `kind` for what passes between
+agents, `channel` for what leaves.
+"""
+
+from datetime import date
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from examples.order_support import intents
+from examples.order_support.refund_rules import ReasonCode, RefundMethod
+from examples.order_support.shop_rules import Identity, Money, OrderStatus
+
+Channel: TypeAlias = Literal["email", "chat", "sms"]
+SMS_LENGTH = 160
+"""Characters of one message; ours are ASCII, which fits the seven bits of a single SMS."""
+
+_LONGEST_QUESTION = 10_000
+
+OrderId: TypeAlias = Annotated[str, Field(pattern=r"^#W[0-9]{7}$")]
+"""As the shop writes it, whatever the customer typed."""
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+# In.
+
+
+class Query(_Message):
+    """What a customer asks.
+
+    Attributes:
+        text: In the customer's words; at most 10,000 characters.
+        channel: Where the reply goes.
+        customer: Who asks, as the channel has established it; None if it has not.
+    """
+
+    text: Annotated[str, Field(max_length=_LONGEST_QUESTION)]
+    channel: Channel = "chat"
+    customer: Identity | None = None
+
+
+# What the intent agent and the extraction make of it.
+
+
+class Alternative(_Message):
+    """An intent that the message may have instead, and how likely that is."""
+
+    label: intents.Intent
+    confidence: Share
+
+
+class Intent(_Message):
+    """What the customer wants, as the local model reads it.
+
+    Attributes:
+        confidence: Share of the model's belief; no calibrated probability.
+        is_certain: Whether the confidence suffices to act on it.
+        alternatives: Every other intent, the likeliest first.
+    """
+
+    label: intents.Intent
+    confidence: Share
+    is_certain: bool
+    alternatives: tuple[Alternative, ...]
+
+
+class StatusRequest(_Message):
+    """Tell how far an order is."""
+
+    kind: Literal["status_request"] = "status_request"
+    order_id: OrderId
+    customer: Identity
+
+
+class RefundRequest(_Message):
+    """Tell whether an order's money goes back."""
+
+    kind: Literal["refund_request"] = "refund_request"
+    order_id: OrderId
+    customer: Identity
+    reason_code: ReasonCode
+
+
+class ShippingRequest(_Message):
+    """Tell where an order's parcel is."""
+
+    kind: Literal["shipping_request"] = "shipping_request"
+    order_id: OrderId
+    customer: Identity
+
+
+Missing: TypeAlias = Literal["intent", "topic", "customer", "order", "single_order", "reason"]
+
+
+class Unclear(_Message):
+    """What has to be asked before anything can be answered.
+
+    Attributes:
+        missing: `intent` is uncertain; `topic` is none that we answer; the rest is not in the
+            message, or in it more than once.
+    """
+
+    kind: Literal["unclear"] = "unclear"
+    missing: Missing
+
+
+Request: TypeAlias = StatusRequest | RefundRequest | ShippingRequest | Unclear
+
+
+# What the agents answer.
+
+
+class NotFound(_Message):
+    """The customer has no such order: it is unknown, another's, or the customer is unknown.
+
+    It says no more than that, so that nobody learns which orders and customers exist.
+    """
+
+    kind: Literal["not_found"] = "not_found"
+
+
+class OrderAnswer(_Message):
+    """How far an order is.
+
+    Attributes:
+        items: The name of each line, as often as it was ordered.
+        total: Sum of the lines' prices.
+    """
+
+    kind: Literal["order"] = "order"
+    order_id: str
+    status: OrderStatus
+    items: tuple[str, ...]
+    total: Money
+
+
+class RefundAnswer(_Message):
+    """Whether an order's money goes back, as the agent `refund_eligibility` decided.
+
+    Attributes:
+        counts_days: Whether the decision rests on the day of delivery, which is our own estimate.
+    """
+
+    kind: Literal["refund"] = "refund"
+    order_id: str
+    eligible: bool
+    refund_amount: Money
+    refund_method: RefundMethod
+    explanation: str
+    counts_days: bool
+
+
+DeliveryState: TypeAlias = Literal[
+    "not_sent", "cancelled", "no_record", "in_transit", "delivered", "returned_to_sender"
+]
+Basis: TypeAlias = Literal["shop", "carrier", "last_known", "estimate"]
+
+
+class DeliveryAnswer(_Message):
+    """Where an order's parcel is.
+
+    Attributes:
+        day: Of delivery if it was delivered, else of its expected arrival; None if nobody says.
+        place: City and state of the carrier's last scan; None if it has not said.
+        basis: Who says so. `last_known` is what the carrier said at `as_of`, and `estimate` is our
+            own, made without the carrier.
+        as_of: When that was true.
+    """
+
+    kind: Literal["delivery"] = "delivery"
+    order_id: str
+    state: DeliveryState
+    day: date | None = None
+    place: str | None = None
+    basis: Basis
+    as_of: AwareDatetime
+
+
+class Clarification(_Message):
+    """A question to the customer; at most as long as an SMS."""
+
+    kind: Literal["clarification"] = "clarification"
+    question: Annotated[str, Field(max_length=SMS_LENGTH)]
+
+
+Answer: TypeAlias = OrderAnswer | RefundAnswer | DeliveryAnswer | Clarification | NotFound
+
+
+# Out.
+
+
+class EmailReply(_Message):
+    """A reply by e-mail, as plain text."""
+
+    channel: Literal["email"] = "email"
+    subject: str
+    text: str
+
+
+class ChatReply(_Message):
+    """A reply in the chat, on one line."""
+
+    channel: Literal["chat"] = "chat"
+    text: str
+
+
+class SmsReply(_Message):
+    """A reply that fits a single SMS."""
+
+    channel: Literal["sms"] = "sms"
+    text: Annotated[str, Field(max_length=SMS_LENGTH)]
+
+
+Reply: TypeAlias = EmailReply | ChatReply | SmsReply

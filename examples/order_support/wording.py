@@ -1,0 +1,168 @@
+"""The words of every reply: templates over what the agents answered, and nothing beside it.
+
+A day that we derived ourselves is called our estimate, and what the carrier said earlier is given
+the time at which it said so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+from examples.order_support.delivery import SHOP_TIME
+from examples.order_support.models import (
+    Answer,
+    Channel,
+    ChatReply,
+    Clarification,
+    DeliveryAnswer,
+    EmailReply,
+    NotFound,
+    OrderAnswer,
+    RefundAnswer,
+    Reply,
+    SmsReply,
+)
+from examples.order_support.refund_rules import RefundMethod
+from examples.order_support.shop_rules import OrderStatus
+
+GREETING: Final = "Hello,"
+CLOSING: Final = "Kind regards,\nOrder support"
+
+_NO_CARRIER: Final = "The carrier does not answer right now."
+
+_STATUS: Final[Mapping[OrderStatus, str]] = {
+    "pending": "is pending and has not been sent yet",
+    "pending (item modified)": "is pending with modified items and has not been sent yet",
+    "processed": "is being sent",
+    "delivered": "was delivered",
+    "cancelled": "was cancelled",
+    "return requested": "was delivered, and its return has been requested",
+    "exchange requested": "was delivered, and an exchange has been requested",
+}
+_METHOD: Final[Mapping[RefundMethod, str]] = {
+    "original_payment": "to the original payment method",
+    "store_credit": "as store credit to the gift card",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wording:
+    """One answer in words.
+
+    Attributes:
+        subject: Of an e-mail.
+        sentences: The whole answer; a paragraph each in an e-mail.
+        brief: The same on at most 160 ASCII characters, caveats included.
+    """
+
+    subject: str
+    sentences: tuple[str, ...]
+    brief: str
+
+
+def reply_to(answer: Answer, channel: Channel) -> Reply:
+    """Write the reply for a channel."""
+    wording = word(answer)
+    match channel:
+        case "email":
+            text = "\n\n".join((GREETING, *wording.sentences, CLOSING))
+            return EmailReply(subject=wording.subject, text=text)
+        case "chat":
+            return ChatReply(text=" ".join(wording.sentences))
+        case "sms":
+            return SmsReply(text=wording.brief)
+
+
+def word(answer: Answer) -> Wording:
+    """Put an answer into words."""
+    match answer:
+        case OrderAnswer():
+            return _order(answer)
+        case RefundAnswer():
+            return _refund(answer)
+        case DeliveryAnswer():
+            return _delivery(answer)
+        case Clarification():
+            return Wording(
+                subject="Your question",
+                sentences=("Thank you for writing to us.", answer.question),
+                brief=answer.question,
+            )
+        case NotFound():
+            text = (
+                "We could not find that order under your details. "
+                "Please check its number, and the e-mail address or name and zip code."
+            )
+            return Wording(subject="Your order", sentences=(text,), brief=text)
+        case _:
+            assert_never(answer)
+
+
+def _order(answer: OrderAnswer) -> Wording:
+    status = f"Order {answer.order_id} {_STATUS[answer.status]}."
+    count = "1 item" if len(answer.items) == 1 else f"{len(answer.items)} items"
+    return Wording(
+        subject=f"Your order {answer.order_id}",
+        sentences=(status, f"It holds {count} for {answer.total:.2f}: {', '.join(answer.items)}."),
+        brief=f"{status} It holds {count} for {answer.total:.2f}.",
+    )
+
+
+def _refund(answer: RefundAnswer) -> Wording:
+    subject = f"A refund for order {answer.order_id}"
+    estimate = ("We count the days by our own estimate of the delivery.",) * answer.counts_days
+    label = " (Days by our estimate.)" if answer.counts_days else ""
+    if not answer.eligible:
+        return Wording(
+            subject=subject,
+            sentences=(answer.explanation, *estimate),
+            brief=f"{answer.explanation}{label}",
+        )
+    return Wording(
+        subject=subject,
+        sentences=(answer.explanation, *estimate, "No money has moved yet."),
+        brief=f"Order {answer.order_id}: {answer.refund_amount:.2f} can go back "
+        f"{_METHOD[answer.refund_method]}. No money has moved yet.{label}",
+    )
+
+
+def _delivery(answer: DeliveryAnswer) -> Wording:
+    subject = f"The delivery of order {answer.order_id}"
+    fact, at = _whereabouts(answer), _time(answer.as_of)
+    scan = () if answer.place is None else (f"Its last scan was in {answer.place}.",)
+    match answer.basis:
+        case "shop":
+            sentences, brief = (f"{fact}.",), f"{fact}."
+        case "carrier":
+            sentences, brief = (f"The carrier says: {fact}.", *scan), f"Carrier: {fact}."
+        case "last_known":
+            sentences = (_NO_CARRIER, f"Its last answer, of {at}, says: {fact}.", *scan)
+            brief = f"{_NO_CARRIER} Its last answer, of {at}: {fact}."
+        case "estimate":
+            sentences = (_NO_CARRIER, f"Our own estimate, of {at}, says: {fact}.")
+            brief = f"{_NO_CARRIER} Our own estimate, of {at}: {fact}."
+    return Wording(subject=subject, sentences=sentences, brief=brief)
+
+
+def _whereabouts(answer: DeliveryAnswer) -> str:
+    order = f"order {answer.order_id}"
+    match answer.state:
+        case "not_sent":
+            return f"Order {answer.order_id} has not been sent yet"
+        case "cancelled":
+            return f"Order {answer.order_id} was cancelled, so nothing is on its way"
+        case "no_record":
+            return f"no record of {order} yet"
+        case "in_transit":
+            day = "" if answer.day is None else f" and expected on {answer.day.isoformat()}"
+            return f"{order} is on its way{day}"
+        case "delivered":
+            day = "" if answer.day is None else f" on {answer.day.isoformat()}"
+            return f"{order} was delivered{day}"
+        case "returned_to_sender":
+            return f"{order} is on its way back to us"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(SHOP_TIME).strftime("%Y-%m-%d %H:%M EST")

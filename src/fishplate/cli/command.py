@@ -1,0 +1,53 @@
+"""What every command is made of, and how it may end."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from fishplate.cli.screen import Screen
+
+
+class ExitCode(IntEnum):
+    """How a command ended; scripts rely on these numbers."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NEEDS_ATTENTION = 3
+    WAITING = 4
+    CANCELLED = 130
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One command of the program.
+
+    Attributes:
+        summary: One line, for the list of commands.
+        description: What it prints and how it ends.
+        examples: Command lines, without the name of the program.
+        add_arguments: Declares the command's own arguments.
+        execute: Does it, with the parsed arguments.
+        refused: How the command ends when a declaration or a contract is refused.
+    """
+
+    name: str
+    summary: str
+    description: str
+    examples: tuple[str, ...]
+    add_arguments: Callable[[ArgumentParser], object]
+    execute: Callable[[Namespace, Screen], ExitCode]
+    refused: ExitCode = ExitCode.FAILED
+
+
+def add_target(parser: ArgumentParser) -> None:
+    """Declare the target that a command is about."""
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        help=(
+            "FILE.py:NAME or package.module:NAME; without NAME the one workflow, "
+            "or else the one agent, that is there"
+        ),
+    )

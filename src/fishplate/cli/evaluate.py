@@ -1,0 +1,94 @@
+"""`fishplate eval`: how often an agent is right on labelled cases."""
+
+import asyncio
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Final
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.app import App
+from fishplate.cli.command import Command, ExitCode, add_target
+from fishplate.cli.screen import Screen
+from fishplate.cli.targets import load_agent
+from fishplate.core.errors import ErrorClass, Failure, JsonValue
+from fishplate.core.outcome import DeclaredError
+from fishplate.quality import Dataset, Prediction, evaluate, predict
+
+_AT_A_TIME: Final = 8
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare what `eval` takes."""
+    add_target(parser)
+    parser.add_argument(
+        "--data",
+        metavar="FILE.jsonl",
+        required=True,
+        help='one case per line: {"input": ..., "expected": ...}, and "id" if wanted',
+    )
+    parser.add_argument(
+        "--at",
+        metavar="POINTER",
+        default="",
+        help="JSON pointer to the part of an output that is compared, e.g. /kind",
+    )
+
+
+def execute(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Ask the agent about every case and print how often it was right."""
+    loaded = load_agent(arguments.target)
+    dataset = Dataset.load(Path(arguments.data))
+    # Before the first case is asked: a wrong pointer would cost a whole evaluation.
+    evaluate(dataset, (), at=arguments.at)
+    if loaded.is_chosen:
+        screen.note([f"evaluating {loaded.agent.about.subject} ({loaded.agent.about.where})"])
+    predictions = asyncio.run(_predictions(loaded.app(), loaded.agent, dataset, screen))
+    evaluation = evaluate(dataset, predictions, at=arguments.at)
+    if screen.as_json:
+        agent: dict[str, JsonValue] = {"agent": loaded.agent.name, "release": loaded.agent.label}
+        screen.document({**agent, **evaluation.to_json()})
+    else:
+        screen.lines([f"{loaded.agent.name} {loaded.agent.label}"], style="bold")
+        screen.lines(evaluation.to_text().split("\n"))
+    return ExitCode.OK
+
+
+COMMAND: Final = Command(
+    name="eval",
+    summary="count how often an agent is right",
+    description=(
+        "Run an agent on labelled cases and print its accuracy with a 95 % Wilson interval, what\n"
+        "was taken for what, and every failure. A case that fails is a wrong answer."
+    ),
+    examples=("eval shop.py:intent --data cases.jsonl --at /kind",),
+    add_arguments=add_arguments,
+    execute=execute,
+)
+
+
+async def _predictions(
+    app: App, agent: AnyAgent, dataset: Dataset, screen: Screen
+) -> list[Prediction]:
+    """Ask about several cases at a time."""
+    found: list[Prediction] = []
+    waiting = iter(dataset.cases)
+
+    async def answer(document: JsonValue) -> JsonValue:
+        try:
+            return agent.signature.output.encode(await app.start_json(agent, document).result())
+        except DeclaredError as error:
+            code, text = error.code, str(error)
+            raise Failure(text, error_class=ErrorClass.PERMANENT, code=code) from error
+
+    async def work() -> None:
+        for case in waiting:
+            found.extend(await predict(Dataset((case,)), answer))
+            screen.progress(f"{len(found)} of {len(dataset.cases)} cases")
+
+    try:
+        async with app, asyncio.TaskGroup() as workers:
+            for _ in range(min(_AT_A_TIME, len(dataset.cases))):
+                workers.create_task(work())
+    finally:
+        screen.progress("")
+    return found

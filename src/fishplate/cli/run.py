@@ -1,0 +1,208 @@
+"""`fishplate run`: one run of an agent, tool or workflow."""
+
+import asyncio
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.app import App, Run
+from fishplate.cli.command import Command, ExitCode, add_target
+from fishplate.cli.documents import read_json
+from fishplate.cli.problems import error_json, error_lines, trace_lines
+from fishplate.cli.screen import Screen
+from fishplate.cli.targets import Loaded, load_agent
+from fishplate.contracts.signature import MISSING
+from fishplate.core.errors import FishplateError, JsonValue, UsageError
+from fishplate.core.outcome import DeclaredError, Reason
+from fishplate.testing.doubles import with_stand_ins
+from fishplate.traces.recorder import SpanTree
+from fishplate.traces.text import render_tree
+
+_EXITS: Final = {
+    "succeeded": ExitCode.OK,
+    "degraded": ExitCode.OK,
+    "failed": ExitCode.FAILED,
+    "needs_attention": ExitCode.NEEDS_ATTENTION,
+    "waiting": ExitCode.WAITING,
+    "cancelled": ExitCode.CANCELLED,
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare what `run` takes."""
+    add_target(parser)
+    parser.add_argument(
+        "-i", "--input", metavar="JSON", help="the input: JSON, @file.json, or - for stdin"
+    )
+    parser.add_argument(
+        "--mock",
+        metavar="NAME=JSON",
+        action="append",
+        default=[],
+        help="let an agent or tool always answer with this JSON or @file.json; may be repeated",
+    )
+    parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
+
+
+def execute(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Run the agent and print its output, or why there is none."""
+    loaded = load_agent(arguments.target)
+    if loaded.is_chosen:
+        screen.note([f"running {loaded.agent.about.subject} ({loaded.agent.about.where})"])
+    mocks = _mocks(arguments.mock)
+    document = _input(arguments.input, loaded)
+    agent = with_stand_ins(loaded.agent, mocks)
+    # Before any resource is opened: a wrong input is no reason to reach for a database.
+    agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
+    ended = asyncio.run(_run(loaded.app(), agent, document))
+    if arguments.debug and ended.error is not None:
+        screen.note(trace_lines(ended.error))
+    _print(ended, screen, with_trace=arguments.trace)
+    return _EXITS[ended.state]
+
+
+COMMAND: Final = Command(
+    name="run",
+    summary="run an agent, tool or workflow",
+    description=(
+        "Run an agent, tool or workflow once and print its output as JSON.\n"
+        "What is said about the run, such as why it is degraded, goes to stderr."
+    ),
+    examples=(
+        """run shop.py:support --input '{"text": "Where is my order?"}'""",
+        "run shop.py:support --input @query.json --mock logistics=@tracking.json --trace",
+    ),
+    add_arguments=add_arguments,
+    execute=execute,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ended:
+    """A run that is over.
+
+    Attributes:
+        output: JSON; means nothing if there is an error, or the run was cancelled.
+        error: Why it failed.
+    """
+
+    run_id: str
+    trace_id: str
+    release: str
+    state: str
+    output: JsonValue
+    error: FishplateError | DeclaredError | None
+    degraded: tuple[Reason, ...]
+    spans: tuple[SpanTree, ...]
+
+
+async def _run(app: App, agent: AnyAgent, document: JsonValue) -> _Ended:
+    async with app:
+        run = app.start_json(agent, document)
+        output: JsonValue = None
+        error: FishplateError | DeclaredError | None = None
+        try:
+            output = agent.signature.output.encode(await run.result())
+        except asyncio.CancelledError:
+            # Ctrl-C. It goes no further: the run's end is what the exit code tells.
+            run.cancel()
+        except (FishplateError, DeclaredError) as failure:
+            error = failure
+        return await _ended(app, run, output, error)
+
+
+async def _ended(
+    app: App, run: Run[Any], output: JsonValue, error: FishplateError | DeclaredError | None
+) -> _Ended:
+    return _Ended(
+        run_id=run.id,
+        trace_id=run.trace_id,
+        release=run.release,
+        state=await run.ended(),
+        output=output,
+        error=error,
+        degraded=run.degraded,
+        spans=app.trace(run),
+    )
+
+
+def _print(ended: _Ended, screen: Screen, *, with_trace: bool) -> None:
+    if screen.as_json:
+        screen.document(_as_json(ended, with_trace=with_trace))
+        return
+    if with_trace:
+        screen.note(
+            [f"run {ended.run_id}  trace {ended.trace_id}  release {ended.release}"], style="bold"
+        )
+        screen.note(render_tree(ended.spans).splitlines())
+    if ended.error is not None:
+        screen.note(error_lines(ended.error), style="red")
+    elif ended.state == "cancelled":
+        screen.note(["cancelled"], style="red")
+    else:
+        screen.document(ended.output)
+        screen.note(_degraded_lines(ended.degraded), style="yellow")
+
+
+def _as_json(ended: _Ended, *, with_trace: bool) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {"state": ended.state}
+    if ended.error is not None:
+        found["error"] = error_json(ended.error)
+    elif ended.state != "cancelled":
+        found["output"] = ended.output
+    found["degraded"] = [reason.model_dump(mode="json") for reason in ended.degraded]
+    found["run_id"] = ended.run_id
+    found["trace_id"] = ended.trace_id
+    found["release"] = ended.release
+    if with_trace:
+        found["trace"] = [_tree_json(tree) for tree in ended.spans]
+    return found
+
+
+def _tree_json(tree: SpanTree) -> dict[str, JsonValue]:
+    span = tree.span
+    return {
+        "kind": span.kind,
+        "name": span.name,
+        "path": span.path,
+        "status": span.status,
+        "ms": (span.end_ns - span.start_ns) / 1e6,
+        "release": span.release,
+        "attributes": dict(span.attributes or {}),
+        "children": [_tree_json(child) for child in tree.children],
+    }
+
+
+def _degraded_lines(reasons: Sequence[Reason]) -> Iterator[str]:
+    for reason in reasons:
+        step = f" in step {reason.step!r}" if reason.step else ""
+        age = "" if reason.age is None else f", {reason.age:g} s old"
+        yield f"degraded: {reason.reason}{step}, answered by {reason.source}{age}"
+
+
+def _input(text: str | None, loaded: Loaded) -> JsonValue:
+    if text is not None:
+        return read_json(text, option="--input")
+    signature = loaded.agent.signature
+    if signature.is_whole or any(one.default is MISSING for one in signature.parameters):
+        message = (
+            f"{loaded.agent.about.subject} needs --input. "
+            f"'fishplate contract {loaded.spelled}' prints what it takes"
+        )
+        raise UsageError(message, code="missing_input")
+    return {}
+
+
+def _mocks(texts: Sequence[str]) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
+    for text in texts:
+        name, equals, output = text.partition("=")
+        if not equals or not name:
+            message = f"--mock {text!r} is not of the form NAME=JSON or NAME=@file.json"
+            raise UsageError(message, code="bad_mock")
+        if name in found:
+            raise UsageError(f"--mock names {name!r} twice: keep one", code="bad_mock")
+        found[name] = read_json(output, option=f"--mock {name}")
+    return found

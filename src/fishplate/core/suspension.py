@@ -1,0 +1,142 @@
+"""Going on with a coroutine that ran to its first suspension, so that a timer is armed only then.
+
+A time limit has to end a call that does not want to end. When its time is over the call is
+cancelled, as by `asyncio.timeout`; an answer that it gives after that is dropped. If it still has
+not ended a moment later it is closed where it stands, which no `except` of it can put off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+CANCEL_GRACE: Final = 1.0
+"""Seconds for which what was cancelled may clean up."""
+
+
+class OutOfTimeError(Exception):
+    """The time of a coroutine is over, and it has ended; its own failure, if any, is the cause."""
+
+
+async def within(
+    seconds: float, coroutine: Coroutine[Any, Any, T], now_ns: Callable[[], int], started_ns: int
+) -> T:
+    """Await a coroutine for at most `seconds`; a coroutine that never suspends costs no timer.
+
+    Args:
+        seconds: How long it may take.
+        coroutine: Not begun yet.
+        now_ns: The clock, asked at the first suspension.
+        started_ns: When the time began to run, on the same clock.
+
+    Raises:
+        OutOfTimeError: The time was over; the coroutine was cancelled and has ended.
+        asyncio.CancelledError: The task was cancelled, even if the coroutine went on regardless.
+    """
+    try:
+        yielded = coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
+    left = seconds - (now_ns() - started_ns) / 1e9
+    return await finish_within(left, coroutine, yielded)
+
+
+async def finish_within(seconds: float, coroutine: Coroutine[Any, Any, T], yielded: object) -> T:
+    """Await the rest of a coroutine, whose first `send(None)` gave `yielded`; see `within`."""
+    rest = Resumption(coroutine, yielded)
+    limit = _Limit(seconds, rest)
+    try:
+        value = await rest
+    except (Exception, asyncio.CancelledError) as error:
+        if limit.has_passed and not limit.is_cancelled_by_others:
+            raise OutOfTimeError from (None if isinstance(error, asyncio.CancelledError) else error)
+        raise
+    finally:
+        limit.end()
+    if limit.is_cancelled_by_others:
+        raise asyncio.CancelledError
+    if limit.has_passed:
+        raise OutOfTimeError
+    return value
+
+
+class Resumption(Generic[T]):
+    """Awaits the rest of a coroutine whose first `send(None)` gave `yielded`, in the same task.
+
+    Attributes:
+        is_given_up: The next exception from outside closes the coroutine instead of reaching it.
+    """
+
+    __slots__ = ("_coroutine", "_yielded", "is_given_up")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], yielded: object) -> None:
+        self._coroutine = coroutine
+        self._yielded = yielded
+        self.is_given_up = False
+
+    def __await__(self) -> Generator[object, object, T]:
+        """Pass on what the coroutine waits for and what it is sent, as `yield from` would."""
+        coroutine, yielded = self._coroutine, self._yielded
+        try:
+            while True:
+                try:
+                    sent = yield yielded
+                except GeneratorExit:
+                    coroutine.close()
+                    raise
+                except BaseException as error:  # cancellation has to reach the coroutine
+                    if self.is_given_up:
+                        coroutine.close()
+                        raise
+                    yielded = coroutine.throw(error)
+                else:
+                    yielded = coroutine.send(sent)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
+
+
+class _Limit:
+    """Cancels the running task when its time is over, and gives the call up if it goes on.
+
+    Attributes:
+        has_passed: The time is over.
+    """
+
+    __slots__ = ("_before", "_cancels", "_handle", "_loop", "_rest", "_task", "has_passed")
+
+    def __init__(self, seconds: float, rest: Resumption[Any]) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a call that waits runs in a task"
+        self._task = task
+        self._loop = task.get_loop()
+        self._rest = rest
+        self._before = task.cancelling()
+        self._cancels = 0
+        self.has_passed = False
+        self._handle = self._loop.call_later(max(seconds, 0.0), self._expire)
+
+    def _expire(self) -> None:
+        self.has_passed = True
+        self._cancels = 1
+        self._task.cancel()
+        self._handle = self._loop.call_later(CANCEL_GRACE, self._give_up)
+
+    def _give_up(self) -> None:
+        self._rest.is_given_up = True
+        self._cancels += 1
+        self._task.cancel()
+
+    @property
+    def is_cancelled_by_others(self) -> bool:
+        """Whether somebody else asked the task to end since the limit was set."""
+        return self._task.cancelling() - self._cancels > self._before
+
+    def end(self) -> None:
+        """Stop the timer and take back our own requests, so that the task can go on."""
+        self._handle.cancel()
+        while self._cancels:
+            self._cancels -= 1
+            self._task.uncancel()

@@ -1,0 +1,81 @@
+"""What an exception means to the one who called: itself if it is typed, else a `StepError`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.core.errors import ErrorClass, FishplateError, StepError
+from fishplate.core.outcome import DeclaredError
+from fishplate.orchestrator.effects import CallEffect
+
+
+def failure_of(error: BaseException, effect: CallEffect) -> BaseException:
+    """The failure of a call that ended in `error`.
+
+    Typed errors and what ends a task stay as they are. A `CancelledError` that nobody asked this
+    task for, since it comes from something else that was awaited, is a failure like any other.
+    """
+    place = f"in step {effect.key!r} ({effect.where})"
+    unit = effect.unit
+    if isinstance(error, FishplateError) or (
+        isinstance(error, DeclaredError) and type(error) in unit.about.errors
+    ):
+        if place not in getattr(error, "__notes__", ()):  # the same object may be raised again
+            error.add_note(place)
+        return error
+    if not isinstance(error, Exception) and not _is_stray_cancellation(error):
+        return error
+    cause = _cause_of(error)
+    code, error_class, why = _classified(cause, unit)
+    failure = StepError(
+        f"step {effect.key!r} failed: {why}",
+        step=effect.key,
+        code=code,
+        error_class=error_class,
+        where=effect.where,
+    )
+    failure.add_note(place)
+    return failure
+
+
+def _is_stray_cancellation(error: BaseException) -> bool:
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() == 0
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """What a group of exceptions is about: the first typed one in it, else the first."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves: list[BaseException] = []
+    pending: list[BaseException] = [error]
+    while pending:
+        found = pending.pop(0)
+        if isinstance(found, BaseExceptionGroup):
+            pending.extend(cast("BaseExceptionGroup[BaseException]", found).exceptions)
+        else:
+            leaves.append(found)
+    return next((found for found in leaves if isinstance(found, FishplateError)), leaves[0])
+
+
+def _classified(error: BaseException, unit: AnyAgent) -> tuple[str, ErrorClass, str]:
+    name, subject = type(error).__name__, unit.about.subject
+    if isinstance(error, FishplateError):  # in a group of exceptions
+        return error.code, error.error_class, error.message
+    if isinstance(error, DeclaredError) and type(error) not in unit.about.errors:
+        why = (
+            f"{subject} raised {name}, which its contract does not declare: add it to errors=[...]"
+        )
+        return "undeclared_error", ErrorClass.BUG, why
+    if isinstance(error, ConnectionError):
+        return "connection", ErrorClass.TRANSIENT, f"{subject} raised {name}"
+    if isinstance(error, TimeoutError):
+        return "timeout", ErrorClass.TRANSIENT, f"{subject} raised {name}"
+    if isinstance(error, asyncio.CancelledError):
+        why = f"{subject} awaited something that was cancelled, and nobody cancelled the step"
+        return "cancelled", ErrorClass.CANCELLED, why
+    return "bug", ErrorClass.BUG, f"{subject} raised {name}"

@@ -1,0 +1,100 @@
+"""A run: one execution of an agent, in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, Literal, TypeAlias, TypeVar, cast
+
+from typing_extensions import override
+
+from fishplate.agents.agent import Agent
+from fishplate.core.current import RunContext
+from fishplate.core.errors import ErrorClass, StepError
+from fishplate.core.ids import trace_hex
+from fishplate.core.outcome import Reason
+from fishplate.orchestrator.effects import Marked
+
+R_co = TypeVar("R_co", covariant=True)
+
+RunState: TypeAlias = Literal["queued", "running", "succeeded", "degraded", "failed", "cancelled"]
+
+
+class Run(Generic[R_co]):
+    """One execution of an agent.
+
+    Attributes:
+        agent: What runs.
+    """
+
+    def __init__(
+        self, agent: Agent[..., R_co], context: RunContext, task: asyncio.Task[object]
+    ) -> None:
+        self.agent = agent
+        self._context = context
+        self._task = task
+
+    @property
+    def id(self) -> str:
+        """Time-ordered text."""
+        return self._context.run_id
+
+    @property
+    def trace_id(self) -> str:
+        """32 hex digits, as in W3C Trace Context."""
+        return trace_hex(self._context.trace_id)
+
+    @property
+    def release(self) -> str:
+        """Version and fingerprint of the agent: `1.2.0+fp.9c3e12ab34cd`."""
+        return self.agent.label
+
+    @property
+    def state(self) -> RunState:
+        """Where the run is."""
+        if not self._task.done():
+            return "running"
+        if self._task.cancelled():
+            return "cancelled"
+        if self._task.exception() is not None:
+            return "failed"
+        return "degraded" if self.degraded else "succeeded"
+
+    @property
+    def degraded(self) -> tuple[Reason, ...]:
+        """Why the output is degraded; empty if it is not, or not there yet."""
+        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
+            return ()
+        found = self._task.result()
+        return found.reasons if type(found) is Marked else ()
+
+    async def result(self) -> R_co:
+        """Wait for the output. Cancelling the wait does not cancel the run.
+
+        Raises:
+            FishplateError: The run failed, or it was cancelled (code `run_cancelled`).
+            DeclaredError: The agent raised an error that its contract declares.
+        """
+        await asyncio.wait([self._task])
+        if self._task.cancelled():
+            raise StepError(
+                f"the run of {self.agent.name!r} was cancelled",
+                step=self.agent.name,
+                code="run_cancelled",
+                error_class=ErrorClass.CANCELLED,
+                where=self.agent.about.where,
+            )
+        found = self._task.result()
+        return cast("R_co", found.value if type(found) is Marked else found)
+
+    def cancel(self) -> None:
+        """Ask the run to end; every step that runs is cancelled, and no other begins."""
+        self._task.cancel()
+
+    async def ended(self) -> RunState:
+        """Wait for the end, whatever it is; the state."""
+        await asyncio.wait([self._task])
+        return self.state
+
+    @override
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self.agent.name!r}: {self.state}>"

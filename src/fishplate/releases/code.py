@@ -1,0 +1,216 @@
+"""What a function does, as JSON that comments, docstrings and formatting do not change.
+
+The functions, classes and constants of the same project that a function mentions are part of it,
+so that a prompt kept in a module constant or made by a helper counts. What a library does is not.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import enum
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, Final, TypeAlias, cast
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel
+
+from fishplate.core.errors import JsonValue
+from fishplate.core.source import (
+    UNKNOWN,
+    FunctionSource,
+    code_names,
+    names_of,
+    plain_function,
+    read_source,
+)
+from fishplate.releases.digest import digest
+from fishplate.releases.skeleton import skeleton
+
+Code: TypeAlias = FunctionType | type[Any]
+
+_ATOMS: Final = (str, int, float, complex, bytes, Decimal, date, timedelta, UUID)
+# Reading sources is slow, and every use of an agent under other settings is a release of its own.
+_KNOWN: Final[WeakKeyDictionary[Code, JsonValue]] = WeakKeyDictionary()
+
+
+def code_digest(function: Callable[..., object]) -> JsonValue:
+    """What a function does.
+
+    Lambdas, and functions without a readable source, count by their bytecode, which differs
+    between versions of Python. Of a bound method's object, public attributes with simple values
+    count.
+    """
+    found = plain_function(function)
+    if found is None:
+        return {"opaque": getattr(function, "__qualname__", type(function).__qualname__)}
+    if not isinstance(function, MethodType):
+        return _code_of(found)
+    state: dict[str, object] = getattr(function.__self__, "__dict__", {})
+    simple = {name: _constant(value) for name, value in state.items() if not name.startswith("_")}
+    return {
+        "method": _code_of(found),
+        "of": _code_of(type(function.__self__)),
+        "state": {name: value for name, value in simple.items() if value is not None},
+    }
+
+
+def _code_of(start: Code) -> JsonValue:
+    if start not in _KNOWN:
+        _KNOWN[start] = list[JsonValue](sorted(map(digest, _pieces(start))))
+    return _KNOWN[start]
+
+
+def _pieces(start: Code) -> Iterator[JsonValue]:
+    """The pieces of code that make up what one of them does."""
+    home, seen, pending = _home(start), {start}, [start]
+    while pending:
+        piece = pending.pop()
+        mentioned = dict(_mentions(piece))
+        for found in _codes_in(mentioned.values()):
+            if found not in seen and _home(found) == home:
+                seen.add(found)
+                pending.append(found)
+        constants: dict[str, JsonValue] = {}
+        for name, value in mentioned.items():
+            if (constant := _constant(value, name)) is not None:
+                constants[name] = constant
+        yield [piece.__qualname__, _own_code(piece), constants]
+
+
+def _own_code(piece: Code) -> JsonValue:
+    if isinstance(piece, type):
+        return None  # its functions are pieces, its values are constants
+    source = read_source(piece)
+    if source is not None:
+        return digest(skeleton(source.tree))
+    code = piece.__code__
+    values = [repr(one) for one in code.co_consts if isinstance(one, (bool, *_ATOMS))]
+    return digest([code.co_code.hex(), *code.co_names, *values])
+
+
+def _mentions(piece: Code) -> Iterator[tuple[str, object]]:
+    """What a piece of code mentions, by name: globals, what it closes over, fields of modules."""
+    if isinstance(piece, type):
+        yield from _members(piece)
+        return
+    source = read_source(piece)
+    if source is None:
+        names = names_of(piece)
+        mentioned = ((name, names.get(name, UNKNOWN)) for name in code_names(piece.__code__))
+        yield from (found for found in mentioned if found[1] is not UNKNOWN)
+        return
+    outside = source.outside()
+    for node in ast.walk(source.tree):
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            value = _resolved(node, outside, piece)
+            if value is not UNKNOWN and not isinstance(value, ModuleType):
+                yield ast.unparse(node), value
+
+
+def _resolved(
+    node: ast.Name | ast.Attribute, source: FunctionSource, piece: FunctionType
+) -> object:
+    if isinstance(node, ast.Name):
+        # What Python sets itself, such as `__name__`, depends on how the program was started.
+        return UNKNOWN if node.id.startswith("__") else source.resolve(node)
+    owner = source.resolve(node.value)
+    if isinstance(owner, ModuleType) and _home_of(owner.__name__) == _home(piece):
+        return source.resolve(node)
+    return UNKNOWN  # a field of an object that counts itself, or a library's
+
+
+def _members(cls: type[object]) -> Iterator[tuple[str, object]]:
+    """The functions, values and bases of a class; what a library has put there is left out."""
+    for position, base in enumerate(cls.__bases__):
+        yield f"base {position}", base
+    for name, member in vars(cls).items():
+        if isinstance(member, (classmethod, staticmethod)):
+            yield name, cast("object", member.__func__)
+        elif isinstance(member, property):
+            yield name, member.fget
+        elif isinstance(member, FunctionType) or not name.startswith("_"):
+            yield name, member
+    if issubclass(cls, BaseModel):
+        for name, field in cls.model_fields.items():
+            yield f"field {name}", field.default_factory or field.default
+
+
+def _codes_in(values: Iterable[object]) -> Iterator[Code]:
+    """The functions and classes among some values; tables of functions are looked into."""
+    pending, seen = list(values), set[int]()
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, FunctionType):
+            # What has no file is made by a library, such as the `__init__` of a dataclass.
+            if not value.__code__.co_filename.startswith("<"):
+                yield value
+        elif isinstance(value, type):
+            yield value
+        elif isinstance(value, Mapping):
+            pending.extend(cast("Mapping[object, object]", value).values())
+        elif isinstance(value, (list, tuple)):
+            pending.extend(cast("list[object]", value))
+        elif value is not None and not isinstance(value, _ATOMS):
+            yield type(value)
+
+
+_LIBRARY: Final = __name__.partition(".")[0]
+
+
+def _home(piece: Code) -> str:
+    return _home_of(piece.__module__)
+
+
+def _home_of(module: str) -> str:
+    """The project of a module: its top-level package, else the folder that it stands in.
+
+    A module of ours stands alone: which library it is belongs to no agent.
+    """
+    found = sys.modules.get(module)
+    package: str | None = getattr(found, "__package__", None)
+    top = (package or "").partition(".")[0]
+    if top:
+        return module if top == _LIBRARY else top
+    return str(Path(getattr(found, "__file__", None) or module).parent)
+
+
+def _constant(value: object, name: str = "") -> JsonValue:  # noqa: PLR0911 -- one per kind
+    """A constant as JSON; `None` for what is none, or may be changed by a running program."""
+    if isinstance(value, enum.Enum):
+        return [str(value), repr(cast("object", value.value))]
+    if value is None or isinstance(value, (bool, *_ATOMS)):
+        return repr(value)
+    if isinstance(value, re.Pattern):
+        return [repr(cast("re.Pattern[str]", value).pattern), value.flags]
+    if isinstance(value, (tuple, frozenset)):
+        return _elements(cast("tuple[object, ...]", value), is_ordered=isinstance(value, tuple))
+    if isinstance(value, BaseModel):
+        return {key: _constant(item, name) for key, item in value.__dict__.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        keys = [field.name for field in dataclasses.fields(value)]
+        return {key: _constant(getattr(value, key), name) for key in keys}
+    if not name.rpartition(".")[2].isupper():
+        return None
+    # Lists and tables are constants if their names say so; others may be a program's memory.
+    if isinstance(value, dict):
+        entries = cast("dict[object, object]", value).items()
+        return {repr(_constant(key, name)): _constant(item, name) for key, item in entries}
+    if isinstance(value, (list, set)):
+        return _elements(cast("list[object]", value), is_ordered=isinstance(value, list))
+    return None
+
+
+def _elements(values: tuple[object, ...] | list[object], *, is_ordered: bool) -> JsonValue:
+    found = [repr(_constant(value, "NESTED")) for value in values]
+    return list[JsonValue](found if is_ordered else sorted(found))

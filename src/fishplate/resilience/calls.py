@@ -1,0 +1,80 @@
+"""What one call brings to its pipeline beside its attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Final, NamedTuple
+
+from fishplate.core.errors import ErrorClass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallOptions:
+    """What most calls leave at its default.
+
+    Attributes:
+        before_dispatch: Awaited with the attempt's number right before each attempt, once breaker
+            and bulkhead have admitted it. If it raises, the attempt does not begin, nothing is
+            counted, and the exception goes to the caller as it is.
+        may_repeat: Asked before an attempt is repeated, with its exception and class. Without it,
+            an attempt that is not safe to repeat is repeated only if nothing had been sent.
+        tokens: Estimate of the model tokens that an attempt uses, for the rate limit; at least 0.
+        tokens_used: Reads from a result how many it really were; `None`: unknown.
+        attempts_made: Attempts of the same call before a crash; they count, but one is always left,
+            since how often a call may be recovered is limited elsewhere.
+        has_fallback: Whether something else answers if this call is rejected here; then the call
+            does not wait for a local rejection to pass.
+    """
+
+    before_dispatch: Callable[[int], Awaitable[object]] | None = None
+    may_repeat: Callable[[Exception, ErrorClass], bool] | None = None
+    tokens: int = 0
+    tokens_used: Callable[[object], int | None] | None = None
+    attempts_made: int = 0
+    has_fallback: bool = False
+
+
+ORDINARY: Final = CallOptions()
+
+
+class CallState:
+    """What the slow paths of one call share; a call that succeeds at once has none.
+
+    Attributes:
+        subject: What is called, e.g. the path of the step.
+        deadline: When the call has to be over, on the environment's clock; infinite without one.
+        options: What the caller says about it.
+        waited: Seconds that it has waited for local rejections to pass.
+        last: How its last attempt failed.
+    """
+
+    __slots__ = ("deadline", "last", "options", "subject", "waited")
+
+    def __init__(self, subject: str, deadline: float | None, options: CallOptions) -> None:
+        self.subject = subject
+        self.deadline = inf if deadline is None else deadline
+        self.options = options
+        self.waited = 0.0
+        self.last: Exception | None = None
+
+    def time_left(self, now: float) -> float:
+        """Seconds until the deadline; infinite without one."""
+        return self.deadline - now
+
+
+class DispatchedAttempt(NamedTuple):
+    """One attempt that was admitted.
+
+    Attributes:
+        number: Its number, from 1.
+        started: When it was dispatched, on the environment's clock.
+        epoch: Of its breaker permit.
+        probe: Of its breaker permit.
+    """
+
+    number: int
+    started: float
+    epoch: int
+    probe: int

@@ -1,0 +1,16 @@
+"""The test kit: what stands in for the real thing in the tests of your agents."""
+
+from fishplate.core.clock import FixedClock as FakeClock
+from fishplate.testing.doubles import stand_in, with_stand_ins
+from fishplate.testing.in_memory import effects
+from fishplate.testing.virtual_time import VirtualClock, VirtualLoop, run_in_virtual_time
+
+__all__ = [
+    "FakeClock",
+    "VirtualClock",
+    "VirtualLoop",
+    "effects",
+    "run_in_virtual_time",
+    "stand_in",
+    "with_stand_ins",
+]

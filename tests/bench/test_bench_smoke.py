@@ -1,0 +1,55 @@
+"""The benchmark as somebody runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fishplate
+from tests.project import ROOT
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the benchmark as `dev.py bench` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(fishplate.__file__).parents[1]),
+            "PYTHONIOENCODING": "utf-8",
+        },
+    )
+
+
+def test_a_row_is_printed_beside_its_limit_and_its_budget() -> None:
+    """A chosen row is measured, and no other."""
+    answer = bench("--rows", "chain", "--quick", "--no-gate")
+
+    assert answer.returncode == 0, answer.stderr
+    rows = [line for line in answer.stdout.splitlines() if "µs/" in line]
+    assert len(rows) == 1
+    assert rows[0].startswith("chain")
+    assert "<= 2.2 x" in rows[0]
+
+
+def test_a_program_can_read_the_figures() -> None:
+    """`--json` prints one JSON object, and nothing beside it."""
+    answer = bench("--rows", "child,fan-out", "--quick", "--no-gate", "--json")
+
+    figures = json.loads(answer.stdout)["figures"]
+    assert [figure["row"] for figure in figures] == ["child", "fan-out"]
+    assert all(figure["fishplate"]["best"] > 0 for figure in figures)
+
+
+def test_a_row_that_is_not_there_is_answered_with_the_rows() -> None:
+    """A wrong name is a usage error that names every row."""
+    answer = bench("--rows", "chain,rout")
+
+    assert answer.returncode == 2
+    assert "'rout'" in answer.stderr
+    assert "in-flight" in answer.stderr
