@@ -66,7 +66,7 @@ def test_tuples_are_written_as_arrays() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [math.nan, math.inf, "\ud800", {"\ud800": 1}, {1: 2}, {"é": 1, 2: 3}, object(), {"a": {1}}],
+    [math.nan, math.inf, "\ud800", {"\ud800": 1}, {1: 2}, {"é": 1, 2: 3}, Ellipsis, {"a": {1}}],
     ids=repr,
 )
 def test_refuses_to_write_what_is_no_json(value: JsonValue) -> None:

@@ -89,8 +89,8 @@ def test_a_wait_ends_after_its_time(at_most: float | None, waited: float) -> Non
     assert run_in_virtual_time(scenario()) == (False, pytest.approx(waited), 0)
 
 
-@pytest.mark.parametrize("is_granted_at_the_same_moment", [False, True])
-def test_a_cancelled_wait_leaves_no_trace(is_granted_at_the_same_moment: bool) -> None:
+@pytest.mark.parametrize("order", ["slot, cancel", "cancel, slot", "cancel, end, slot"])
+def test_a_cancelled_wait_leaves_no_trace(order: str) -> None:
     """Also when the slot arrives in the very moment of the cancellation."""
 
     async def scenario() -> tuple[int, int, bool]:
@@ -98,15 +98,39 @@ def test_a_cancelled_wait_leaves_no_trace(is_granted_at_the_same_moment: bool) -
         await one.acquire()
         waiting = asyncio.create_task(one.acquire())
         await asyncio.sleep(0)
-        if is_granted_at_the_same_moment:
-            one.release()
-        waiting.cancel()
+        for act in order.split(", "):
+            match act:
+                case "slot":
+                    one.release()
+                case "cancel":
+                    waiting.cancel()
+                case _:
+                    await asyncio.wait([waiting])
         await asyncio.wait([waiting])
-        if not is_granted_at_the_same_moment:
-            one.release()
+        assert waiting.cancelled()
         return one.in_flight, one.queued, one.try_acquire()
 
     assert run_in_virtual_time(scenario()) == (0, 0, True)
+
+
+@pytest.mark.parametrize("act", ["release", "cancel"])
+def test_a_wait_that_ends_in_the_moment_of_something_else_is_counted_once(act: str) -> None:
+    """A slot or a cancellation may come in the same pass of the loop as the end of the wait."""
+
+    async def scenario() -> tuple[bool | None, int, int]:
+        loop = asyncio.get_running_loop()
+        one = slots(1, wait=1.0)
+        await one.acquire()
+        waiting = asyncio.create_task(one.acquire())
+        acts = {"release": one.release, "cancel": waiting.cancel}
+        for at in (1.0 - 1e-10, 1.0 + 1e-10):  # nearer than the loop tells apart
+            loop.call_at(at, acts[act] if at < 1 or act == "cancel" else int)
+        await asyncio.wait([waiting])
+        result = None if waiting.cancelled() else waiting.result()
+        return result, one.in_flight, one.queued
+
+    expected = (True, 1, 0) if act == "release" else (None, 1, 0)
+    assert run_in_virtual_time(scenario()) == expected
 
 
 def test_a_thread_that_outlives_its_attempt_keeps_its_slot() -> None:

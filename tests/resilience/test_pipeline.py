@@ -1,11 +1,13 @@
 """One call through all policies: what it retries, what it waits for, and what it tells."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 
 import pytest
 
-from fishplate.core.errors import ErrorClass, Failure
+from fishplate.core.errors import ErrorClass, Failure, StepError
 from fishplate.core.outcome import DeclaredError
 from fishplate.resilience.breaker import BreakerState
 from fishplate.resilience.calls import CallOptions
@@ -109,6 +111,27 @@ async def test_the_same_exception_raised_again_has_attempts_of_its_own() -> None
 
     assert len(script.started) == 6
     assert failure_of(first).__notes__ == ["not tried again: all attempts of its policy are used"]
+
+
+class CarrierError(StepError):
+    """An error with facts of its own."""
+
+    def __init__(self, parcel: str) -> None:
+        super().__init__("no", step="s", code="carrier", error_class=ErrorClass.TRANSIENT)
+        self.parcel = parcel
+
+
+@virtually
+async def test_an_error_keeps_its_type_and_its_facts_when_its_attempts_are_used() -> None:
+    """And the place where it was raised."""
+    pipeline = World().pipeline(Policy(retry=Retry(attempts=1)))
+
+    found = await outcome(pipeline.run(Script([CarrierError("p-1")]), "step"))
+
+    assert isinstance(found, CarrierError)
+    assert (found.parcel, found.code, str(found)) == ("p-1", "carrier", "no")
+    assert found.retry_exhausted
+    assert traceback.extract_tb(found.__traceback__)[-1].name == "__call__"
 
 
 @virtually
@@ -284,6 +307,48 @@ async def test_an_attempt_is_cut_off_at_the_deadline() -> None:
 
     assert found.error_class is ErrorClass.DEADLINE
     assert world.clock() == 1.5
+
+
+@virtually
+async def test_an_attempt_that_goes_on_after_its_time_is_given_up() -> None:
+    """It may clean up for a second; what it answers then is dropped."""
+
+    async def stubborn() -> str:
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            await asyncio.sleep(60)
+        return "far too late"
+
+    async def late() -> str:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        return "too late"
+
+    world = World()
+    pipeline = world.pipeline(Policy(attempt_timeout=2))
+    assert failure_of(await outcome(pipeline.run(stubborn, "step"))).code == "attempt_timeout"
+    assert world.clock() == 3
+    assert failure_of(await outcome(pipeline.run(late, "step"))).code == "attempt_timeout"
+
+
+@virtually
+async def test_a_failure_in_the_clean_up_is_the_cause_of_the_timeout() -> None:
+    """The call was out of time; why it ended so is told too."""
+    broken = OSError("disk full")
+
+    async def attempt() -> None:
+        try:
+            await asyncio.sleep(5)
+        finally:
+            raise broken
+
+    found = failure_of(
+        await outcome(World().pipeline(Policy(attempt_timeout=2)).run(attempt, "step"))
+    )
+
+    assert found.code == "attempt_timeout"
+    assert found.__cause__ is broken
 
 
 @virtually
@@ -519,6 +584,18 @@ async def test_a_spent_retry_budget_ends_retrying_at_once() -> None:
 
 
 @virtually
+async def test_only_attempts_earn_retry_credit() -> None:
+    """A call that was rejected here has loaded nobody, and one that is tried again earns once."""
+    world = World()
+    pipeline = world.pipeline(Policy(breaker=Breaker(consecutive=1), retry=Retry(max_wait=0)))
+    await outcome(pipeline.run(Script([overloaded()]), "step"))
+    for _ in range(50):
+        await outcome(pipeline.run(Script(["answer"]), "step"))
+
+    assert pipeline.target.budget.credit(world.clock()) == 10 + 0.2
+
+
+@virtually
 async def test_every_attempt_is_announced_before_it_is_dispatched() -> None:
     """With its number, after all gates; a call that was rejected is never announced."""
     world = World()
@@ -629,8 +706,14 @@ async def test_a_rejection_further_down_is_waited_for_without_using_an_attempt()
     assert script.started == pytest.approx([0.0, 0.3, 0.6, 0.9])
 
     script = Script([rejected])
-    assert await outcome(world.pipeline(UNSAFE).run(script, "step")) is rejected
-    assert len(script.started) == 4  # then the second that it may wait is over
+    outer, inner = world.pipeline(UNSAFE, key="outer"), world.pipeline(UNSAFE, key="inner")
+    call = outer.run(lambda: inner.run(script, "inner"), "outer")
+    found = failure_of(await outcome(call))
+    assert (found.code, found.retry_exhausted) == (rejected.code, True)
+    assert len(script.started) == 4  # then the second that it may wait is over, for all layers
+
+    once = world.pipeline(ALONE, key="without retries")
+    assert await outcome(once.run(Script([rejected]), "step")) is rejected
 
 
 async def _cancelled(call: Coroutine[object, object, object], after: float) -> None:
@@ -672,6 +755,21 @@ async def test_cancellation_is_never_retried_nor_counted() -> None:
     await _cancelled(pipeline.run(failing_script, "step"), after=0.25)
     assert len(failing_script.started) == 1
     assert (target.slots.in_flight, target.slots.queued) == (0, 0)
+
+
+@virtually
+async def test_a_call_with_one_policy_gives_back_what_it_took() -> None:
+    """Whichever it is: what is off is not touched when an attempt is cancelled or refused."""
+
+    async def refuse(_attempt: int) -> None:
+        raise failing(ErrorClass.POLICY_DENIED)
+
+    for policy in (Policy(bulkhead=Bulkhead(1)), Policy(breaker=Breaker()), Policy(retry=Retry())):
+        pipeline = World().pipeline(policy)
+        await _cancelled(pipeline.run(Script([5.0]), "step"), after=1)
+        call = pipeline.run(Script([1]), "step", options=CallOptions(before_dispatch=refuse))
+        assert isinstance(await outcome(call), Failure)
+        assert await pipeline.run(Script(["answer"]), "step") == "answer"
 
 
 @virtually

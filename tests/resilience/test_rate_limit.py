@@ -46,6 +46,7 @@ def test_what_was_not_used_is_credited_and_what_was_used_on_top_is_debited() -> 
 
     limiter.give_back(800 - 300)
     assert limiter.tokens == 700
+    assert limiter.to_json() == {"tokens": 700}
     limiter.give_back(300 - 1100)
     assert limiter.tokens == -100
     assert limiter.take(0, 0.0) == pytest.approx(6)

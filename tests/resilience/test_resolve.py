@@ -133,3 +133,4 @@ def test_a_retry_without_budget_is_told_without_one() -> None:
 
     assert [stage.name for stage in stages] == ["retry"]
     assert stages[0].settings["repeats"] == "always"
+    assert pipeline_of(resolve(Policy(), "agent")) == ()

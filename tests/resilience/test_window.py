@@ -33,6 +33,14 @@ def test_the_sum_covers_nine_tenths_of_the_span_to_all_of_it(steps: list[float])
     assert young <= total <= not_too_old
 
 
+def test_rounding_does_not_keep_a_window_behind() -> None:
+    """The end of the newest bucket is always ahead, also where steps do not add up exactly."""
+    window = Window(3.0, 1, 1.7)
+    window.roll(2.3)  # two buckets later, by a hair
+
+    assert window.ends > 2.3
+
+
 def test_a_long_silence_forgets_everything() -> None:
     """However long it was, and however large the clock's numbers are."""
     window = Window(SPAN, 2, 0.0)

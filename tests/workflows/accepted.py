@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from types import NoneType
 from typing import Final
 
 import fishplate
 from fishplate import (
+    Contract,
     Degraded,
     Policy,
     Rejected,
@@ -29,6 +29,8 @@ from fishplate import (
     when,
     workflow,
 )
+from fishplate.contracts import Schema
+from fishplate.contracts.shape import Shape
 from tests.workflows.cast import (
     Line,
     NotFound,
@@ -37,7 +39,6 @@ from tests.workflows.cast import (
     Reason,
     Refund,
     Reply,
-    Sparse,
     Unclear,
     apologise,
     clarify,
@@ -121,6 +122,9 @@ async def keyed(*, text: str, times: int = 2) -> Reply:
     return Reply(text=text * times)
 
 
+LINE_CONTRACT: Final = Contract(name="returned", input=Schema({}), output=Shape.of(Line).gives)
+
+
 @workflow
 async def chain(query: Query) -> Reply:
     """Steps one after the other, with a docstring, `pass` and an annotation."""
@@ -162,7 +166,7 @@ async def routed(query: Query) -> Reply:
 
 @workflow
 async def routed_with_more(query: Query) -> Reply:
-    """A branch that needs more than its value, an alias of the package, agents under local names."""
+    """A branch that needs more than its value, a dotted word, agents under local names."""
     what = await fishplate.graded(intent(query))
     unclear = clarify.using(QUICK)
     return await fishplate.route(
@@ -176,7 +180,9 @@ async def nested_decision(query: Query) -> Reply:
     what = await intent(query)
     return await route(
         order_status,
-        when(Refund, lambda one: switch((True, refund(one)), (False, greet(query)), on=query.urgent)),
+        when(
+            Refund, lambda one: switch((True, refund(one)), (False, greet(query)), on=query.urgent)
+        ),
         clarify,
         on=what,
     )
@@ -221,7 +227,9 @@ async def by_enum(text: str) -> Reply:
 async def by_enum_or_none(text: str) -> Reply:
     """A switch by an enum that may be None."""
     reason = await reason_of(text)
-    return await switch((Reason.DAMAGED, say("broken")), (None, say("?")), on=reason, default=say("late"))
+    return await switch(
+        (Reason.DAMAGED, say("broken")), (None, say("?")), on=reason, default=say("late")
+    )
 
 
 @workflow
@@ -232,19 +240,16 @@ async def side_by_side(query: Query) -> Reply:
     return await polish(first)
 
 
-@workflow
-async def three_kinds(query: Query) -> tuple[Reply, int, Order]:
-    """A tuple as the result."""
-    return await parallel(greet(query), count_letters(query.text), order_of(query.text))
-
-
 @agent
 async def count_letters(text: str) -> int:
     """How long a text is."""
     return len(text)
 
 
-three_kinds_late = three_kinds
+@workflow
+async def three_kinds(query: Query) -> tuple[Reply, int, Order]:
+    """A tuple as the result."""
+    return await parallel(greet(query), count_letters(query.text), order_of(query.text))
 
 
 @workflow
@@ -270,6 +275,12 @@ async def again_and_again(number: int) -> Count:
     return await repeat(count_on, Count(0, is_full=False), until="is_full", at_most=5)
 
 
+@agent
+async def name_of_order(order: Order) -> str:
+    """A field with an awkward name."""
+    return order.name
+
+
 @workflow
 async def built(query: Query) -> Reply:
     """An input built of several values, and one inside another."""
@@ -277,12 +288,6 @@ async def built(query: Query) -> Reply:
     order = struct(Order, order_id=query.text, lines=[], reason=Reason.LATE, copied=query.channel)
     await name_of_order(order)
     return await line_reply(line)
-
-
-@agent
-async def name_of_order(order: Order) -> str:
-    """A field with an awkward name."""
-    return order.name
 
 
 @workflow
@@ -327,17 +332,17 @@ async def same_agent_twice(query: Query) -> Reply:
     return await polish(again)
 
 
+@agent
+async def greet_slowly(question: Query) -> Reply:
+    """A fallback whose parameter has another name."""
+    return Reply(text=f"... {question.text}")
+
+
 @workflow
 async def pinned(query: Query) -> Reply:
     """A pinned name, in a chain of settings."""
     hello = greet.using(Policy(timeout=2)).named("hello")
     return await hello.or_else(greet_slowly).using(QUICK)(query)
-
-
-@agent
-async def greet_slowly(question: Query) -> Reply:
-    """A fallback whose parameter has another name."""
-    return Reply(text=f"... {question.text}")
 
 
 @workflow
@@ -396,6 +401,54 @@ async def know_how_good(query: Query) -> Degraded[Reply]:
 
 @workflow
 async def typed_dict(query: Query) -> str:
-    """The required key of a typed dict."""
-    found: Sparse = await sparse(query)
-    return found["order_id"] if False else await first_word(query.text)  # noqa: SIM210
+    """A key of a typed dict that is always there."""
+    found = await sparse(query)
+    return found["order_id"]
+
+
+@workflow
+async def sensitive(query: Query) -> Reply | Rejected:
+    """A call that somebody has to approve."""
+    return await approval(greet(query), roles=["lead"], within=60)
+
+
+@workflow
+async def signalled(query: Query) -> Reply:
+    """Signals with a time, with a default, without one, and of a contract file."""
+    late = await wait_for("line", Line, within=60)
+    first = await route(line_reply, when(TimedOut, lambda out: say(out.signal)), on=late)
+    line = await wait_for("line", Line, within=60, default=Line(sku="none", count=0))
+    await line_reply(line)
+    order = await wait_for("order", Order)
+    await explain(order.reason)
+    returned = await wait_for("returned", LINE_CONTRACT, within=60)
+    await route(when(TimedOut, lambda out: say(out.signal)), line_reply, on=returned)
+    return await polish(first)
+
+
+@workflow
+async def pause(query: Query) -> Reply:
+    """Waits for some time."""
+    await sleep(60 * 60)
+    return await greet(query)
+
+
+@workflow
+async def waits_below(query: Query) -> Reply:
+    """A nested workflow that waits."""
+    return await pause(query)
+
+
+@agent
+async def ask(query: Query) -> Unclear:
+    """Asks back."""
+    return Unclear(question=query.text)
+
+
+@workflow(name="renamed", version="2.1.0", policy=QUICK)
+async def described(query: Query) -> Unclear:
+    """All that a workflow may be given.
+
+    This is not part of the description.
+    """
+    return await ask(query)

@@ -84,7 +84,7 @@ class Sparse(TypedDict):
     note: NotRequired[str]
 
 
-class NotFound(DeclaredError):
+class NotFound(DeclaredError):  # noqa: N818 -- an outcome, and the word of its domain
     """No such order."""
 
     order_id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from fishplate.core.errors import ErrorClass, Failure
+from fishplate.core.errors import ErrorClass, Failure, FishplateError
 from fishplate.resilience.breaker import LEASE_MARGIN
 from fishplate.resilience.calls import CallState
 from fishplate.resilience.deadline import LEAST_USEFUL
@@ -67,17 +67,17 @@ class Admission:
                 return found
             wait = self.wait_for(call, found)
             if wait is None:
-                self.tell_rejection(call, found)
+                self._tell_rejection(call, found)
                 raise found from call.last
             held_by = found.code
             await self._around.sleep(wait)
 
-    def wait_for(self, call: CallState, rejection: Failure) -> float | None:
+    def wait_for(self, call: CallState, rejection: FishplateError) -> float | None:
         """Seconds after which a rejected call may try again, counted as waited; `None`: it may not.
 
         Args:
             call: The call.
-            rejection: A failure of the class `local_rejection`; any other is never waited for.
+            rejection: An error of the class `local_rejection`; any other is never waited for.
         """
         if rejection.error_class is not ErrorClass.LOCAL_REJECTION or call.options.has_fallback:
             return None
@@ -88,17 +88,6 @@ class Admission:
             return None
         call.waited += wait
         return wait
-
-    def tell_rejection(self, call: CallState, rejection: Failure) -> None:
-        """Emit that the call was not dispatched."""
-        rejected = CallRejected(
-            target=self._target.key,
-            subject=call.subject,
-            code=rejection.code,
-            waited=call.waited,
-            retry_after=rejection.retry_after,
-        )
-        self._around.emit(rejected)
 
     async def _try(self, call: CallState, now: float) -> Admitted | Failure:
         """Pass all gates once, and hold nothing if one is shut."""
@@ -133,8 +122,8 @@ class Admission:
         permit = self._breaker.acquire(now, lease=self._lease(call, now))
         if permit is not None:
             return Admitted(permit.epoch, permit.probe)
-        if self._slots is not None:
-            self._slots.release()
+        assert self._slots is not None, "a breaker can shut after the look only while a call queues"
+        self._slots.release()
         return self._shut(call, self._breaker.peek(now))
 
     def _closed(self, call: CallState, now: float) -> Failure | None:
@@ -190,6 +179,16 @@ class Admission:
             error_class=ErrorClass.DEADLINE,
             code="deadline",
         )
+
+    def _tell_rejection(self, call: CallState, rejection: Failure) -> None:
+        rejected = CallRejected(
+            target=self._target.key,
+            subject=call.subject,
+            code=rejection.code,
+            waited=call.waited,
+            retry_after=rejection.retry_after,
+        )
+        self._around.emit(rejected)
 
     def _lease(self, call: CallState, now: float) -> float:
         longest = min(self._resolved.attempt_timeout or LONGEST_PROBE, call.time_left(now))

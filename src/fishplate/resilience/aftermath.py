@@ -192,9 +192,11 @@ class Aftermath:
         self, call: CallState, failure: Exception, *, is_repeatable: bool
     ) -> Verdict:
         """A call further down was rejected locally: it may pass soon, and nothing was sent."""
-        wait: float | None = None
-        if isinstance(failure, Failure) and not failure.retry_exhausted and is_repeatable:
-            wait = self._admission.wait_for(call, failure)
+        if not isinstance(failure, FishplateError) or failure.retry_exhausted:
+            return Verdict(failure, None)
+        wait = self._admission.wait_for(call, failure) if is_repeatable else None
+        if wait is None and self._resolved.retry is not None:
+            failure = failure.as_exhausted("not tried again: the rejection did not pass in time")
         return Verdict(failure, wait, uses_attempt=False)
 
     def _after_failure(

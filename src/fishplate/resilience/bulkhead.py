@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from fishplate.core.errors import JsonValue
@@ -132,8 +133,7 @@ class Slots:
             waiter.set_result(False)
 
     def _thread_ended(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Tell the loop from the thread; a loop that is closed needs no slots any more."""
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed, and needs no slots any more
             loop.call_soon_threadsafe(self._end_of_thread)
 
     def _end_of_thread(self) -> None:

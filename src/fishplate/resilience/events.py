@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from enum import Enum
 from typing import ClassVar, Literal, TypeAlias
 
 from fishplate.core.errors import ErrorClass, JsonValue
@@ -41,8 +40,6 @@ class ResilienceEvent:
             value = getattr(self, field.name)
             if isinstance(value, ErrorClass):
                 value = value.word
-            elif isinstance(value, Enum):
-                value = value.value
             found[field.name] = value
         return found
 

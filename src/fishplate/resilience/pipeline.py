@@ -90,12 +90,9 @@ class Pipeline:
             Exception: A bug of the attempt, as it was raised.
         """
         now = self._clock()
-        budget, breaker, slots, limiter = self._budget, self._breaker, self._slots, self._limiter
+        breaker, slots, limiter = self._breaker, self._slots, self._limiter
         number = 0 if options is ORDINARY else self._made_before(options)
-        if budget is not None and number == 0:
-            if now >= budget.window.ends:
-                budget.window.roll(now)
-            budget.window.current[FIRSTS] += 1
+        earns = self._budget if number == 0 else None  # a call's first attempt earns retry credit
         call: CallState | None = None
         while True:
             # The limiter comes last: it takes when asked.
@@ -114,6 +111,11 @@ class Pipeline:
                 epoch, probe = await self._admission.admit(call)
                 now = self._clock()
             number += 1
+            if earns is not None:
+                if now >= earns.window.ends:
+                    earns.window.roll(now)
+                earns.window.current[FIRSTS] += 1
+                earns = None
             if options.before_dispatch is not None:
                 await self._mark(options, DispatchedAttempt(number, now, epoch, probe))
                 now = self._clock()

@@ -97,6 +97,10 @@ class BodyReader:
                 self._name(node)
             case ast.Attribute():
                 self._attribute(node)
+            case ast.Subscript(value=value, slice=ast.Constant(value=str())) if (
+                not self._scope.is_known(value)
+            ):
+                self._expression(value)  # a key of a typed dict, or the symbol refuses it
             case ast.Await(value=value):
                 self._expression(value, is_awaited=True)
             case ast.Call():

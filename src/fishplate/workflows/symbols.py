@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn, Protocol
 
+from typing_extensions import is_typeddict
+
 from fishplate.contracts.json import escape_token
 from fishplate.contracts.shape import Shape
 from fishplate.workflows.plan import Const, Expression, Ref, Struct
@@ -61,6 +63,15 @@ class Symbol:
             raise AttributeError(name)
         return _project(facts_of(self), name)
 
+    def __getitem__(self, key: object) -> Symbol:
+        facts = facts_of(self)
+        if not isinstance(key, str) or not is_typeddict(facts.shape.annotation):
+            facts.listener.misuse(
+                f"{spelled(facts)} is indexed, and only a typed dict has keys that a plan can "
+                "follow. Unpack a fixed tuple, or write an agent"
+            )
+        return _project(facts, key)
+
     def __iter__(self) -> Iterator[Symbol]:
         facts = facts_of(self)
         positions = facts.shape.positions()
@@ -97,7 +108,7 @@ _REFUSED_OPERATIONS: Final[Mapping[str, str]] = {
     "is compared": "eq ne lt le gt ge",
     "is used as a condition": "bool",
     "is searched": "contains",
-    "is indexed": "getitem setitem delitem",
+    "is changed": "setattr delattr setitem delitem",
     "is measured": "len length_hint",
     "is turned into text": "str repr format bytes fspath",
     "is turned into a number": "int float complex index round trunc floor ceil",
@@ -109,7 +120,6 @@ _REFUSED_OPERATIONS: Final[Mapping[str, str]] = {
     "is awaited, though it is a value already": "await",
     "is entered": "enter exit aenter aexit",
     "is looped over": "aiter next anext reversed",
-    "is changed": "setattr delattr",
     "is copied": "copy deepcopy reduce reduce_ex",
 }
 
