@@ -42,4 +42,5 @@ def test_the_readme_shows_code_that_runs() -> None:
     """A newcomer sees an example, and the tests run it."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert "\n```python\n" in text
+    assert "<!-- file: support.py -->\n```py\n" in text
+    assert "$ fishplate run support.py" in text

@@ -17,7 +17,7 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.outcome import DeclaredError, Degraded, Reason, Rejected, TimedOut
-from fishplate.resilience.policy import Cache, Policy
+from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Policy, RateLimit, Retry
 from fishplate.workflows.compose import (
     approval,
     each,
@@ -37,6 +37,8 @@ from fishplate.workflows.workflow import Workflow
 __all__ = [
     "Agent",
     "App",
+    "Breaker",
+    "Bulkhead",
     "Cache",
     "Call",
     "Contract",
@@ -51,8 +53,10 @@ __all__ = [
     "OutputError",
     "Policy",
     "Principal",
+    "RateLimit",
     "Reason",
     "Rejected",
+    "Retry",
     "Run",
     "StepError",
     "TimedOut",

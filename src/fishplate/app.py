@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final, ParamSpec, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from fishplate.agents.agent import Agent, AnyAgent, Call, Description
@@ -31,19 +31,25 @@ from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
-from fishplate.orchestrator.suspension import CANCEL_GRACE, OutOfTimeError, within
+from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, within
+from fishplate.orchestrator.telling import tell
 from fishplate.resilience.cache import AnswerCache
+from fishplate.resilience.target import Environment
+from fishplate.resilience.targets import Targets
 from fishplate.traces.recorder import SpanTree, TraceRecorder
 from fishplate.workflows.workflow import Workflow
 
 __all__ = ["App", "Run", "RunState"]
 
-P = ParamSpec("P")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 WORKING_TIME: Final = 300.0
 POOL_SIZE: Final = 10
+MOST_LEVELS: Final = 100
 ANYBODY: Final = Principal()
 
 
@@ -101,10 +107,20 @@ class App:
             working_time=working_time,
         )
         random_id = functools.partial(self._random.getrandbits, 64)
+        now_ns = self._around.now_ns
+        self.targets = Targets(
+            Environment(
+                clock=lambda: now_ns() / 1e9,
+                uniform=self._random.uniform,
+                sleep=asyncio.sleep,
+                emit=functools.partial(tell, random_id),
+            )
+        )
         self._steps = Steps(
             pools=Pools(pools or {}, POOL_SIZE),
             threads=self._threads,
             cache=AnswerCache(),
+            targets=self.targets,
             random_id=random_id,
             debug=debug,
         )
@@ -175,21 +191,45 @@ class App:
         for task in self._runs:
             task.cancel()
 
-    def start(self, agent: Agent[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+    @overload
+    def start(
+        self, agent: Callable[[], Call[R]], /, *, principal: Principal = ANYBODY
+    ) -> Run[R]: ...
+    @overload
+    def start(
+        self, agent: Callable[[A], Call[R]], a: A, /, *, principal: Principal = ANYBODY
+    ) -> Run[R]: ...
+    @overload
+    def start(
+        self, agent: Callable[[A, B], Call[R]], a: A, b: B, /, *, principal: Principal = ANYBODY
+    ) -> Run[R]: ...
+    @overload
+    def start(
+        self,
+        agent: Callable[[A, B, C], Call[R]],
+        a: A,
+        b: B,
+        c: C,
+        /,
+        *,
+        principal: Principal = ANYBODY,
+    ) -> Run[R]: ...
+    def start(
+        self, agent: Callable[..., Call[R]], /, *arguments: object, principal: Principal = ANYBODY
+    ) -> Run[R]:
         """Start a run in a task of its own.
+
+        Args:
+            agent: What runs.
+            arguments: Its arguments by position.
+            principal: On whose behalf it runs.
 
         Raises:
             InputError: The arguments break the agent's contract.
             UsageError: The app is not entered (code `app_not_entered`), or the agent waits, and
                 this app has no store (code `no_store`).
         """
-        return self.start_as(ANYBODY, agent, *args, **kwargs)
-
-    def start_as(
-        self, principal: Principal, agent: Agent[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Run[R]:
-        """Start a run on somebody's behalf; see `start`."""
-        return self._start(agent(*args, **kwargs), principal)
+        return self._start(agent(*arguments), principal)
 
     def start_json(
         self, agent: Agent[..., R], document: JsonValue, *, principal: Principal = ANYBODY
@@ -217,7 +257,7 @@ class App:
             raise UsageError(msg, code="not_a_call")
         context, effect = self._prepared(deferred, ANYBODY, is_judged=False)
         # The answer is of the call's own type, which no checker can follow through an engine.
-        return self._awaited(context, effect).__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
+        return self._bounded(context, effect, is_marked=False).__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
@@ -229,7 +269,9 @@ class App:
 
     def _start(self, call: Call[R], principal: Principal, *, is_judged: bool = False) -> Run[R]:
         context, effect = self._prepared(call, principal, is_judged=is_judged)
-        task = asyncio.get_running_loop().create_task(self._bounded(context, effect))
+        task = asyncio.get_running_loop().create_task(
+            self._bounded(context, effect, is_marked=True)
+        )
         self._runs.add(task)
         task.add_done_callback(self._forget)
         return Run(call.agent, context, task)
@@ -262,6 +304,7 @@ class App:
 
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
+        _check_depth(agent)
         for unit in _all_of(agent):
             if isinstance(unit, Workflow) and unit.waiting:
                 msg = (
@@ -272,21 +315,19 @@ class App:
             _check_pools(unit)
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
-    async def _awaited(self, context: RunContext, effect: CallEffect) -> object:
-        found = await self._bounded(context, effect)
-        return found.value if type(found) is Marked else found
-
-    async def _bounded(self, context: RunContext, effect: CallEffect) -> object:
+    async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
+        """Run a call within the working time; its value, if asked with the marks of degradation."""
         if effect.unit.span_head is None:
             await asyncio.to_thread(_read_releases, (effect.unit,))
         outer = SCOPE.get()
         try:
-            return await within(
+            found = await within(
                 self._working_time,
                 self._engine.call(context, effect),
                 context.now_ns,
                 context.started_ns,
             )
+            return found if is_marked or type(found) is not Marked else found.value
         except OutOfTimeError as over:
             raise StepError(
                 f"the run of {effect.unit.name!r} worked longer than its "
@@ -310,13 +351,15 @@ def _all_of(agent: AnyAgent) -> Iterator[AnyAgent]:
     pending, seen = [agent], set[int]()
     while pending:
         unit = pending.pop()
-        if id(unit) in seen:
-            continue
-        seen.add(id(unit))
-        yield unit
-        pending.extend((*unit.granted, *unit.fallbacks))
-        if isinstance(unit, Workflow):
-            pending.extend(unit.units.values())
+        if id(unit) not in seen:
+            seen.add(id(unit))
+            yield unit
+            pending.extend(_below(unit))
+
+
+def _below(unit: AnyAgent) -> tuple[AnyAgent, ...]:
+    units = unit.units.values() if isinstance(unit, Workflow) else ()
+    return (*unit.granted, *unit.fallbacks, *units)
 
 
 def _by_name(agents: Iterable[AnyAgent]) -> dict[str, AnyAgent]:
@@ -347,6 +390,22 @@ def _repeated_name(first: AnyAgent, second: AnyAgent) -> DeclarationError:
         "give one another name="
     )
     return DeclarationError("the app", [Problem(code="repeated_name", message=message)])
+
+
+def _check_depth(agent: AnyAgent) -> None:
+    """Refuse what would end Python's own stack.
+
+    Raises:
+        DeclarationError: Code `too_deep`.
+    """
+    level = {id(agent): agent}
+    for _ in range(MOST_LEVELS):
+        level = {id(one): one for unit in level.values() for one in _below(unit)}
+        if not level:
+            return
+    message = f"{agent.about.subject} calls more than {MOST_LEVELS} levels deep: nest it less"
+    problem = Problem(code="too_deep", message=message, where=agent.about.where)
+    raise DeclarationError("the app", [problem])
 
 
 def _check_pools(unit: AnyAgent) -> None:

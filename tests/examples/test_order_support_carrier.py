@@ -42,8 +42,10 @@ PARCEL = Parcel(
     location="Memphis, TN",
 )
 
-# The same workflow with less patience, so that a test of a slow carrier is not slow itself.
-impatient = support.replace(track_parcel, track_parcel.using(Policy(timeout=0.2)))
+# The same workflow with less patience and one attempt, so that a test of a bad carrier is not slow.
+impatient = support.replace(
+    track_parcel, track_parcel.using(Policy(timeout=1, retry="off", breaker="off"))
+)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Which failures a fallback answers, which errors become values, and what both leave behind."""
 
+from typing import Any
+
 import pytest
 from pydantic import BaseModel
 
@@ -26,7 +28,7 @@ class Eta(BaseModel):
     days: int
 
 
-class NotFound(DeclaredError):
+class NotFound(DeclaredError):  # noqa: N818 -- an outcome
     """Nothing of that number."""
 
     number: str
@@ -145,9 +147,11 @@ def test_a_fallbacks_answer_becomes_the_answer_it_stands_in_for() -> None:
     def estimate(number: str) -> Estimate:
         return Estimate(days=4)
 
+    other: Any = estimate
+
     @workflow(errors=[NotFound])
     async def flow(number: str) -> Eta:
-        return await track.or_else(estimate)(number)
+        return await track.or_else(other)(number)
 
     story = told(flow, "P1", track=failing(ErrorClass.TRANSIENT))
 
@@ -183,9 +187,7 @@ def test_a_caught_error_of_the_fallback_is_a_value_too() -> None:
         found = await track.catching(NotFound).or_else(cached)(number)
         return await route(tell, give_up, on=found)
 
-    story = told(
-        flow, "P1", track=failing(ErrorClass.TRANSIENT), cached=NotFound(number="P2")
-    )
+    story = told(flow, "P1", track=failing(ErrorClass.TRANSIENT), cached=NotFound(number="P2"))
 
     assert story.lines[2:4] == ["track|cached: cached('P1')", "track: caught -> not_found"]
     assert story.result == "no P2"

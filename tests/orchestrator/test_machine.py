@@ -1,4 +1,4 @@
-"""The laws that resuming and every engine rest on: same answers, same effects; keys name effects."""
+"""The laws that resuming and every engine rest on: same answers, same effects, unique keys."""
 
 import random
 from collections.abc import Mapping
@@ -139,7 +139,7 @@ class Live:
 
     def _answer(self, effect: Issued, choice: random.Random) -> object:
         luck = choice.random()
-        if luck < 0.08:
+        if luck < 0.04:
             error_class = choice.choice([ErrorClass.TRANSIENT, ErrorClass.BUG])
             return Failure("bad luck", error_class=error_class)
         found = answer_to(effect, {"wait_for": Word(text="go")})

@@ -1,5 +1,6 @@
 """What a walk asks for, form by form: keys, arguments, order, decisions."""
 
+import dataclasses
 import hashlib
 from decimal import Decimal
 from enum import Enum
@@ -29,11 +30,12 @@ from fishplate import (
     workflow,
 )
 from fishplate.contracts.json import canonical_json
-from fishplate.core.errors import ErrorClass
+from fishplate.core.errors import ErrorClass, JsonValue
 from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.effects import Expired, SignalEffect
 from fishplate.orchestrator.machine import Machine
 from fishplate.orchestrator.walker import walk
+from fishplate.workflows.plan import RouteStep
 from tests.orchestrator.story import strand_of, told
 
 
@@ -234,7 +236,7 @@ def test_a_route_takes_none_and_plain_types() -> None:
 def test_a_caught_error_is_routed_by_its_class() -> None:
     """A declared error that became a value is a member like the others."""
 
-    class NotFound(DeclaredError):
+    class NotFound(DeclaredError):  # noqa: N818 -- an outcome
         number: str
 
     @agent(inline=True, errors=[NotFound])
@@ -274,6 +276,52 @@ def test_a_value_that_no_branch_takes_is_a_contract_violation() -> None:
     assert isinstance(story.failure, StepError)
     assert story.failure.code == "no_branch"
     assert story.failure.error_class is ErrorClass.CONTRACT_OUT
+
+
+def test_a_value_without_a_json_form_is_no_member_of_a_route() -> None:
+    """What could not have come from a journal is refused like any other stranger."""
+
+    @workflow
+    async def support(text: str) -> str:
+        what = await sort_out(text)
+        return await route(ship, pay, on=what)
+
+    assert told(support, "W1", sort_out=object()).failure.code == "no_branch"
+
+
+def test_a_route_without_python_types_goes_by_schemas() -> None:
+    """A plan that was read from JSON has only those."""
+
+    @workflow
+    async def support(text: str) -> str:
+        what = await sort_out(text)
+        return await route(ship, pay, on=what)
+
+    step = support.plan.block.steps[1]
+    assert isinstance(step, RouteStep)
+    branches = tuple(dataclasses.replace(branch, member=None) for branch in step.branches)
+    bare = dataclasses.replace(step, branches=branches)
+    steps = (support.plan.block.steps[0], bare)
+    block = dataclasses.replace(support.plan.block, steps=steps)
+    support.plan = dataclasses.replace(support.plan, block=block)
+
+    assert told(support, "R1").result == "paid R1"
+    assert told(support, "W1").result == "shipped W1"
+
+
+def test_a_case_that_no_switch_names_is_a_contract_violation() -> None:
+    """A recorded answer that is none of the known values takes no branch."""
+
+    @agent(inline=True)
+    def measure(number: int) -> Literal["big", "small"]:
+        return "big"
+
+    @workflow
+    async def flow(number: int) -> str:
+        size = await measure(number)
+        return await switch(("big", show(1)), ("small", show(2)), on=size)
+
+    assert told(flow, 1, measure="huge").failure.code == "no_branch"
 
 
 @pytest.mark.parametrize(
@@ -346,7 +394,7 @@ def test_each_names_its_elements_by_position_or_by_key() -> None:
 
     @workflow
     async def by_key(basket: Basket) -> list[str]:
-        return await each(lambda order: ship(order), basket.orders, key="number")
+        return await each(lambda order: ship(order=order), basket.orders, key="number")
 
     basket = Basket(orders=[Order(number="a/b.c"), Order(number="d e")])
 
@@ -357,6 +405,26 @@ def test_each_names_its_elements_by_position_or_by_key() -> None:
     assert [line.partition(":")[0] for line in told(by_key, basket).lines] == [
         "each.a%2Fb%2Ec/ship",
         "each.d%20e/ship",
+    ]
+
+
+def test_elements_of_plain_json_have_keys_too() -> None:
+    """A typed dictionary is named by one of its keys."""
+
+    class Row(TypedDict):
+        name: str
+
+    @agent(inline=True)
+    def read(row: Row) -> str:
+        return row["name"]
+
+    @workflow
+    async def flow(rows: list[Row]) -> list[str]:
+        return await each(read, rows, key="name")
+
+    assert told(flow, [{"name": "a"}, {"name": "b"}]).lines == [
+        "each.a/read: read({'name': 'a'})",
+        "each.b/read: read({'name': 'b'})",
     ]
 
 
@@ -417,11 +485,11 @@ def test_an_each_of_empty_lists_needs_no_deep_stack() -> None:
 
     @workflow
     async def outer(lists: list[list[int]]) -> list[list[int]]:
-        return await each(lambda numbers: inner(numbers), lists)
+        return await each(lambda numbers: inner(numbers=numbers), lists)
 
-    story = told(outer, [[]] * 3_000, inner=[])
+    lists: list[list[int]] = [[]] * 3_000
 
-    assert story.result == [[]] * 3_000
+    assert told(outer, lists, inner=[]).result == lists
 
 
 def test_repeat_runs_on_its_own_output_until_it_is_done() -> None:
@@ -462,7 +530,7 @@ def test_an_approval_is_bound_to_the_arguments() -> None:
         return await approval(charge(number, amount), roles=["lead", "owner"], within=60)
 
     [(_, asked)] = Machine(strand_of(refund, "W1", Decimal("5.50"))).take()
-    document = {"number": "W1", "amount": "5.50"}
+    document: JsonValue = {"number": "W1", "amount": "5.50"}
 
     assert told(refund, "W1", Decimal("5.50"), approval="yes").lines == [
         "approval: wait for charge by lead, owner within 60",

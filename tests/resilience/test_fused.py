@@ -57,9 +57,9 @@ def test_breaker_and_budget_see_every_call_once(calls: list[tuple[str, float]]) 
             result = "ok" if name == "ok" else failing(CLASSES[name])
             await outcome(pipeline.run(Script([result]), "step"))
 
-            budget.first_attempt(world.clock())
             permit = breaker.acquire(world.clock(), lease=60)
             if permit is not None:
+                budget.first_attempt(world.clock())
                 permit.settle(OUTCOMES[name], world.clock())
             assert target.breaker is not None
             assert target.breaker.to_json(world.clock()) == breaker.to_json(world.clock())

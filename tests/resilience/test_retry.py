@@ -56,6 +56,7 @@ def test_a_servers_delay_is_a_minimum(asked: float, seed: int) -> None:
         (replace(FAILED, number=3), "attempts"),
         (replace(FAILED, retry_after=0), 0.5),
         (replace(FAILED, retry_after=4), 5.0),
+        (replace(FAILED, retry_after=120), 150.0),
         (replace(FAILED, retry_after=121), "server_delay"),
         (replace(FAILED, retry_after=4, time_left=4), "deadline"),
         (replace(FAILED, time_left=0.55), 0.5),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fishplate.resilience.window import BUCKETS, Window
 
-SPAN = 10.0
+SPAN = 30.0  # three seconds a bucket
 
 
 def count(window: Window, now: float) -> None:
@@ -15,7 +15,7 @@ def count(window: Window, now: float) -> None:
     window.current[0] += 1
 
 
-@given(st.lists(st.floats(0, 30), min_size=1, max_size=60))
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=60))
 def test_the_sum_covers_nine_tenths_of_the_span_to_all_of_it(steps: list[float]) -> None:
     """What is younger than nine tenths is in the sum, and what is older than the span is not."""
     now = 1000.0
@@ -39,6 +39,15 @@ def test_rounding_does_not_keep_a_window_behind() -> None:
     window.roll(2.3)  # two buckets later, by a hair
 
     assert window.ends > 2.3
+
+
+def test_a_bucket_ends_at_its_end() -> None:
+    """What is as old as the span, to the moment, is forgotten."""
+    window = Window(SPAN, 1, 0.0)
+    count(window, 0.0)
+
+    assert window.sums(29.9) == [1]
+    assert window.sums(30.0) == [0]
 
 
 def test_a_long_silence_forgets_everything() -> None:

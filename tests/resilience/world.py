@@ -1,7 +1,7 @@
 """A world in virtual time, with targets to call and attempts that follow a script."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TypeVar
 
 from fishplate.core.errors import ErrorClass, Failure
@@ -12,6 +12,7 @@ from fishplate.resilience.policy import Policy
 from fishplate.resilience.resolve import Kind, resolve
 from fishplate.resilience.target import Environment
 from fishplate.resilience.targets import Targets
+from fishplate.testing.virtual_time import run_in_virtual_time
 
 E = TypeVar("E", bound=ResilienceEvent)
 
@@ -97,3 +98,28 @@ async def outcome(call: Awaitable[object]) -> object:
         return await call
     except Exception as error:  # noqa: BLE001 -- the exception is the outcome
         return error
+
+
+def virtually(scenario: Callable[[], Coroutine[object, object, None]]) -> Callable[[], None]:
+    """Run an async test in virtual time."""
+
+    def run() -> None:
+        run_in_virtual_time(scenario())
+
+    run.__name__, run.__doc__ = scenario.__name__, scenario.__doc__
+    return run
+
+
+def failure_of(found: object) -> Failure:
+    """A `Failure`, which it has to be."""
+    assert isinstance(found, Failure), found
+    return found
+
+
+async def cancelled(call: Coroutine[object, object, object], after: float) -> None:
+    """Begin a call and cancel it after a while; it has to end as cancelled."""
+    task = asyncio.get_running_loop().create_task(call)
+    await asyncio.sleep(after)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()

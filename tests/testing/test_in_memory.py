@@ -20,6 +20,13 @@ async def buyer(amount: int) -> str:
     return await pay(amount)
 
 
+@agent
+async def hang(number: int) -> int:
+    """Never answer."""
+    await asyncio.get_running_loop().create_future()
+    return number
+
+
 async def test_an_effect_outside_of_every_app_is_refused() -> None:
     """Nobody could say afterwards what was done; the message says what to do."""
     with pytest.raises(UsageError) as refusal:
@@ -53,12 +60,6 @@ async def test_an_effect_runs_inside_the_block_and_not_after_it() -> None:
 
 async def test_runs_that_are_left_are_asked_to_end() -> None:
     """The block does not leave work behind."""
-
-    @agent
-    async def hang(number: int) -> int:
-        await asyncio.get_running_loop().create_future()
-        return number
-
     with effects() as app:
         run = app.start(hang, 1)
         await asyncio.sleep(0)

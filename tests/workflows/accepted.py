@@ -113,7 +113,7 @@ class Count:
 @agent
 async def count_on(count: Count) -> Count:
     """One more."""
-    return Count(count.number + 1, count.number + 1 >= 3)  # noqa: PLR2004 -- as good as any
+    return Count(count.number + 1, count.number + 1 >= 3)
 
 
 @agent
@@ -146,7 +146,7 @@ async def field_of_input(query: Query) -> str:
 
 
 @workflow
-async def constant_result(query: Query) -> str:  # noqa: ARG001 -- nobody reads it
+async def constant_result(query: Query) -> str:
     """A constant is the result."""
     return GREETING
 

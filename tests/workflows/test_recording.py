@@ -11,8 +11,8 @@ from fishplate.workflows.plan import CallStep, Plan
 from tests.workflows import accepted
 from tests.workflows.bodies import HEAD, declared
 
-ASKS = {"text": "x"}
-SAYS_HELLO = {"text": "hello x"}
+ASKS: JsonValue = {"text": "x"}
+SAYS_HELLO: JsonValue = {"text": "hello x"}
 
 RUNS: list[tuple[Workflow[..., Any], JsonValue, JsonValue]] = [
     (accepted.chain, ASKS, {"text": "HELLO X"}),

@@ -22,6 +22,7 @@ from fishplate.core.outcome import DeclaredError
 from fishplate.core.source import user_location
 from fishplate.releases.code import code_digest
 from fishplate.releases.fingerprint import Release
+from fishplate.resilience.classify import NO_MAP, ErrorMap
 from fishplate.resilience.policy import Policy
 from fishplate.tools.effect import EffectDeclaration
 
@@ -54,12 +55,16 @@ class Description:
         errors: Errors that the contract declares.
         effect: The declared effect, if this is a tool.
         pool: Named bulkhead that its calls share.
+        target: What fails, fills up and is limited as one; tools that name the same one share it.
+        error_classes: How exceptions of others' making are treated when the behaviour raises them.
         where: `file:line` of its source.
         text: First paragraph of its docstring.
         contract: The published contract, if it is not the one of the signature.
         behaviour: What belongs to the release beside the code.
         step_policies: How a plan's steps are protected, by path of the step.
         source: The function as its author wrote it, if `function` is an adapter around it.
+        releases: Those that are known, by policy and fingerprints of the fallbacks: a body may
+            configure an agent anew at every call, and a fingerprint costs more than a call.
     """
 
     name: str
@@ -73,11 +78,19 @@ class Description:
     errors: tuple[type[DeclaredError], ...] = ()
     effect: EffectDeclaration | None = None
     pool: str | None = None
+    target: str | None = None
+    error_classes: ErrorMap = field(default_factory=lambda: NO_MAP)
     text: str = ""
     contract: Contract | None = None
     behaviour: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     step_policies: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     source: Callable[..., Any] | None = None
+    releases: dict[tuple[Policy, tuple[str, ...]], Release] = field(
+        default_factory=dict[tuple[Policy, tuple[str, ...]], Release],
+        init=False,
+        compare=False,
+        repr=False,
+    )
 
     @property
     def written(self) -> Callable[..., Any]:
@@ -251,7 +264,9 @@ class Agent(Generic[P, R_co]):
     def release(self) -> Release:
         """The version with its fingerprint; computed once."""
         if self._release is None:
-            self._release = _release_of(self)
+            use = (self.policy, tuple(one.release.fingerprint for one in self.fallbacks))
+            known = self.about.releases
+            self._release = known[use] if use in known else known.setdefault(use, _release_of(self))
         return self._release
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fishplate.agents.agent import AnyAgent, Description, Kind, check_name, misfit
-from fishplate.agents.grants import ungranted_calls
+from fishplate.agents.grants import lost_calls, ungranted_calls
 from fishplate.contracts.anatomy import is_object_type
 from fishplate.contracts.contract import Contract
 from fishplate.contracts.fits import fits, overlap
@@ -226,6 +226,9 @@ def check_grants(about: Description, problems: ProblemList) -> None:
             f"add it to {word}=[...] of the decorator"
         )
         problems.add(Problem(code="not_granted", message=message, where=where))
+    for where, found in lost_calls(about.written):
+        message = f"{about.subject} calls {found.name!r} and nobody awaits it: write 'await'"
+        problems.add(Problem(code="lost_step", message=message, where=where))
 
 
 def check_kinds(

@@ -24,6 +24,7 @@ from fishplate.contracts.contract import Contract
 from fishplate.core.errors import DeclarationError, Problem, ProblemList
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.source import location, user_location, user_names
+from fishplate.resilience.classify import NO_MAP, ErrorMap
 from fishplate.resilience.policy import Policy
 from fishplate.tools.effect import EFFECTS, Effect, EffectDeclaration
 
@@ -45,6 +46,8 @@ class AgentDecorator:
     errors: Sequence[type[DeclaredError]]
     policy: Policy
     pool: str | None
+    target: str | None = None
+    error_classes: ErrorMap
     inline: bool
     contract: Contract | str | Path | None = None
     effect: EffectDeclaration | None = None
@@ -76,6 +79,7 @@ def agent(
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
     contract: Contract | str | Path | None = None,
 ) -> AgentDecorator: ...
@@ -91,6 +95,7 @@ def agent(
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
     contract: Contract | str | Path | None = None,
 ) -> Agent[P, R]: ...
 @overload
@@ -105,6 +110,7 @@ def agent(
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
     contract: Contract | str | Path | None = None,
 ) -> Agent[P, R]: ...
@@ -119,6 +125,7 @@ def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
     contract: Contract | str | Path | None = None,
 ) -> AnyAgent | AgentDecorator:
@@ -135,6 +142,8 @@ def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
             values.
         policy: How calls are protected.
         pool: Named bulkhead that the calls share.
+        error_classes: How exceptions of others' making are treated, by type; the most specific
+            counts, and what is not named is a bug, but for Python's own of connections and time.
         inline: Run a plain function on the event loop; for rules that neither wait nor compute
             for long.
         contract: The published contract, or the JSON or YAML file that holds it; the annotations
@@ -151,6 +160,7 @@ def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
         errors=errors,
         policy=policy,
         pool=pool,
+        error_classes=error_classes,
         inline=inline,
         contract=contract,
     )
@@ -162,6 +172,7 @@ def tool(
     *,
     effect: Effect,
     scopes: Sequence[str] = (),
+    target: str | None = None,
     name: str | None = None,
     version: str = "0.0.0",
     errors: Sequence[type[DeclaredError]] = (),
@@ -171,6 +182,7 @@ def tool(
     business_window: float = 2_592_000,
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
 ) -> AgentDecorator: ...
 @overload
@@ -180,6 +192,7 @@ def tool(
     *,
     effect: Effect,
     scopes: Sequence[str] = (),
+    target: str | None = None,
     name: str,
     version: str = "0.0.0",
     errors: Sequence[type[DeclaredError]] = (),
@@ -189,6 +202,7 @@ def tool(
     business_window: float = 2_592_000,
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
 ) -> Agent[P, R]: ...
 @overload
 def tool(
@@ -197,6 +211,7 @@ def tool(
     *,
     effect: Effect,
     scopes: Sequence[str] = (),
+    target: str | None = None,
     name: str,
     version: str = "0.0.0",
     errors: Sequence[type[DeclaredError]] = (),
@@ -206,6 +221,7 @@ def tool(
     business_window: float = 2_592_000,
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
 ) -> Agent[P, R]: ...
 def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
@@ -214,6 +230,7 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     *,
     effect: Effect | None = None,
     scopes: Sequence[str] = (),
+    target: str | None = None,
     name: str | None = None,
     version: str = "0.0.0",
     errors: Sequence[type[DeclaredError]] = (),
@@ -223,6 +240,7 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     business_window: float = 2_592_000,
     policy: Policy = NO_POLICY,
     pool: str | None = None,
+    error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
 ) -> AnyAgent | AgentDecorator:
     """Make a tool of a function: a contract plus a declared effect.
@@ -232,6 +250,8 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
         effect: What may be repeated after a lost answer; see `EffectDeclaration`. It has to be
             said: a tool without an effect is refused.
         scopes: Data scopes that it touches, e.g. `orders:write`.
+        target: What the tool reaches, e.g. `payments`; tools of one target share its breaker,
+            bulkhead, rate limit and retry budget. By default each tool is a target of its own.
         name: Unique in an app; the function's name by default.
         version: Semantic version of the behaviour.
         errors: Errors that belong to the contract.
@@ -241,6 +261,8 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
         business_window: Seconds for which the business key holds.
         policy: How calls are protected.
         pool: Named bulkhead that the calls share.
+        error_classes: How exceptions of others' making are treated, by type; the most specific
+            counts, and what is not named is a bug, but for Python's own of connections and time.
         inline: Run a plain function on the event loop.
 
     Raises:
@@ -258,17 +280,28 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
         errors=errors,
         policy=policy,
         pool=pool,
+        target=target,
+        error_classes=error_classes,
         inline=inline,
         effect=EffectDeclaration(
             effect=effect,
-            scopes=tuple(scopes),
+            scopes=_several("scopes", scopes),
             key_ttl=key_ttl,
             key_caches=key_caches,
-            business_key=tuple(business_key),
+            business_key=_several("business_key", business_key),
             business_window=business_window,
         ),
     )
     return decorator if function is None else decorator(function)
+
+
+def _several(word: str, found: Sequence[str]) -> tuple[str, ...]:
+    """The words of a list; a single text would be taken letter by letter."""
+    if isinstance(found, str):
+        message = f"{word}={found!r} is one text, and a list is meant: write {word}=[{found!r}]"
+        problem = Problem(code="bad_effect", message=message, where=user_location())
+        raise DeclarationError("tool", [problem])
+    return tuple(found)
 
 
 def _declare(
@@ -306,6 +339,8 @@ def _declare(
         errors=tuple(words.errors),
         effect=words.effect,
         pool=words.pool,
+        target=words.target,
+        error_classes=words.error_classes,
         text=first_paragraph(function),
         contract=published,
     )

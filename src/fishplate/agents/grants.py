@@ -33,6 +33,23 @@ def ungranted_calls(
                     yield source.where(part), found
 
 
+def lost_calls(function: Callable[..., Any]) -> Iterator[tuple[str, AnyAgent]]:
+    """The calls of agents that a body makes as a statement of their own, so that nobody awaits them.
+
+    Yields:
+        `file:line` of the call, and the agent.
+    """
+    source = read_source(function)
+    if source is None:
+        return
+    outside = source.outside()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            found = configured_agent(node.value.func, outside)
+            if found is not None:
+                yield source.where(node), found
+
+
 def configured_agent(node: ast.AST, source: FunctionSource) -> AnyAgent | None:
     """The agent that an expression such as `refund` or `refund.or_else(other)` means, if any."""
     if (

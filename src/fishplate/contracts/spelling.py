@@ -1,7 +1,7 @@
 """How a Python type is spelled in messages: as a reader would write it."""
 
 from types import NoneType
-from typing import Annotated, get_args, get_origin
+from typing import Annotated, NewType, get_args, get_origin
 
 from fishplate.contracts.anatomy import bare, is_union
 
@@ -17,6 +17,6 @@ def spelled(annotation: object) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(origin, type) and arguments:
         return f"{origin.__name__}[{', '.join(spelled(found) for found in arguments)}]"
-    if isinstance(annotation, type):
+    if isinstance(annotation, (type, NewType)):
         return annotation.__name__
     return "..." if annotation is Ellipsis else str(annotation).replace("typing.", "")

@@ -32,6 +32,7 @@ class Fork:
         "_is_over",
         "_left",
         "_loop",
+        "_may_be_eager",
         "_next",
         "_size",
         "_tasks",
@@ -50,6 +51,7 @@ class Fork:
         self._next = 0
         self._is_filling = False
         self._is_over = False
+        self._may_be_eager = self._loop.get_task_factory() is not None
         self._tasks: dict[int, Task] = {}
         self._wake = self._loop.create_future()
 
@@ -83,14 +85,14 @@ class Fork:
     def _fill(self) -> None:
         """Start branches until enough of them run."""
         if self._is_filling:
-            return  # a task that begins at once (eager tasks) has ended at once
+            return  # an eager task has ended while it was being started
         self._is_filling = True
         while self._next < self._size and len(self._tasks) < self._width:
             if self._failures or self._is_over:
                 break
             index, self._next = self._next, self._next + 1
             task = self._loop.create_task(self._run(index))
-            if not task.done():
+            if not (self._may_be_eager and task.done()):
                 self._tasks[index] = task
         self._is_filling = False
 

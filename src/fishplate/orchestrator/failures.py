@@ -9,6 +9,7 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.core.errors import ErrorClass, FishplateError, StepError
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.effects import CallEffect
+from fishplate.resilience.classify import classify, code_of
 
 
 def failure_of(error: BaseException, effect: CallEffect) -> BaseException:
@@ -71,11 +72,10 @@ def _classified(error: BaseException, unit: AnyAgent) -> tuple[str, ErrorClass, 
             f"{subject} raised {name}, which its contract does not declare: add it to errors=[...]"
         )
         return "undeclared_error", ErrorClass.BUG, why
-    if isinstance(error, ConnectionError):
-        return "connection", ErrorClass.TRANSIENT, f"{subject} raised {name}"
-    if isinstance(error, TimeoutError):
-        return "timeout", ErrorClass.TRANSIENT, f"{subject} raised {name}"
     if isinstance(error, asyncio.CancelledError):
         why = f"{subject} awaited something that was cancelled, and nobody cancelled the step"
         return "cancelled", ErrorClass.CANCELLED, why
-    return "bug", ErrorClass.BUG, f"{subject} raised {name}"
+    if not isinstance(error, Exception):
+        return "bug", ErrorClass.BUG, f"{subject} raised {name}"
+    error_class = classify(error, unit.about.error_classes)
+    return code_of(error, error_class), error_class, f"{subject} raised {name}"

@@ -36,12 +36,15 @@ class Frame(Current):
         task: The task that the call runs in; known only where the call may make calls itself.
         is_over: The call has ended.
         is_root: The call is what the run was started for.
+        misuse: How the body called others in a way that no record could hold; the call fails of it,
+            whatever the body makes of the error.
     """
 
     # Defaults stand on the class, and __init__ calls no other: a frame is made for every step.
     is_over = False
     is_root = False
     task: asyncio.Task[Any] | None = None
+    misuse: UsageError | None = None
     _calls = 0
     _busy: Deferred[object] | None = None
 
@@ -88,7 +91,8 @@ class Frame(Current):
                 "own, so its place in the record would depend on timing: write parallel(...) or "
                 "each(...) for calls side by side, and Policy(timeout=) for a time limit"
             )
-            raise UsageError(msg, code="concurrent_child_call")
+            self.misuse = UsageError(msg, code="concurrent_child_call")
+            raise self.misuse
         number, self._calls = self._calls, self._calls + 1
         self._busy = deferred
         before = task.cancelling()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, cast
 
@@ -11,7 +11,14 @@ from fishplate.contracts.json import canonical_json
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.call import SCOPE
 from fishplate.core.current import RunContext
-from fishplate.core.errors import ErrorClass, FishplateError, OutputError, StepError, UsageError
+from fishplate.core.errors import (
+    ErrorClass,
+    Failure,
+    FishplateError,
+    OutputError,
+    StepError,
+    UsageError,
+)
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.compile import compile_workflow
@@ -20,10 +27,13 @@ from fishplate.orchestrator.failures import failure_of
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.program import Program
-from fishplate.orchestrator.suspension import OutOfTimeError, within
+from fishplate.orchestrator.protection import Protections
+from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.threads import in_thread
 from fishplate.orchestrator.walker import walk
 from fishplate.resilience.cache import AnswerCache
+from fishplate.resilience.pipeline import Pipeline
+from fishplate.resilience.targets import Targets
 from fishplate.workflows.workflow import Workflow, reachable
 
 MOST_PROGRAMS: Final = 1_000
@@ -37,6 +47,7 @@ class Steps:
         pools: Bulkheads by name.
         threads: Where plain functions run.
         cache: What `Cache` policies remember.
+        targets: The state that calls to one target share.
         random_id: Draws a span id.
         debug: Compare every agent's inputs before and after its call.
 
@@ -50,12 +61,14 @@ class Steps:
         pools: Pools,
         threads: Callable[[], ThreadPoolExecutor],
         cache: AnswerCache,
+        targets: Targets,
         random_id: Callable[[], int],
         debug: bool = False,
     ) -> None:
         self._pools = pools
         self._threads = threads
         self._cache = cache
+        self._protections = Protections(targets)
         self._random_id = random_id
         self.allows_effects = True
         self._is_lean = not debug
@@ -86,6 +99,8 @@ class Steps:
                 result = await self._guarded(frame, unit, effect.arguments)
             if type(result) not in unit.signature.output.exact:
                 result = _settled(frame, unit, result, effect)
+            if frame.misuse is not None:
+                raise frame.misuse
         except BaseException as error:
             failure = self._failed(frame, parent_id, started, effect, error)
             if failure is error:
@@ -210,22 +225,38 @@ class Steps:
                     self._cache.forget(frame.principal.tenant, scope.partition(":")[0])
 
     async def _timed(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
-        timeout = unit.policy.timeout
+        protection = self._protections.of(unit)
+        timeout = protection.policy.timeout
+        run = frame.run
+        run_ends = run.started_ns / 1e9 + run.around.working_time
         if timeout is None:
-            return await self._pooled(frame, unit, arguments)
-        now_ns = frame.run.now_ns
+            return await self._attempted(frame, unit, arguments, protection.pipeline, run_ends)
+        now_ns = run.now_ns()
+        # Its attempts leave what is reserved; the timer below ends whatever goes on beyond that.
+        own_ends = now_ns / 1e9 + timeout - (protection.policy.reserve or 0.0)
+        attempts = self._attempted(
+            frame, unit, arguments, protection.pipeline, min(own_ends, run_ends)
+        )
         try:
-            return await within(timeout, self._pooled(frame, unit, arguments), now_ns, now_ns())
+            return await within(timeout, attempts, run.now_ns, now_ns)
         except OutOfTimeError as over:
-            raise StepError(
-                f"step {frame.path!r} took longer than its {timeout:g} seconds: "
-                "raise Policy(timeout=), or add a fallback",
-                step=frame.path,
-                code="step_timeout",
-                error_class=ErrorClass.DEADLINE,
-                where=unit.about.where,
-                details={"timeout": timeout},
-            ) from over.__cause__
+            raise _timed_out(frame, unit, timeout) from over.__cause__
+        except Failure as failure:
+            if failure.code == "deadline" and own_ends <= run_ends:
+                raise _timed_out(frame, unit, timeout) from failure.__cause__
+            raise
+
+    async def _attempted(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        pipeline: Pipeline | None,
+        ends: float,
+    ) -> object:
+        if pipeline is None:
+            return await self._pooled(frame, unit, arguments)
+        return await pipeline.run(lambda: self._pooled(frame, unit, arguments), frame.path, ends)
 
     async def _pooled(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         if unit.about.pool is None:
@@ -255,13 +286,18 @@ class Steps:
             case "thread":
                 return await in_thread(self._threads(), function, arguments, on_thread_end)
             case "plan":
-                return await self._walk(frame, unit, arguments)
+                try:
+                    return await self._walk(frame, unit, arguments)
+                finally:
+                    SCOPE.set(frame)  # what the policies tell belongs to this call
 
-    async def _walk(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
+    def _walk(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
+    ) -> Awaitable[object]:
         assert isinstance(unit, Workflow)
         prefix = "" if frame.is_root else f"{frame.path}/"
         strand = walk(self.program(unit), arguments, prefix)
-        return await frame.driver.drive(strand, frame.run, frame.span_id, frame.task)
+        return frame.driver.drive(strand, frame.run, frame.span_id, frame.task)
 
     def program(self, unit: Workflow[..., Any]) -> Program:
         """A workflow's program, compiled once."""
@@ -275,6 +311,18 @@ class Steps:
 
 def _nothing() -> None:
     """What happens at the end of a thread that holds nothing."""
+
+
+def _timed_out(frame: Frame, unit: AnyAgent, timeout: float) -> StepError:
+    return StepError(
+        f"step {frame.path!r} took longer than its {timeout:g} seconds: "
+        "raise Policy(timeout=), or add a fallback",
+        step=frame.path,
+        code="step_timeout",
+        error_class=ErrorClass.DEADLINE,
+        where=unit.about.where,
+        details={"timeout": timeout},
+    )
 
 
 def _settled(frame: Frame, unit: AnyAgent, result: object, effect: CallEffect) -> object:

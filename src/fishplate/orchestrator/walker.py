@@ -20,7 +20,7 @@ from fishplate.contracts.json import canonical_json
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError, plain
 from fishplate.core.errors import ErrorClass, FishplateError, OutputError, StepError
-from fishplate.core.outcome import DeclaredError, Degraded, Reason, Rejected, TimedOut
+from fishplate.core.outcome import Degraded, Reason, Rejected, TimedOut
 from fishplate.orchestrator.effects import (
     CallEffect,
     DecisionEffect,
@@ -254,9 +254,10 @@ def _route(op: RouteOp, values: Values, marks: Marks, prefix: str) -> Strand:
 
 def _member_of(members: Sequence[Shape[Any]], value: object) -> int | None:
     """The first member whose schema takes the JSON form of a value."""
-    if isinstance(value, DeclaredError):
-        value = value.to_model()
-    document = plain(value, None)
+    try:
+        document = plain(value, None)
+    except BrokenValueError:
+        return None
     return next((at for at, one in enumerate(members) if one.takes.is_valid(document)), None)
 
 
@@ -303,7 +304,7 @@ def _each(op: EachOp, values: Values, marks: Marks, key: str) -> Strand:
     def open_strand(index: int) -> Strand:
         own = values.copy()
         own[op.bound] = items[index]
-        own_marks = {**marks, op.bound: inherited} if inherited else marks.copy()
+        own_marks = {**marks, op.bound: inherited} if marks else {}
         return walk_code(op.body, own, own_marks, f"{key}.{names[index]}/")
 
     answers = yield ForkEffect(key, len(items), open_strand, op.concurrency, "each")

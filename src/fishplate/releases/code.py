@@ -32,11 +32,12 @@ from fishplate.core.source import (
     read_source,
 )
 from fishplate.releases.digest import digest
-from fishplate.releases.skeleton import skeleton
+from fishplate.releases.skeleton import parts, skeleton
 
 Code: TypeAlias = FunctionType | type[Any]
 
 _ATOMS: Final = (str, int, float, complex, bytes, Decimal, date, timedelta, UUID)
+_LIBRARY: Final = __name__.partition(".")[0]
 # Reading sources is slow, and every use of an agent under other settings is a release of its own.
 _KNOWN: Final[WeakKeyDictionary[Code, JsonValue]] = WeakKeyDictionary()
 
@@ -70,12 +71,12 @@ def _code_of(start: Code) -> JsonValue:
 
 def _pieces(start: Code) -> Iterator[JsonValue]:
     """The pieces of code that make up what one of them does."""
-    home, seen, pending = _home(start), {start}, [start]
+    seen, pending = {start}, [start]
     while pending:
         piece = pending.pop()
         mentioned = dict(_mentions(piece))
         for found in _codes_in(mentioned.values()):
-            if found not in seen and _home(found) == home:
+            if found not in seen and _is_of_the_same_project(found, start):
                 seen.add(found)
                 pending.append(found)
         constants: dict[str, JsonValue] = {}
@@ -108,7 +109,7 @@ def _mentions(piece: Code) -> Iterator[tuple[str, object]]:
         yield from (found for found in mentioned if found[1] is not UNKNOWN)
         return
     outside = source.outside()
-    for node in ast.walk(source.tree):
+    for node in parts(source.tree):
         if isinstance(node, (ast.Name, ast.Attribute)):
             value = _resolved(node, outside, piece)
             if value is not UNKNOWN and not isinstance(value, ModuleType):
@@ -122,7 +123,7 @@ def _resolved(
         # What Python sets itself, such as `__name__`, depends on how the program was started.
         return UNKNOWN if node.id.startswith("__") else source.resolve(node)
     owner = source.resolve(node.value)
-    if isinstance(owner, ModuleType) and _home_of(owner.__name__) == _home(piece):
+    if isinstance(owner, ModuleType) and _home(vars(owner)) == _home(piece.__globals__):
         return source.resolve(node)
     return UNKNOWN  # a field of an object that counts itself, or a library's
 
@@ -165,24 +166,28 @@ def _codes_in(values: Iterable[object]) -> Iterator[Code]:
             yield type(value)
 
 
-_LIBRARY: Final = __name__.partition(".")[0]
+def _is_of_the_same_project(found: Code, start: Code) -> bool:
+    return found.__module__ == start.__module__ or _home(_names(found)) == _home(_names(start))
 
 
-def _home(piece: Code) -> str:
-    return _home_of(piece.__module__)
+def _names(piece: Code) -> Mapping[str, object]:
+    """The names of the module of a piece of code."""
+    if isinstance(piece, FunctionType):
+        return piece.__globals__
+    module = sys.modules.get(piece.__module__)
+    return {"__name__": piece.__module__} if module is None else vars(module)
 
 
-def _home_of(module: str) -> str:
+def _home(names: Mapping[str, object]) -> str:
     """The project of a module: its top-level package, else the folder that it stands in.
 
-    A module of ours stands alone: which library it is belongs to no agent.
+    A module of ours stands alone: which library runs an agent is not what the agent does.
     """
-    found = sys.modules.get(module)
-    package: str | None = getattr(found, "__package__", None)
-    top = (package or "").partition(".")[0]
+    name, package, file = (names.get(f"__{word}__") for word in ("name", "package", "file"))
+    top = str(package or "").partition(".")[0]
     if top:
-        return module if top == _LIBRARY else top
-    return str(Path(getattr(found, "__file__", None) or module).parent)
+        return str(name) if top == _LIBRARY else top
+    return str(Path(file).parent) if isinstance(file, str) else f"module {name}"
 
 
 def _constant(value: object, name: str = "") -> JsonValue:  # noqa: PLR0911 -- one per kind

@@ -7,6 +7,7 @@ annotations say in the contract.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Final, cast
 
 from fishplate.core.errors import JsonValue
@@ -39,6 +40,16 @@ def skeleton(node: ast.AST) -> JsonValue:
         else:
             found[name] = skeleton(value) if isinstance(value, ast.AST) else repr(value)
     return found
+
+
+def parts(node: ast.AST) -> Iterator[ast.AST]:
+    """A syntax tree's nodes without those that its skeleton leaves out."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        if name not in _UNRELATED:
+            for inner in cast("list[object]", value) if isinstance(value, list) else [value]:
+                if isinstance(inner, ast.AST):
+                    yield from parts(inner)
 
 
 def _sequence(nodes: list[object], *, is_body: bool) -> JsonValue:

@@ -191,5 +191,6 @@ class Admission:
         self._around.emit(rejected)
 
     def _lease(self, call: CallState, now: float) -> float:
-        longest = min(self._resolved.attempt_timeout or LONGEST_PROBE, call.time_left(now))
-        return longest + LEASE_MARGIN
+        limit = self._resolved.attempt_timeout
+        longest = call.time_left(now) if limit is None else min(limit, call.time_left(now))
+        return (LONGEST_PROBE if math.isinf(longest) else longest) + LEASE_MARGIN

@@ -78,14 +78,6 @@ class Aftermath:
         self._breaker = target.breaker if resolved.breaker is not None else None
         self._limiter = target.limiter if resolved.rate_limit is not None else None
 
-    def end_of_attempt(self, started: float, deadline: float | None) -> float | None:
-        """When an attempt is cut off, on the environment's clock; `None`: never."""
-        limit = self._resolved.attempt_timeout
-        if limit is None:
-            return deadline
-        ends = started + limit
-        return ends if deadline is None else min(ends, deadline)
-
     def judge(self, call: CallState, attempt: DispatchedAttempt, error: Exception) -> Verdict:
         """Count a failed attempt, tell it, and decide whether another one follows.
 

@@ -100,8 +100,11 @@ def code_of(error: Exception, error_class: ErrorClass) -> str:
     """The stable word for what an exception says happened."""
     if isinstance(error, (FishplateError, DeclaredError)):
         return error.code
-    is_connection = isinstance(error, (ConnectionError, TimeoutError, socket.gaierror))
-    return "connection" if is_connection else error_class.word
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return (
+        "connection" if isinstance(error, (ConnectionError, socket.gaierror)) else error_class.word
+    )
 
 
 def had_no_effect(error: Exception) -> bool:

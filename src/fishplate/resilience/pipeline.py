@@ -12,6 +12,8 @@ else happens is in `admission` (before an attempt) and in `aftermath` (after one
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from math import inf
 from typing import Any, Final, TypeVar
 
 from fishplate.core.suspension import Resumption, finish_within
@@ -62,6 +64,8 @@ class Pipeline:
         self._breaker = target.breaker if resolved.breaker is not None else None
         self._slots = target.slots if resolved.bulkhead is not None else None
         self._limiter = target.limiter if resolved.rate_limit is not None else None
+        limit = resolved.attempt_timeout
+        self._attempt_timeout = inf if limit is None else limit
         self._admission = Admission(resolved, target, environment)
         self._aftermath = Aftermath(resolved, target, environment, self._admission, errors)
 
@@ -127,7 +131,13 @@ class Pipeline:
                     result: T = stop.value
                     has_waited = False
                 else:
-                    result = await self._rest(coroutine, yielded, now, deadline)
+                    ends = now + self._attempt_timeout
+                    if deadline is not None and deadline < ends:
+                        ends = deadline
+                    if ends == inf:
+                        result = await Resumption(coroutine, yielded)
+                    else:
+                        result = await finish_within(ends - self._clock(), coroutine, yielded)
                     has_waited = True
             except BaseException as error:
                 if slots is not None:
@@ -148,9 +158,14 @@ class Pipeline:
                 if slots is not None:
                     slots.release()
                 if breaker is not None:
-                    if breaker.epoch == epoch and breaker.state is _CLOSED and not has_waited:
-                        if now >= breaker.window.ends:
-                            breaker.window.roll(now)
+                    # As `settle` does for a call in no doubt.
+                    if (
+                        breaker.epoch == epoch
+                        and breaker.state is _CLOSED
+                        and (not has_waited or breaker.settings.slow_call is None)
+                    ):
+                        if ended >= breaker.window.ends:
+                            breaker.window.roll(ended)
                         breaker.window.current[CALLS] += 1
                         breaker.consecutive = 0
                     else:
@@ -164,6 +179,15 @@ class Pipeline:
                 number -= 1
             await self._around.sleep(verdict.delay)
             now = self._clock()
+
+    def hold_until(self, thread: Future[Any]) -> None:
+        """Keep the running attempt's slot until a thread ends that the attempt cannot end.
+
+        An attempt that runs a thread calls this when it is cancelled, before it ends; without a
+        bulkhead nothing happens.
+        """
+        if self._slots is not None:
+            self._slots.hold_until(thread)
 
     def _made_before(self, options: CallOptions) -> int:
         """Attempts that were made before a crash, so counted that one is left."""
@@ -183,19 +207,6 @@ class Pipeline:
             if self._limiter is not None:
                 self._limiter.give_back(options.tokens, requests=1)
             raise
-
-    async def _rest(
-        self,
-        coroutine: Coroutine[Any, Any, T],
-        yielded: object,
-        started: float,
-        deadline: float | None,
-    ) -> T:
-        """Await the rest of an attempt that has suspended, below the nearer of its two limits."""
-        ends = self._aftermath.end_of_attempt(started, deadline)
-        if ends is None:
-            return await Resumption(coroutine, yielded)
-        return await finish_within(ends - self._clock(), coroutine, yielded)
 
     def _tell_success(
         self, subject: str, options: CallOptions, number: int, seconds: float, result: object

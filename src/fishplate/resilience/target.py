@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +15,8 @@ from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.events import EventSink
 from fishplate.resilience.rate_limit import RateLimiter
 
-REMEMBERED_DURATIONS: Final = 31
+# How far one duration moves the estimate of the usual one.
+STEP: Final = 1.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +50,12 @@ class Target:
         slots: Its bulkhead, if any of its callers wants one.
         limiter: Its rate limit, if any of its callers wants one.
         closed_until: Before this time it has said that it answers nobody.
-        useful: Seconds that an attempt usually needs: the median of those that had to wait and
-            succeeded, at least 0.05.
+        useful: Seconds that an attempt usually needs: roughly the median of those that had to wait
+            and succeeded, at least 0.05.
     """
 
     __slots__ = (
-        "_durations",
+        "_has_durations",
         "breaker",
         "budget",
         "closed_until",
@@ -73,13 +73,21 @@ class Target:
         self.limiter: RateLimiter | None = None
         self.closed_until = -math.inf
         self.useful = LEAST_USEFUL
-        self._durations: deque[float] = deque(maxlen=REMEMBERED_DURATIONS)
+        self._has_durations = False
 
     def remember(self, seconds: float) -> None:
-        """Take the duration of an attempt that succeeded into account."""
-        self._durations.append(seconds)
-        middle = sorted(self._durations)[len(self._durations) // 2]
-        self.useful = max(middle, LEAST_USEFUL)
+        """Take the duration of an attempt that succeeded into account: one step towards it.
+
+        Source: the median estimate of Ma, Muthukrishnan and Sandler, "Frugal Streaming for
+            Estimating Quantiles", 2014, with steps of a tenth instead of a constant.
+        """
+        if not self._has_durations:
+            self._has_durations = True
+            self.useful = max(seconds, LEAST_USEFUL)
+        elif seconds > self.useful:
+            self.useful *= STEP
+        elif seconds < self.useful:
+            self.useful = max(self.useful / STEP, LEAST_USEFUL)
 
     def to_json(self, now: float) -> dict[str, JsonValue]:
         """The state of its parts; a part that nobody wants is left out."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fishplate.orchestrator.suspension import CANCEL_GRACE, OutOfTimeError, within
+from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, within
 from fishplate.testing import VirtualClock, run_in_virtual_time
 
 

@@ -1,0 +1,70 @@
+"""Which policies protect the calls of an agent, and the pipeline that runs their attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.resilience.pipeline import Pipeline
+from fishplate.resilience.resolve import Kind, ResolvedPolicy, resolve
+from fishplate.resilience.targets import Targets
+
+MOST_PROTECTIONS: Final = 1_000
+"""Protections kept; a service that makes agents as it goes must not grow with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """The policies of one agent's calls; `pipeline` is `None` where a call is one bare attempt."""
+
+    policy: ResolvedPolicy
+    pipeline: Pipeline | None
+
+
+class Protections:
+    """Makes the protection of an agent when it is first called.
+
+    Args:
+        targets: The state that calls to one target share.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        # By id, which is not used anew while its agent stands here.
+        self._known: dict[int, tuple[AnyAgent, Protection]] = {}
+
+    def of(self, unit: AnyAgent) -> Protection:
+        """The protection of an agent as one step uses it.
+
+        Raises:
+            UsageError: Another agent declares other policies for the same target (code
+                `conflicting_policies`).
+        """
+        known = self._known.get(id(unit))
+        if known is None:
+            if len(self._known) >= MOST_PROTECTIONS:
+                self._known.clear()
+            known = self._known[id(unit)] = (unit, self._made(unit))
+        return known[1]
+
+    def _made(self, unit: AnyAgent) -> Protection:
+        policy = policy_of(unit)
+        if not policy.needs_pipeline:
+            return Protection(policy, None)
+        about = unit.about
+        key = about.target or about.name
+        pipeline = self._targets.pipeline(
+            key, policy, owner=about.subject, errors=about.error_classes
+        )
+        return Protection(policy, pipeline)
+
+
+def policy_of(unit: AnyAgent) -> ResolvedPolicy:
+    """The policies of an agent's calls: what is declared, and the defaults of what it is."""
+    about = unit.about
+    kind: Kind = (
+        "tool" if about.effect is not None else "workflow" if about.kind == "plan" else "agent"
+    )
+    effect = None if about.effect is None else about.effect.effect
+    return resolve(unit.policy, kind, effect, named_target=about.target is not None)

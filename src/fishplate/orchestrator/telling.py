@@ -1,0 +1,32 @@
+"""What the policies tell, as spans: a decision below the call that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fishplate.core.call import SCOPE
+from fishplate.core.events import SpanHead
+from fishplate.orchestrator.frame import Frame
+from fishplate.resilience.events import AttemptEnded, ResilienceEvent
+
+
+def tell(random_id: Callable[[], int], event: ResilienceEvent) -> None:
+    """Put an event into the trace of the call that is running; an operator's action has none."""
+    frame = SCOPE.get()
+    if not isinstance(frame, Frame):
+        return
+    run, now = frame.run, frame.run.now_ns()
+    duration = round(event.seconds * 1e9) if isinstance(event, AttemptEnded) else 0
+    run.sink(
+        (
+            run.trace_id,
+            random_id(),
+            frame.span_id,
+            SpanHead("decision", event.name, ""),
+            frame.path,
+            now - duration,
+            now,
+            "ok",
+            event.to_json(),
+        )
+    )

@@ -1,0 +1,425 @@
+"""What an agent's body may call, how its calls are named, and what it may not do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from fishplate import (
+    Agent,
+    App,
+    DeclaredError,
+    Degraded,
+    ErrorClass,
+    Failure,
+    InputError,
+    StepError,
+    UsageError,
+    agent,
+    approval,
+    current,
+    each,
+    graded,
+    parallel,
+    repeat,
+    route,
+    sleep,
+    switch,
+    tool,
+    wait_for,
+    workflow,
+)
+from tests.engines.running import in_app
+
+
+class Item(BaseModel):
+    """Something with a name."""
+
+    name: str
+
+
+class Missing(DeclaredError):  # noqa: N818 -- an outcome
+    """Nothing of that name."""
+
+    name: str
+
+
+@agent
+async def echo(text: str) -> str:
+    """Say it again."""
+    await asyncio.sleep(1)
+    return text
+
+
+@agent
+async def path_of(text: str) -> str:
+    """Say where it is."""
+    await asyncio.sleep(1)
+    return current().path
+
+
+@agent(errors=[Missing])
+async def find(name: str) -> Item:
+    """Find an item; those without a name are missing, and `down` is down."""
+    if name == "down":
+        raise Failure("down", error_class=ErrorClass.OVERLOAD, code="down")
+    if not name:
+        raise Missing(name=name)
+    return Item(name=name)
+
+
+@agent
+async def guess(name: str) -> Item:
+    """Make an item up."""
+    return Item(name=f"guess of {name}")
+
+
+@workflow
+async def twice(text: str) -> str:
+    """Two steps."""
+    first = await path_of(text)
+    return await path_of(first)
+
+
+def run(unit: Agent[..., Any], *arguments: object) -> Any:
+    """Run an agent in an app of its own."""
+
+    async def scenario(app: App) -> object:
+        return await unit(*arguments)
+
+    return in_app(scenario)
+
+
+def failure_of(unit: Agent[..., Any], *arguments: object) -> Any:
+    """The failure with which an agent ends."""
+    with pytest.raises((StepError, UsageError, InputError)) as failure:
+        run(unit, *arguments)
+    return failure.value
+
+
+def test_calls_are_numbered_as_they_begin() -> None:
+    """The n-th call stands under the body's step and n, whatever it calls."""
+
+    @agent(agents=[path_of, echo, twice])
+    async def body(text: str) -> list[str]:
+        found = [await path_of(text)]
+        await echo(text)
+        found.append(await path_of(text))
+        found.append(await twice(text))
+        return found
+
+    assert run(body, "x") == ["body/0.path_of", "body/2.path_of", "body/3.twice/path_of~2"]
+
+
+def test_side_by_side_calls_stand_below_one_number() -> None:
+    """Every branch of parallel and each has a path of its own; answers come in order."""
+
+    @agent(agents=[path_of])
+    async def body(items: list[Item]) -> list[str]:
+        first, second = await parallel(path_of("a"), path_of("b"))
+        by_position = await each(lambda item: path_of(item.name), items)
+        by_name = await each(lambda item: path_of(item.name), items, key="name", concurrency=1)
+        nested = await parallel(each(path_of, ["c"]), path_of("d"))
+        return [first, second, *by_position, *by_name, *nested[0], nested[1]]
+
+    assert run(body, [Item(name="p/q.r"), Item(name="s")]) == [
+        "body/0.0.path_of",
+        "body/0.1.path_of",
+        "body/1.0.path_of",
+        "body/1.1.path_of",
+        "body/2.p%2Fq%2Er.path_of",
+        "body/2.s.path_of",
+        "body/3.0.0.path_of",
+        "body/3.1.path_of",
+    ]
+
+
+def test_each_in_a_body_keeps_the_rules_of_a_plan() -> None:
+    """Two elements of one key, too many, or a bound of nothing are refused before any begins."""
+
+    @agent(agents=[path_of])
+    async def repeated(items: list[Item]) -> list[str]:
+        return await each(lambda item: path_of(item.name), items, key="name")
+
+    @agent(agents=[echo])
+    async def wide(text: str) -> list[str]:
+        return await each(echo, [text] * 10_001)
+
+    @agent(agents=[echo])
+    async def unbound(text: str) -> list[str]:
+        return await each(echo, [text], concurrency=0)
+
+    assert failure_of(repeated, [Item(name="a"), Item(name="a")]).code == "repeated_key"
+    assert failure_of(wide, "x").code == "too_wide"
+    assert failure_of(unbound, "x").code == "bad_concurrency"
+
+
+def test_a_bound_holds_in_a_body() -> None:
+    """At most `concurrency` branches run at a time."""
+    running, most = 0, 0
+
+    @agent
+    async def count(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(1)
+        running -= 1
+        return number
+
+    @agent(agents=[count])
+    async def body(numbers: list[int]) -> list[int]:
+        return await each(count, numbers, concurrency=3)
+
+    assert run(body, list(range(10))) == list(range(10))
+    assert most == 3
+
+
+async def _gather(text: str) -> list[str]:
+    return list(await asyncio.gather(echo(text), echo(text)))
+
+
+async def _in_a_task(text: str) -> list[str]:
+    async def call() -> str:
+        return await echo(text)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(call())
+    return [task.result()]
+
+
+async def _beside_another(text: str) -> list[str]:
+    first = parallel(echo(text), echo(text)).__await__()
+    first.send(None)
+    try:
+        return [await echo(text)]
+    finally:
+        first.close()
+
+
+@pytest.mark.parametrize("behaviour", [_gather, _in_a_task, _beside_another])
+def test_calls_beside_each_other_are_refused(
+    behaviour: Callable[[str], Awaitable[list[str]]],
+) -> None:
+    """Their order would depend on timing; the message says what to write."""
+    body = agent(behaviour, name="body", agents=[echo])
+
+    failure = failure_of(body, "x")
+
+    assert failure.code == "concurrent_child_call"
+    assert "write parallel(...) or each(...)" in str(failure)
+
+
+def test_a_call_after_the_body_has_ended_is_refused() -> None:
+    """A task that outlives its body has nobody to call for."""
+    tasks: list[asyncio.Task[str]] = []
+
+    @agent(agents=[echo])
+    async def body(text: str) -> str:
+        async def late() -> str:
+            await asyncio.sleep(5)
+            return await echo(text)
+
+        tasks.append(asyncio.get_running_loop().create_task(late()))
+        return text
+
+    async def scenario(app: App) -> str:
+        await body("x")
+        with pytest.raises(UsageError) as refusal:
+            await tasks[0]
+        return refusal.value.code
+
+    assert in_app(scenario) == "call_ended"
+
+
+def test_calls_one_after_the_other_need_no_order_of_code() -> None:
+    """Time limits, async generators and helpers of the body run in its task, and may call."""
+
+    @agent(agents=[echo])
+    async def body(text: str) -> list[str]:
+        async def letters() -> AsyncIterator[str]:
+            for letter in text:
+                yield await echo(letter)
+
+        found = [letter async for letter in letters()]
+        async with asyncio.timeout(5):
+            found.append(await echo("!"))
+        return found
+
+    assert run(body, "ab") == ["a", "b", "!"]
+
+
+def test_a_call_without_a_grant_is_refused_when_it_is_made() -> None:
+    """What the source does not show is checked at run time: the body has what it was granted."""
+    table: dict[str, Agent[[str], str]] = {"echo": echo, "path_of": path_of}
+
+    @agent(agents=[echo])
+    async def body(text: str) -> str:
+        return await table[text]("x")
+
+    @agent
+    async def bare(text: str) -> str:
+        return await table[text]("x")
+
+    @agent(agents=[echo])
+    async def in_parallel(text: str) -> tuple[str, str]:
+        return await parallel(echo("x"), table[text]("x"))
+
+    assert run(body, "echo") == "x"
+    for unit in (body, bare, in_parallel):
+        failure = failure_of(unit, "path_of")
+        assert (failure.code, failure.error_class) == ("not_granted", ErrorClass.POLICY_DENIED)
+        assert f"agents=[...] of {unit.name!r}" in str(failure)
+
+
+def test_an_agent_cannot_call_itself() -> None:
+    """It is nobody's grant, so recursion ends at the first call."""
+    me: list[Agent[[int], int]] = []
+
+    @agent(agents=[path_of])
+    async def again(number: int) -> int:
+        return await me[0](number - 1) if number else 0
+
+    me.append(again)
+
+    assert run(again, 0) == 0
+    assert failure_of(again, 3).code == "not_granted"
+
+
+def test_a_fallback_needs_a_grant_too() -> None:
+    """Nothing gets in by way of a failure."""
+    table = {"find": find.or_else(guess)}
+
+    @agent(agents=[find])
+    async def body(name: str) -> Item:
+        return await table["find"](name)
+
+    assert failure_of(body, "down").code == "not_granted"
+
+
+def test_calls_in_a_body_keep_their_configuration() -> None:
+    """Fallbacks answer, caught errors are values, graded values tell why they are degraded."""
+
+    @agent(agents=[find, guess])
+    async def body(name: str) -> list[str]:
+        item = await find.or_else(guess)(name)
+        missing = await find.catching(Missing)("")
+        found: Degraded[Item] = await graded(find.or_else(guess)(name))
+        return [item.name, type(missing).__name__, found.reasons[0].reason]
+
+    async def scenario(app: App) -> tuple[list[str], str, list[str]]:
+        run_of_it = app.start(body, "down")
+        found = await run_of_it.result()
+        return found, run_of_it.state, [reason.step for reason in run_of_it.degraded]
+
+    found, state, steps = in_app(scenario)
+
+    assert found == ["guess of down", "Missing", "down"]
+    assert (state, steps) == ("degraded", ["body/0.find", "body/2.find"])
+
+
+def test_arguments_are_checked_before_a_child_runs() -> None:
+    """In a fork before any of the branches runs."""
+    loose: Any = echo
+
+    @agent(agents=[echo])
+    async def body(text: str) -> str:
+        return await loose(5)
+
+    @agent(agents=[echo])
+    async def side_by_side(text: str) -> tuple[str, ...]:
+        return await parallel(echo("x"), loose(5))
+
+    for unit in (body, side_by_side):
+        failure = failure_of(unit, "x")
+        assert isinstance(failure, InputError)
+        assert failure.pointer == "/text"
+
+
+_ANYTHING: Any = parallel(echo("x"), echo("y"))
+
+
+@pytest.mark.parametrize(
+    ("word", "composition"),
+    [
+        ("route", lambda: route(echo, on="x")),
+        ("switch", lambda: switch((True, echo("x")), on=True, default=echo("y"))),
+        ("repeat", lambda: repeat(echo, "x", until="done", at_most=1)),
+        ("approval", lambda: approval(echo("x"), roles=["a"], within=1)),
+        ("waitfor", lambda: wait_for("go", Item)),
+        ("sleep", lambda: sleep(1)),
+        ("graded", lambda: graded(_ANYTHING)),
+    ],
+)
+def test_compositions_that_a_body_does_not_need_are_refused(
+    word: str, composition: Callable[[], Any]
+) -> None:
+    """A body is plain Python, and nothing in memory waits; the message says what to write."""
+
+    @agent(agents=[echo, find])
+    async def body(text: str) -> str:
+        found: str = await composition()
+        return found
+
+    failure = failure_of(body, "x")
+
+    assert failure.code == "not_in_body"
+    assert f"{word}(...)" in str(failure)
+
+
+def test_what_is_awaited_already_cannot_be_composed() -> None:
+    """`parallel` takes calls."""
+    done: Any = "a value"
+
+    @agent(agents=[echo])
+    async def body(text: str) -> tuple[str, ...]:
+        return await parallel(echo(text), done)
+
+    assert failure_of(body, "x").code == "not_a_call"
+
+
+def test_an_agent_that_was_exchanged_is_exchanged_in_bodies_too() -> None:
+    """The body calls the stand-in under the old name, with whatever it configures."""
+
+    @tool(effect="readonly")
+    async def look(name: str) -> str:
+        return "real"
+
+    @tool(effect="readonly")
+    async def pretend(name: str) -> str:
+        return "pretended"
+
+    @agent(tools=[look])
+    async def body(name: str) -> list[str]:
+        return [await look(name), *await parallel(look(name), look(name))]
+
+    @workflow
+    async def flow(name: str) -> list[str]:
+        return await body(name)
+
+    assert run(flow, "x") == ["real"] * 3
+    assert run(flow.replace(look, pretend), "x") == ["pretended"] * 3
+
+
+def test_a_degraded_child_degrades_the_body() -> None:
+    """By its own word, by a fallback, in a fork; and so does the body's own word."""
+
+    @agent
+    async def stale(name: str) -> str:
+        current().degrade("old", source="cache", age=5)
+        return name
+
+    @agent(agents=[stale, echo])
+    async def body(name: str) -> str:
+        await parallel(stale(name), echo(name))
+        current().degrade("slow", source="here")
+        return name
+
+    async def scenario(app: App) -> list[tuple[str, str, float | None]]:
+        started = app.start(body, "x")
+        await started.result()
+        return [(reason.reason, reason.step, reason.age) for reason in started.degraded]
+
+    assert in_app(scenario) == [("old", "body/0.0.stale", 5), ("slow", "body", None)]
