@@ -33,7 +33,7 @@ from fishplate import (
     workflow,
 )
 from fishplate.core.outcome import Rejected
-from fishplate.testing import FakeClock
+from fishplate.testing import FakeClock, run_in_virtual_time
 from tests.engines.running import in_app
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -55,6 +55,13 @@ class NotFound(DeclaredError):  # noqa: N818 -- an outcome
 async def echo(query: Query) -> str:
     """Say it again."""
     return query.text
+
+
+@agent
+async def echo_text(text: str) -> str:
+    """Say it again, later."""
+    await asyncio.sleep(1)
+    return text
 
 
 @agent(errors=[NotFound])
@@ -629,6 +636,32 @@ async def test_current_is_there_in_a_call_and_nowhere_else() -> None:
             current()
 
     assert refusal.value.code == "no_call"
+
+
+@agent
+async def leave(text: str) -> str:
+    """End the program."""
+    raise SystemExit(text)
+
+
+@workflow
+async def leave_beside(text: str) -> tuple[str, str]:
+    """End the program from one of two branches."""
+    return await parallel(echo_text(text), leave(text))
+
+
+def test_a_step_that_ends_the_program_ends_it() -> None:
+    """Nobody takes it for a failure; what was opened is closed."""
+    log: list[str] = []
+
+    async def scenario() -> None:
+        async with App(resources={Database: managed(log, "a")}):
+            await leave_beside("bye")
+
+    with pytest.raises(SystemExit, match="bye"):
+        run_in_virtual_time(scenario())
+
+    assert log == ["open a", "close a"]
 
 
 def test_calls_outside_of_apps_belong_to_their_loop() -> None:

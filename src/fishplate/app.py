@@ -25,13 +25,13 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.events import Span
+from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, within
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
-from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, within
 from fishplate.orchestrator.telling import tell
 from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.target import Environment
@@ -50,6 +50,7 @@ R = TypeVar("R")
 WORKING_TIME: Final = 300.0
 POOL_SIZE: Final = 10
 MOST_LEVELS: Final = 100
+MOST_ADMITTED: Final = 1_000
 ANYBODY: Final = Principal()
 
 
@@ -313,6 +314,8 @@ class App:
                 )
                 raise UsageError(msg, code="no_store")
             _check_pools(unit)
+        if len(self._admitted) >= MOST_ADMITTED:
+            self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:

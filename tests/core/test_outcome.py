@@ -1,5 +1,7 @@
 """Declared errors: exceptions with data, which are values too."""
 
+from typing import Any
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,7 +31,8 @@ def test_a_declared_error_checks_its_data() -> None:
         "number": "1",
         "tries": 1,
     }
-    for fields in ({}, {"number": 1}, {"number": "1", "name": "x"}):
+    wrong: list[dict[str, Any]] = [{}, {"number": 1}, {"number": "1", "name": "x"}]
+    for fields in wrong:
         with pytest.raises(ValidationError):
             OrderNotFound(**fields)
 

@@ -403,6 +403,26 @@ def test_an_agent_that_was_exchanged_is_exchanged_in_bodies_too() -> None:
     assert run(flow.replace(look, pretend), "x") == ["pretended"] * 3
 
 
+def test_a_body_is_itself_again_after_a_call_that_failed() -> None:
+    """`current()` is the body's own between its calls, however they end."""
+
+    @agent(agents=[find, echo])
+    async def body(name: str) -> list[str]:
+        paths: list[str] = []
+        for text in ("", "down"):
+            try:
+                await find(text)
+            except (Missing, Failure):
+                paths.append(current().path)
+        try:
+            await parallel(find(""), echo("x"))
+        except Missing:
+            paths.append(current().path)
+        return paths
+
+    assert run(body, "x") == ["body"] * 3
+
+
 def test_a_degraded_child_degrades_the_body() -> None:
     """By its own word, by a fallback, in a fork; and so does the body's own word."""
 

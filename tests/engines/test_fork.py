@@ -17,13 +17,13 @@ _FACTORIES: list[Any] = [None, getattr(asyncio, "eager_task_factory", None)]
 FACTORIES = _FACTORIES if _FACTORIES[1] else _FACTORIES[:1]  # eager tasks came with Python 3.12
 
 
-def fork_of(size: int, concurrency: int | None, branch: Branch) -> Fork:
+def fork_of(size: int, concurrency: int | None, branch: Branch) -> Fork[int]:
     """A fork whose branches do not ask for their task."""
 
-    async def run(index: int, _task: object) -> object:
+    async def drive(index: int, _task: object) -> object:
         return await branch(index)
 
-    return Fork(size, concurrency, run)
+    return Fork(size, concurrency, int, drive)
 
 
 def run(scenario: Callable[[], Awaitable[T]], factory: Any = None) -> T:

@@ -1,6 +1,8 @@
 """The local engine: one semantics with the walker, in the task that awaits."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from pydantic import BaseModel
@@ -97,7 +99,9 @@ async def gather_up(ways: list[str], count: Count, own: str) -> tuple[list[str],
 async def everything(texts: list[str]) -> tuple[list[str], Count, str]:
     """Every form that does not wait."""
     ways, count, own = await parallel(
-        each(way, texts, concurrency=2), repeat(grow, Count(number=0), until="done", at_most=5), same("x")
+        each(way, texts, concurrency=2),
+        repeat(grow, Count(number=0), until="done", at_most=5),
+        same("x"),
     )
     return await gather_up(ways, count, own)
 
@@ -178,16 +182,20 @@ def test_of_several_failures_the_first_is_told(delays: tuple[int, int, int]) -> 
 
 def test_a_workflow_made_as_it_runs_is_not_kept_for_ever() -> None:
     """A service that composes for every request does not grow with them."""
-    made: list[Agent[[str], str]] = []
+    kept: list[weakref.ref[Agent[[str], str]]] = []
 
-    async def scenario(app: App) -> str:
-        for _ in range(1_010):
+    async def scenario(app: App) -> set[str]:
+        async def make_one() -> str:
             variant = way.replace(go_left, go_left)
-            made.append(variant)
-            found = await variant("a")
+            kept.append(weakref.ref(variant))
+            return await variant("a")
+
+        found = {await make_one() for _ in range(1_100)}
+        gc.collect()
         return found
 
-    assert in_app(scenario) == "left a"
+    assert in_app(scenario) == {"left a"}
+    assert sum(one() is not None for one in kept) <= 1_000
 
 
 def test_a_run_that_is_closed_lets_go_of_what_it_holds() -> None:

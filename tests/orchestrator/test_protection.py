@@ -210,7 +210,7 @@ def test_every_attempt_stands_in_the_trace() -> None:
         "retry.scheduled",
         "attempt.ended",
     ]
-    assert all(found["target"] == "track" for found in facts)
+    assert all(found["target"] == "tool/track" for found in facts)
 
 
 def test_a_failure_that_says_when_to_come_back_is_waited_for() -> None:
@@ -249,3 +249,60 @@ def test_two_policies_for_one_target_are_refused() -> None:
             return refused.value.code
 
     assert run_in_virtual_time(scenario()) == "conflicting_policies"
+
+
+def charging(log: list[str]) -> Any:  # noqa: ANN401 -- an agent of any type
+    """An agent that charges and then loses its connection."""
+
+    @tool(effect="idempotent")
+    async def charge(order: str) -> str:
+        log.append(order)
+        return order
+
+    @agent(tools=[charge], policy=Policy(retry=NO_DELAY))
+    async def settle(order: str) -> str:
+        await charge(order)
+        raise ConnectionResetError
+
+    return settle
+
+
+def test_a_body_is_not_repeated_after_an_effect() -> None:
+    """An agent with a retry policy is tried again only while nothing that it called has acted."""
+    charged: list[str] = []
+    settle = charging(charged)
+
+    async def scenario() -> None:
+        async with App() as app:
+            with pytest.raises(FishplateError):
+                await app.start(settle, "W1").result()
+
+    run_in_virtual_time(scenario())
+
+    assert charged == ["W1"]
+
+
+def test_a_fallback_does_not_answer_after_an_effect() -> None:
+    """What fails after it has changed something fails with `partial_effect`."""
+    charged: list[str] = []
+    settle = charging(charged)
+
+    @agent
+    async def pretend(order: str) -> str:
+        return order
+
+    @workflow
+    async def checkout(order: str) -> str:
+        return await settle.or_else(pretend)(order)
+
+    async def scenario() -> FishplateError:
+        async with App(checkout) as app:
+            with pytest.raises(FishplateError) as failure:
+                await app.start(checkout, "W1").result()
+            return failure.value
+
+    failure = run_in_virtual_time(scenario())
+
+    assert failure.code == "partial_effect"
+    assert "'pretend' does not answer" in failure.message
+    assert charged == ["W1"]

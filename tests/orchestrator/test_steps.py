@@ -29,6 +29,7 @@ from fishplate import (
     tool,
     workflow,
 )
+from fishplate.resilience.policy import Bulkhead, Retry
 from fishplate.testing import FakeClock
 from tests.engines.running import in_app, named, now
 
@@ -291,6 +292,61 @@ def test_a_call_that_gave_up_before_its_thread_began_gives_its_slot_back() -> No
 
     assert asyncio.run(scenario()) == ("step_timeout", 2)
     assert ran == [2]
+
+
+def test_a_thread_that_takes_too_long_keeps_its_place_in_the_bulkhead() -> None:
+    """The bound of a target is one of what really runs, too."""
+    go_on = threading.Event()
+
+    @agent(policy=Policy(timeout=0.2, bulkhead=Bulkhead(1, queued=0)))
+    def read(number: int) -> int:
+        if number == 0:
+            assert go_on.wait(10)
+        return number
+
+    async def scenario() -> list[str]:
+        codes: list[str] = []
+        async with App():
+            for number in (0, 1):
+                with pytest.raises((StepError, Failure)) as failure:
+                    await read(number)
+                assert isinstance(failure.value, (StepError, Failure))
+                codes.append(failure.value.code)
+            go_on.set()
+            while True:  # the place comes back when the thread has ended
+                try:
+                    codes.append(str(await read(2)))
+                    return codes
+                except Failure:
+                    await asyncio.sleep(0.001)
+
+    assert asyncio.run(scenario()) == ["step_timeout", "bulkhead_full", "2"]
+
+
+def test_every_attempt_of_a_body_has_the_same_keys() -> None:
+    """The second attempt counts its calls anew, and is not degraded by what the first one said."""
+    keys: list[str] = []
+
+    @agent
+    async def child(text: str) -> str:
+        keys.append(current().idempotency_key)
+        if len(keys) == 1:
+            current().degrade("slow", source="here")
+        return text
+
+    @agent(agents=[child], policy=Policy(retry=Retry(attempts=3)))
+    async def body(text: str) -> str:
+        found = await child(text)
+        if len(keys) < 3:
+            raise ConnectionResetError
+        return found
+
+    async def scenario(app: App) -> str:
+        return await app.start(body, "x").ended()
+
+    assert in_app(scenario) == "succeeded"
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
 
 
 def test_an_inline_function_runs_on_the_loop() -> None:

@@ -136,6 +136,7 @@ def test_the_code_says_what_happened() -> None:
     assert code_of(Failure("no", error_class=ErrorClass.BUG, code="odd"), ErrorClass.BUG) == "odd"
     assert code_of(NotFound(order_id="1"), ErrorClass.PERMANENT) == "not_found"
     assert code_of(ConnectionResetError(), ErrorClass.TRANSIENT) == "connection"
+    assert code_of(TimeoutError(), ErrorClass.TRANSIENT) == "timeout"
     assert code_of(VendorBusyError(), ErrorClass.OVERLOAD) == "overload"
 
 

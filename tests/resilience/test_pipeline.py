@@ -283,15 +283,15 @@ async def test_the_caller_may_know_better_whether_repeating_is_safe() -> None:
     assert asked == [("Failure", ErrorClass.TRANSIENT)] * 2
 
 
-@pytest.mark.parametrize(("made", "attempts"), [(0, 3), (1, 2), (2, 1), (9, 1)])
-def test_attempts_before_a_crash_count(made: int, attempts: int) -> None:
-    """A crash loop does not reset them, and one is always left to a call that was recovered."""
+@pytest.mark.parametrize(("made", "attempts"), [(0, [1, 2, 3]), (1, [2, 3]), (2, [3]), (9, [10])])
+def test_attempts_before_a_crash_count(made: int, attempts: list[int]) -> None:
+    """A crash loop does not reset them, and a call that was recovered always gets one."""
 
-    async def scenario() -> int:
-        script = Script([overloaded()])
+    async def scenario() -> list[int]:
+        world = World()
         options = CallOptions(attempts_made=made)
-        await outcome(World().pipeline(UNSAFE).run(script, "step", options=options))
-        return len(script.started)
+        await outcome(world.pipeline(UNSAFE).run(Script([overloaded()]), "step", options=options))
+        return [event.attempt for event in world.told(AttemptEnded)]
 
     assert run_in_virtual_time(scenario()) == attempts
 

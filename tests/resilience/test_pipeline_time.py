@@ -16,6 +16,7 @@ from fishplate.resilience.policy import Breaker, Policy, Retry
 from tests.resilience.world import (
     Script,
     World,
+    cancelled,
     failure_of,
     outcome,
     overloaded,
@@ -155,6 +156,22 @@ async def test_a_target_that_hangs_until_the_deadline_opens_its_breaker() -> Non
     for _ in range(10):
         await outcome(pipeline.run(Script([60.0]), "step", deadline=world.clock() + 2))
 
+    assert [event.reason for event in world.told(BreakerOpened)] == ["slow_rate"]
+
+
+@virtually
+async def test_a_call_cancelled_at_its_deadline_has_hung_too() -> None:
+    """Whoever's timer is first: the caller may bound the call by the same deadline."""
+    world = World()
+    pipeline = world.pipeline(Policy(breaker=Breaker()))
+    breaker = pipeline.target.breaker
+    assert breaker is not None
+    for seconds in (1.0, 1.9):  # not at its deadline: it says nothing
+        await cancelled(pipeline.run(Script([60.0]), "step", world.clock() + 2), after=seconds)
+    assert breaker.to_json(world.clock())["calls"] == 0
+
+    for _ in range(10):
+        await cancelled(pipeline.run(Script([60.0]), "step", world.clock() + 2), after=2)
     assert [event.reason for event in world.told(BreakerOpened)] == ["slow_rate"]
 
 

@@ -46,6 +46,7 @@ def test_a_bucket_ends_at_its_end() -> None:
     window = Window(SPAN, 1, 0.0)
     count(window, 0.0)
 
+    assert window.ends == 3.0
     assert window.sums(29.9) == [1]
     assert window.sums(30.0) == [0]
 

@@ -270,6 +270,38 @@ async def for_each_by_key(text: str) -> Reply:
 
 
 @workflow
+async def constants_in_branches(text: str) -> list[str]:
+    """Constants of several types in a lambda."""
+    order = await order_of(text)
+    return await each(lambda _: price(Decimal("1.50"), date(2026, 1, 2), Reason.LATE), order.lines)
+
+
+@dataclasses.dataclass
+class Sheet:
+    """Fields named like what other objects have of their own."""
+
+    copy: str
+    json: str
+    items: list[str]
+    keys: int
+
+
+@agent
+async def sheet_of(text: str) -> Sheet:
+    """A sheet."""
+    return Sheet(copy=text, json="{}", items=[text], keys=2)
+
+
+@workflow
+async def more_awkward_names(text: str) -> list[Reply]:
+    """They are fields all the same."""
+    sheet = await sheet_of(text)
+    await say(sheet.json)
+    await say(sheet.copy, sheet.keys)
+    return await each(say, sheet.items)
+
+
+@workflow
 async def again_and_again(number: int) -> Count:
     """A loop with a bound."""
     return await repeat(count_on, Count(0, is_full=False), until="is_full", at_most=5)

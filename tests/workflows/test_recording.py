@@ -57,6 +57,12 @@ RUNS: list[tuple[Workflow[..., Any], JsonValue, JsonValue]] = [
     ),
     (accepted.for_each, {"text": "x"}, [{"text": "1 a"}, {"text": "2 b"}]),
     (accepted.for_each_by_key, {"text": "x"}, {"text": "a; b b"}),
+    (
+        accepted.constants_in_branches,
+        {"text": "x"},
+        ["1.50 2026-01-02 late", "1.50 2026-01-02 late"],
+    ),
+    (accepted.more_awkward_names, {"text": "x"}, [{"text": "x"}]),
     (accepted.again_and_again, {"number": 0}, {"number": 3, "is_full": True}),
     (accepted.built, ASKS, {"text": "3 x"}),
     (accepted.awkward_names, {"text": "x"}, {"text": ""}),

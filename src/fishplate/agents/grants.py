@@ -34,7 +34,7 @@ def ungranted_calls(
 
 
 def lost_calls(function: Callable[..., Any]) -> Iterator[tuple[str, AnyAgent]]:
-    """The calls of agents that a body makes as a statement of their own, so that nobody awaits them.
+    """The calls of agents that a body makes as statements, so that nobody awaits them.
 
     Yields:
         `file:line` of the call, and the agent.

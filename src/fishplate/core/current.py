@@ -64,9 +64,19 @@ class RunContext:
         principal: On whose behalf the run acts.
         trace_id: 128 random bits, from which the randomness of the run's calls is drawn too.
         started_ns: When the run began, on the clock's monotonic scale.
+        effects: Paths of the calls that have changed something, or may have.
     """
 
-    __slots__ = ("_run_id", "around", "now_ns", "principal", "sink", "started_ns", "trace_id")
+    __slots__ = (
+        "_run_id",
+        "around",
+        "effects",
+        "now_ns",
+        "principal",
+        "sink",
+        "started_ns",
+        "trace_id",
+    )
 
     def __init__(self, around: Surroundings, principal: Principal, trace_id: int) -> None:
         self.around = around
@@ -74,8 +84,13 @@ class RunContext:
         self.sink = around.sink
         self.principal = principal
         self.trace_id = trace_id
+        self.effects: list[str] = []
         self.started_ns = around.now_ns()
         self._run_id: str | None = None
+
+    def has_effect_below(self, path: str) -> bool:
+        """Whether a call at `path`, or one that it made, has changed something or may have."""
+        return any(found == path or found.startswith(f"{path}/") for found in self.effects)
 
     @property
     def run_id(self) -> str:

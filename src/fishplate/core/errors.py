@@ -59,12 +59,14 @@ class FishplateError(Exception):
     Attributes:
         code: Stable word for what happened, e.g. `invalid_input`.
         error_class: How the error is treated.
+        has_effect: The call that failed has changed something, or may have; nothing else may answer.
         retry_after: Seconds for which the target asks not to be called; `None` if it did not say.
         retry_exhausted: Whether a retry policy has given up, so that no layer above tries again.
     """
 
     code: str = "error"
     error_class: ErrorClass = ErrorClass.BUG
+    has_effect: bool = False
     retry_after: float | None = None
     retry_exhausted: bool = False
 

@@ -22,7 +22,7 @@ from typing_extensions import override
 T = TypeVar("T")
 
 
-@dataclass_transform(kw_only_default=True)
+@dataclass_transform(kw_only_default=True, eq_default=False)
 class DeclaredError(Exception):
     """Base of the errors that an agent's contract declares; its annotations are its data.
 
@@ -124,7 +124,7 @@ class DeclaredError(Exception):
 class Rejected(BaseModel):
     """An approval that was not given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     outcome: Literal["rejected"] = "rejected"
     reason: Literal["rejected", "expired"]
@@ -135,7 +135,7 @@ class Rejected(BaseModel):
 class TimedOut(BaseModel):
     """A signal that did not come within its time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     outcome: Literal["timed_out"] = "timed_out"
     signal: str
@@ -152,7 +152,7 @@ class Reason(BaseModel):
         age: Seconds since the value was true; `None` if it has no age.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     reason: str
     source: str
@@ -163,7 +163,7 @@ class Reason(BaseModel):
 class Degraded(BaseModel, Generic[T]):
     """A value with the reasons why it is degraded; no reasons means that it is not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     value: T
     reasons: list[Reason]

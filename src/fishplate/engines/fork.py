@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 Task: TypeAlias = asyncio.Task[None]
-Branch: TypeAlias = Callable[[int, Task | None], Coroutine[Any, Any, object]]
+B = TypeVar("B")
 
 
-class Fork:
+class Fork(Generic[B]):
     """Branches that run side by side.
 
     Args:
         size: How many branches there are, at least 1.
         concurrency: Most that run at a time, at least 1; `None` for all.
-        branch: Runs the branch of an index; called in the branch's own task, which it is given if
-            it is known by then.
+        open_branch: Makes the branch of an index; called in the branch's own task.
+        drive: Runs a branch to its end in its task, which it is given if it is known by then.
     """
 
     __slots__ = (
         "_answers",
-        "_branch",
+        "_drive",
         "_failures",
         "_is_filling",
         "_is_over",
@@ -34,16 +34,24 @@ class Fork:
         "_loop",
         "_may_be_eager",
         "_next",
+        "_open_branch",
         "_size",
         "_tasks",
         "_wake",
         "_width",
     )
 
-    def __init__(self, size: int, concurrency: int | None, branch: Branch) -> None:
+    def __init__(
+        self,
+        size: int,
+        concurrency: int | None,
+        open_branch: Callable[[int], B],
+        drive: Callable[[B, Task | None], Coroutine[Any, Any, object]],
+    ) -> None:
         self._size = size
         self._width = size if concurrency is None else min(concurrency, size)
-        self._branch = branch
+        self._open_branch = open_branch
+        self._drive = drive
         self._loop = asyncio.get_running_loop()
         self._answers: list[object] = [None] * size
         self._failures: dict[int, BaseException] = {}
@@ -98,7 +106,8 @@ class Fork:
 
     async def _run(self, index: int) -> None:
         try:
-            self._answers[index] = await self._branch(index, self._tasks.get(index))
+            branch = self._open_branch(index)
+            self._answers[index] = await self._drive(branch, self._tasks.get(index))
         except BaseException as error:
             self._tasks.pop(index, None)
             if not self._is_over:

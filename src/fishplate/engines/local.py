@@ -6,6 +6,7 @@ Steps that follow one another run in the task that awaits them; only forks make 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -39,14 +40,14 @@ class LocalEngine:
         return self._steps.perform(self, run, None, effect)
 
     async def drive(  # noqa: C901 -- the hot loop: a call for each branch would cost a tenth
-        self, strand: Strand, run: RunContext, parent_id: int, task: asyncio.Task[Any] | None
+        self, run: RunContext, parent_id: int, strand: Strand, task: asyncio.Task[Any] | None
     ) -> object:
         """Run a strand to its end; its value, `Marked` if it is degraded.
 
         Args:
-            strand: Not begun yet.
             run: The run that it belongs to.
             parent_id: Span below which its steps stand.
+            strand: Not begun yet.
             task: The running task, or `None` if the caller does not know it.
 
         Raises:
@@ -95,8 +96,10 @@ class LocalEngine:
     ) -> Coroutine[object, object, object]:
         """Run a call that a body makes: its `number`-th."""
         if isinstance(deferred, Call) and deferred.agent.is_single:
-            unit = granted(frame.unit, deferred.agent, frame.path)
-            arguments = deferred.arguments
+            unit, arguments = deferred.agent, deferred.arguments
+            found = frame.unit.grants.get(unit.name)
+            if found is None or found.about is not unit.about:
+                unit = granted(frame.unit, unit, frame.path)
             if not unit.signature.is_exact(arguments):
                 subject = f"{unit.about.subject} in step {frame.path!r}"
                 arguments = unit.signature.accept(arguments, subject=subject)
@@ -104,7 +107,7 @@ class LocalEngine:
             effect = CallEffect(path, unit, arguments, frame.unit.about.where)
             return self._steps.perform(self, frame.run, frame.span_id, effect)
         strand = strand_of(deferred, frame.unit, frame.path, str(number))
-        return self.drive(strand, frame.run, frame.span_id, frame.task)
+        return self.drive(frame.run, frame.span_id, strand, frame.task)
 
     def _tell(self, effect: DecisionEffect, run: RunContext, parent_id: int) -> None:
         """Tell a decision's span."""
@@ -132,10 +135,5 @@ class LocalEngine:
     async def _fork(self, effect: ForkEffect, run: RunContext, parent_id: int) -> list[object]:
         if effect.size == 0:
             return []
-
-        def branch(
-            index: int, task: asyncio.Task[None] | None
-        ) -> Coroutine[object, object, object]:
-            return self.drive(effect.open_strand(index), run, parent_id, task)
-
-        return await Fork(effect.size, effect.concurrency, branch).join()
+        drive = functools.partial(self.drive, run, parent_id)
+        return await Fork(effect.size, effect.concurrency, effect.open_strand, drive).join()

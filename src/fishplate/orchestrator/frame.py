@@ -19,7 +19,7 @@ class Driver(Protocol):
     """What runs strands: the engine."""
 
     def drive(
-        self, strand: Strand, run: RunContext, parent_id: int, task: asyncio.Task[Any] | None
+        self, run: RunContext, parent_id: int, strand: Strand, task: asyncio.Task[Any] | None
     ) -> Awaitable[object]:
         """Run a strand to its end, in `task`, the running one; its value, `Marked` if degraded."""
         ...
@@ -58,6 +58,14 @@ class Frame(Current):
         self.span_id = span_id
         if unit.grants:
             self.task = asyncio.current_task()
+
+    def begin_attempt(self) -> None:
+        """Forget what another attempt of the call has done: its calls are counted anew.
+
+        So the keys of a call's children are those of their places in the body, never of an attempt.
+        """
+        self._calls = 0
+        self.reasons = ()
 
     @property
     def step_name(self) -> str:

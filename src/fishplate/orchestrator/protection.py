@@ -53,7 +53,7 @@ class Protections:
         if not policy.needs_pipeline:
             return Protection(policy, None)
         about = unit.about
-        key = about.target or about.name
+        key = about.target or f"{kind_of(unit)}/{about.name}"
         pipeline = self._targets.pipeline(
             key, policy, owner=about.subject, errors=about.error_classes
         )
@@ -63,8 +63,12 @@ class Protections:
 def policy_of(unit: AnyAgent) -> ResolvedPolicy:
     """The policies of an agent's calls: what is declared, and the defaults of what it is."""
     about = unit.about
-    kind: Kind = (
-        "tool" if about.effect is not None else "workflow" if about.kind == "plan" else "agent"
-    )
     effect = None if about.effect is None else about.effect.effect
-    return resolve(unit.policy, kind, effect, named_target=about.target is not None)
+    return resolve(unit.policy, kind_of(unit), effect, named_target=about.target is not None)
+
+
+def kind_of(unit: AnyAgent) -> Kind:
+    """What an agent is to its policies."""
+    if unit.about.effect is not None:
+        return "tool"
+    return "workflow" if unit.about.kind == "plan" else "agent"

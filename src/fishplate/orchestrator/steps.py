@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, TypeAlias, cast
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
@@ -21,6 +21,7 @@ from fishplate.core.errors import (
 )
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.failures import failure_of
@@ -28,13 +29,16 @@ from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.program import Program
 from fishplate.orchestrator.protection import Protections
-from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.threads import in_thread
 from fishplate.orchestrator.walker import walk
 from fishplate.resilience.cache import AnswerCache
+from fishplate.resilience.calls import ORDINARY, CallOptions
+from fishplate.resilience.classify import had_no_effect
 from fishplate.resilience.pipeline import Pipeline
 from fishplate.resilience.targets import Targets
 from fishplate.workflows.workflow import Workflow, reachable
+
+OnLeft: TypeAlias = Callable[[Future[None]], None]
 
 MOST_PROGRAMS: Final = 1_000
 """Programs kept; a service that makes workflows as it goes must not grow with them."""
@@ -55,7 +59,7 @@ class Steps:
         allows_effects: Whether tools that change something may run here.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the parts that the app puts together
         self,
         *,
         pools: Pools,
@@ -100,7 +104,7 @@ class Steps:
             if type(result) not in unit.signature.output.exact:
                 result = _settled(frame, unit, result, effect)
             if frame.misuse is not None:
-                raise frame.misuse
+                raise frame.misuse  # noqa: TRY301 -- it ends like any other failure
         except BaseException as error:
             failure = self._failed(frame, parent_id, started, effect, error)
             if failure is error:
@@ -139,6 +143,8 @@ class Steps:
         status: SpanStatus = "error"
         if isinstance(failure, (FishplateError, DeclaredError)):
             frame.note(error=failure.code)
+            if isinstance(failure, FishplateError) and frame.run.effects:
+                failure.has_effect = frame.run.has_effect_below(effect.key)
         else:
             status = "cancelled"
             if isinstance(failure, GeneratorExit):
@@ -218,9 +224,15 @@ class Steps:
         except DeclaredError as error:
             is_refused = type(error) in unit.about.errors
             raise
+        except Exception as error:
+            is_refused = _proves_no_effect(error)
+            raise
         finally:
             # After any other end, also one that nobody waited for, the effect may have happened.
-            if not is_refused:
+            if is_refused:
+                effects = frame.run.effects
+                effects[:] = [path for path in effects if path != frame.path]
+            else:
                 for scope in effect.scopes:
                     self._cache.forget(frame.principal.tenant, scope.partition(":")[0])
 
@@ -231,14 +243,14 @@ class Steps:
         run_ends = run.started_ns / 1e9 + run.around.working_time
         if timeout is None:
             return await self._attempted(frame, unit, arguments, protection.pipeline, run_ends)
-        now_ns = run.now_ns()
-        # Its attempts leave what is reserved; the timer below ends whatever goes on beyond that.
-        own_ends = now_ns / 1e9 + timeout - (protection.policy.reserve or 0.0)
-        attempts = self._attempted(
-            frame, unit, arguments, protection.pipeline, min(own_ends, run_ends)
-        )
+        started_ns = run.now_ns()
+        own_ends = started_ns / 1e9 + timeout - (protection.policy.reserve or 0.0)
         try:
-            return await within(timeout, attempts, run.now_ns, now_ns)
+            if protection.pipeline is not None:  # it ends its attempts itself
+                ends = min(own_ends, run_ends)
+                return await self._attempted(frame, unit, arguments, protection.pipeline, ends)
+            attempt = self._pooled(frame, unit, arguments, _nothing)
+            return await within(timeout, attempt, run.now_ns, started_ns)
         except OutOfTimeError as over:
             raise _timed_out(frame, unit, timeout) from over.__cause__
         except Failure as failure:
@@ -255,18 +267,26 @@ class Steps:
         ends: float,
     ) -> object:
         if pipeline is None:
-            return await self._pooled(frame, unit, arguments)
-        return await pipeline.run(lambda: self._pooled(frame, unit, arguments), frame.path, ends)
+            return await self._pooled(frame, unit, arguments, _nothing)
 
-    async def _pooled(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
+        def attempt() -> Coroutine[Any, Any, object]:
+            frame.begin_attempt()
+            return self._pooled(frame, unit, arguments, pipeline.hold_until)
+
+        options = ORDINARY if unit.about.effect is not None else _repeatable(frame)
+        return await pipeline.run(attempt, frame.path, ends, options)
+
+    async def _pooled(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], on_left: OnLeft
+    ) -> object:
         if unit.about.pool is None:
-            return await self._behave(frame, unit, arguments, _nothing)
+            return await self._behave(frame, unit, arguments, _nothing, on_left)
         pool = self._pools.get(unit.about.pool)
         await pool.acquire()
         if unit.about.kind == "thread":
-            return await self._behave(frame, unit, arguments, pool.release)
+            return await self._behave(frame, unit, arguments, pool.release, on_left)
         try:
-            return await self._behave(frame, unit, arguments, _nothing)
+            return await self._behave(frame, unit, arguments, _nothing, on_left)
         finally:
             pool.release()
 
@@ -275,16 +295,19 @@ class Steps:
         frame: Frame,
         unit: AnyAgent,
         arguments: tuple[object, ...],
-        on_thread_end: Callable[[], None],
+        on_end: Callable[[], None],
+        on_left: OnLeft,
     ) -> object:
-        function = unit.about.function
+        function, effect = unit.about.function, unit.about.effect
+        if effect is not None and not effect.is_readonly:
+            frame.run.effects.append(frame.path)
         match unit.about.kind:
             case "async":
                 return await function(*arguments)
             case "inline":
                 return function(*arguments)
             case "thread":
-                return await in_thread(self._threads(), function, arguments, on_thread_end)
+                return await in_thread(self._threads(), function, arguments, on_end, on_left)
             case "plan":
                 try:
                     return await self._walk(frame, unit, arguments)
@@ -297,7 +320,7 @@ class Steps:
         assert isinstance(unit, Workflow)
         prefix = "" if frame.is_root else f"{frame.path}/"
         strand = walk(self.program(unit), arguments, prefix)
-        return frame.driver.drive(strand, frame.run, frame.span_id, frame.task)
+        return frame.driver.drive(frame.run, frame.span_id, strand, frame.task)
 
     def program(self, unit: Workflow[..., Any]) -> Program:
         """A workflow's program, compiled once."""
@@ -309,8 +332,22 @@ class Steps:
         return found[1]
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """What happens at the end of a thread that holds nothing."""
+
+
+def _repeatable(frame: Frame) -> CallOptions:
+    """A body is repeated only while nothing that it called has changed anything."""
+    run, path = frame.run, frame.path
+    return CallOptions(may_repeat=lambda _error, _class: not run.has_effect_below(path))
+
+
+def _proves_no_effect(error: Exception) -> bool:
+    """Whether a failure says by its type that the other side did nothing."""
+    if isinstance(error, FishplateError) and error.error_class is ErrorClass.LOCAL_REJECTION:
+        return True
+    causes = (error, error.__cause__)
+    return any(isinstance(found, Exception) and had_no_effect(found) for found in causes)
 
 
 def _timed_out(frame: Frame, unit: AnyAgent, timeout: float) -> StepError:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import Any
 
 
@@ -15,6 +15,7 @@ async def in_thread(
     function: Callable[..., Any],
     arguments: tuple[object, ...],
     on_end: Callable[[], None],
+    on_left: Callable[[Future[None]], None],
 ) -> object:
     """Run a plain function in a thread; `current()` works there.
 
@@ -24,16 +25,27 @@ async def in_thread(
         arguments: Its arguments.
         on_end: Called once on the event loop: when the function has really ended, also if nobody
             waits for it any more, or when it is certain that it will never begin.
+        on_left: Called before the wait is given up while the function runs on, with what is done
+            when it has ended.
     """
     job = _Job(function, arguments, on_end)
     try:
         return await job.loop.run_in_executor(executor, job)
+    except (asyncio.CancelledError, GeneratorExit):
+        if not job.abandon():
+            on_left(job.ended)
+        raise
     finally:
-        job.abandon()  # does nothing to a job that has begun
+        job.abandon()  # the pool did not take it; does nothing to a job that has begun
 
 
 class _Job:
-    """A function on its way through a thread pool."""
+    """A function on its way through a thread pool.
+
+    Attributes:
+        loop: Where it was started.
+        ended: Done when the function has ended.
+    """
 
     def __init__(
         self,
@@ -42,6 +54,7 @@ class _Job:
         on_end: Callable[[], None],
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        self.ended: Future[None] = Future()
         self._function = function
         self._arguments = arguments
         self._on_end = on_end
@@ -58,14 +71,17 @@ class _Job:
             msg = "the function raised StopIteration"
             raise RuntimeError(msg) from error
         finally:
+            self.ended.set_result(None)
             # The loop may be closed by now, and what is to be told has gone with it.
             with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self._on_end)
 
-    def abandon(self) -> None:
-        """Keep the function from beginning, if it has not begun."""
-        if self._is_claimed():
-            self._on_end()
+    def abandon(self) -> bool:
+        """Keep the function from beginning, if it has not begun; whether it is kept."""
+        if not self._is_claimed():
+            return False
+        self._on_end()
+        return True
 
     def _is_claimed(self) -> bool:
         try:

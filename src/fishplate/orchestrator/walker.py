@@ -191,6 +191,15 @@ def _fall_back(
     for fallback in op.fallbacks:
         if not failure.error_class.allows_fallback:
             break
+        if failure.has_effect:
+            raise StepError(
+                f"step {key!r} failed after it had changed something, so {fallback.name!r} does not "
+                f"answer for it: {failure.message}",
+                step=key,
+                code="partial_effect",
+                error_class=ErrorClass.PERMANENT,
+                where=op.where,
+            ) from failure
         yield DecisionEffect(
             key,
             "fallback",

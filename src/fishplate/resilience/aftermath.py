@@ -13,6 +13,7 @@ from fishplate.resilience.breaker import LONGEST_RETRY_AFTER, Outcome
 from fishplate.resilience.budget import RETRY_AFTER_TIMEOUT_COST, RETRY_COST
 from fishplate.resilience.calls import CallState, DispatchedAttempt
 from fishplate.resilience.classify import ErrorMap, classify, code_of, had_no_effect
+from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.events import AttemptEnded, RetriesStopped, RetryScheduled, StopReason
 from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.resilience.retry import FailedAttempt, next_delay
@@ -105,6 +106,21 @@ class Aftermath:
         if error_class is ErrorClass.LOCAL_REJECTION:
             return self._after_rejection(call, failure, is_repeatable=is_repeatable)
         return self._after_failure(call, attempt.number, meaning, now, is_repeatable=is_repeatable)
+
+    def give_back(self, attempt: DispatchedAttempt, deadline: float | None) -> None:
+        """Give back the permit of an attempt that was cancelled.
+
+        Cancellation says nothing about the target, unless it comes at the end of the call's time:
+        then the target hung, and another timer for the same deadline was first.
+        """
+        if self._breaker is None:
+            return
+        now = self._around.clock()
+        is_at_end = deadline is not None and deadline - now < LEAST_USEFUL
+        if is_at_end and now - attempt.started >= self._target.useful:
+            self._breaker.settle(attempt.epoch, attempt.probe, Outcome.HUNG, now)
+        else:
+            self._breaker.release(attempt.epoch, attempt.probe)
 
     def _meaning(
         self, call: CallState, attempt: DispatchedAttempt, error: Exception, seconds: float

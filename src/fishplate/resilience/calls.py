@@ -22,8 +22,8 @@ class CallOptions:
             an attempt that is not safe to repeat is repeated only if nothing had been sent.
         tokens: Estimate of the model tokens that an attempt uses, for the rate limit; at least 0.
         tokens_used: Reads from a result how many it really were; `None`: unknown.
-        attempts_made: Attempts of the same call before a crash; they count, but one is always left,
-            since how often a call may be recovered is limited elsewhere.
+        attempts_made: Attempts of the same call before a crash. They count, but one more is made
+            even if they were all, since how often a call is recovered is limited elsewhere.
         has_fallback: Whether something else answers if this call is rejected here; then the call
             does not wait for a local rejection to pass.
     """

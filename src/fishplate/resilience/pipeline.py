@@ -95,7 +95,7 @@ class Pipeline:
         """
         now = self._clock()
         breaker, slots, limiter = self._breaker, self._slots, self._limiter
-        number = 0 if options is ORDINARY else self._made_before(options)
+        number = options.attempts_made
         earns = self._budget if number == 0 else None  # a call's first attempt earns retry credit
         call: CallState | None = None
         while True:
@@ -142,12 +142,11 @@ class Pipeline:
             except BaseException as error:
                 if slots is not None:
                     slots.release()
-                if not isinstance(error, Exception):  # cancelled: it says nothing about the target
-                    if breaker is not None:
-                        breaker.release(epoch, probe)
+                attempted = DispatchedAttempt(number, now, epoch, probe)
+                if not isinstance(error, Exception):
+                    self._aftermath.give_back(attempted, deadline)
                     raise
                 call = call or CallState(subject, deadline, options)
-                attempted = DispatchedAttempt(number, now, epoch, probe)
                 verdict = self._aftermath.judge(call, attempted, error)
                 if verdict.delay is None:
                     if verdict.failure is error:
@@ -188,11 +187,6 @@ class Pipeline:
         """
         if self._slots is not None:
             self._slots.hold_until(thread)
-
-    def _made_before(self, options: CallOptions) -> int:
-        """Attempts that were made before a crash, so counted that one is left."""
-        most = 1 if self.resolved.retry is None else self.resolved.retry.attempts
-        return min(options.attempts_made, most - 1)
 
     async def _mark(self, options: CallOptions, attempt: DispatchedAttempt) -> None:
         """Announce an attempt that is about to begin; if that fails, nothing has happened."""
