@@ -1,4 +1,4 @@
-"""With the built wheel and nothing but the README, a workflow runs and its broken twin is refused."""
+"""With the wheel and nothing but the README, a workflow runs and its broken twin is refused."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Policies act on the calls of agents and tools, share their target's state, and stand in traces."""
+"""Policies act on calls, share the state of their target, and stand in traces."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fishplate import (
+    Agent,
     App,
     Breaker,
     Bulkhead,
@@ -251,7 +252,7 @@ def test_two_policies_for_one_target_are_refused() -> None:
     assert run_in_virtual_time(scenario()) == "conflicting_policies"
 
 
-def charging(log: list[str]) -> Any:  # noqa: ANN401 -- an agent of any type
+def charging(log: list[str]) -> Agent[[str], str]:
     """An agent that charges and then loses its connection."""
 
     @tool(effect="idempotent")

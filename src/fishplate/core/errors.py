@@ -1,12 +1,12 @@
 """Every error that fishplate raises, and how each class of error is treated.
 
 FishplateError
-├─ DeclarationError        what does not fit, refused before anything runs; holds every problem found
+├─ DeclarationError        what does not fit, refused before anything runs; holds every problem
 ├─ InputError              a value that breaks a contract on its way in: names the JSON pointer
 ├─ OutputError             a value that breaks a contract on its way out
 ├─ StepError               a step of a run failed: names the step, its class and its cause
 ├─ Failure                 raised by a body that knows how its failure is to be treated
-├─ UsageError              fishplate was called in a way it cannot answer (no app, a call after the end, ...)
+├─ UsageError              fishplate was called in a way that it cannot answer, e.g. without an app
 └─ MissingExtraError       an optional dependency is absent: names the pip command
 DeclaredError              base of the errors that an agent's contract declares (see `core.outcome`)
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Self, TypeAlias
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
 class ErrorClass(Enum):
@@ -59,7 +59,7 @@ class FishplateError(Exception):
     Attributes:
         code: Stable word for what happened, e.g. `invalid_input`.
         error_class: How the error is treated.
-        has_effect: The call that failed has changed something, or may have; nothing else may answer.
+        has_effect: The call that failed has changed something, or may have; no fallback answers.
         retry_after: Seconds for which the target asks not to be called; `None` if it did not say.
         retry_exhausted: Whether a retry policy has given up, so that no layer above tries again.
     """
@@ -107,8 +107,8 @@ class Problem:
         where: `file:line` of the offending source, if known.
         step: Name of the step, if the problem belongs to one.
         pointer: RFC 6901 pointer into the value that does not fit, if there is one.
-        counterexample: A value that one side may emit and the other refuses; `has_counterexample` tells
-            a counterexample of `None` from the lack of one.
+        counterexample: A value that one side may emit and the other refuses;
+            `has_counterexample` tells a counterexample of `None` from the lack of one.
     """
 
     code: str
@@ -164,7 +164,7 @@ class DeclarationError(FishplateError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Violation:
-    """One place where a value breaks a schema: RFC 6901 pointer into the value, and the rule broken."""
+    """One place where a value breaks a schema: an RFC 6901 pointer, and the rule broken."""
 
     pointer: str
     message: str
@@ -286,7 +286,7 @@ class StepError(FishplateError):
         return found
 
 
-class Failure(FishplateError):
+class Failure(FishplateError):  # noqa: N818 -- raised by users, who read it as a word
     """Raised by a body that knows how its failure is to be treated.
 
     Example: `raise Failure("the carrier answered 503", error_class=ErrorClass.OVERLOAD)`

@@ -82,6 +82,13 @@ def reader_of_struct(
     fields: Sequence[tuple[str, Reader]], model: type[BaseModel] | None, subject: str
 ) -> Reader:
     """Builds an object from other values: of its model, or plain JSON if the plan came without."""
+    if model is not None:
+        # An edge is proved on JSON, so a date may go into a text: each field takes its own shape.
+        known = Shape.of(model).fields()
+        fields = [
+            (name, converting(read, known[name].shape, f"{subject}, field {name!r}"))
+            for name, read in fields
+        ]
 
     def build(values: Values) -> Any:
         found = {name: read(values) for name, read in fields}

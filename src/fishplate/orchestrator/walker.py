@@ -193,8 +193,8 @@ def _fall_back(
             break
         if failure.has_effect:
             raise StepError(
-                f"step {key!r} failed after it had changed something, so {fallback.name!r} does not "
-                f"answer for it: {failure.message}",
+                f"step {key!r} failed after it had changed something, "
+                f"so {fallback.name!r} does not answer for it: {failure.message}",
                 step=key,
                 code="partial_effect",
                 error_class=ErrorClass.PERMANENT,
