@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import random
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
@@ -17,10 +17,8 @@ from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
-    DeclarationError,
     ErrorClass,
     JsonValue,
-    Problem,
     StepError,
     UsageError,
 )
@@ -30,6 +28,7 @@ from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.resources import Resources
+from fishplate.orchestrator.roster import by_name, check_runnable, read_releases
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
@@ -37,7 +36,6 @@ from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.target import Environment
 from fishplate.resilience.targets import Targets
 from fishplate.traces.recorder import SpanTree, TraceRecorder
-from fishplate.workflows.workflow import Workflow
 
 __all__ = ["App", "Run", "RunState"]
 
@@ -49,7 +47,6 @@ R = TypeVar("R")
 
 WORKING_TIME: Final = 300.0
 POOL_SIZE: Final = 10
-MOST_LEVELS: Final = 100
 MOST_ADMITTED: Final = 1_000
 ANYBODY: Final = Principal()
 
@@ -90,7 +87,7 @@ class App:
         if threads is not None and threads < 1:
             msg = f"App(threads={threads!r}): at least 1"
             raise ValueError(msg)
-        self.agents = _by_name(agents)
+        self.agents = by_name(agents)
         self.traces = TraceRecorder()
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
@@ -140,7 +137,7 @@ class App:
             raise UsageError(msg, code="app_entered")
         self._is_open = True
         try:
-            await asyncio.to_thread(_read_releases, tuple(self.agents.values()))
+            await asyncio.to_thread(read_releases, tuple(self.agents.values()))
             await self._resources.open()
         except BaseException:
             self._is_open = False
@@ -305,15 +302,7 @@ class App:
 
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
-        _check_depth(agent)
-        for unit in _all_of(agent):
-            if isinstance(unit, Workflow) and unit.waiting:
-                msg = (
-                    f"{unit.name!r} waits in step {unit.waiting[0]!r}, and runs in memory do not: "
-                    "give the app a store"
-                )
-                raise UsageError(msg, code="no_store")
-            _check_pools(unit)
+        check_runnable(agent)
         if len(self._admitted) >= MOST_ADMITTED:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
@@ -321,7 +310,7 @@ class App:
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
         """Run a call within the working time; its value, if asked with the marks of degradation."""
         if effect.unit.span_head is None:
-            await asyncio.to_thread(_read_releases, (effect.unit,))
+            await asyncio.to_thread(read_releases, (effect.unit,))
         outer = SCOPE.get()
         try:
             found = await within(
@@ -347,94 +336,6 @@ class App:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._thread_count, thread_name_prefix="fishplate")
         return self._executor
-
-
-def _all_of(agent: AnyAgent) -> Iterator[AnyAgent]:
-    """An agent and everything that its runs may call, at any depth; each object once."""
-    pending, seen = [agent], set[int]()
-    while pending:
-        unit = pending.pop()
-        if id(unit) not in seen:
-            seen.add(id(unit))
-            yield unit
-            pending.extend(_below(unit))
-
-
-def _below(unit: AnyAgent) -> tuple[AnyAgent, ...]:
-    units = unit.units.values() if isinstance(unit, Workflow) else ()
-    return (*unit.granted, *unit.fallbacks, *units)
-
-
-def _by_name(agents: Iterable[AnyAgent]) -> dict[str, AnyAgent]:
-    """The app's agents by name.
-
-    Raises:
-        DeclarationError: A name means two agents.
-    """
-    given: dict[str, AnyAgent] = {}
-    for agent in agents:
-        if given.setdefault(agent.name, agent) is not agent:
-            raise _repeated_name(given[agent.name], agent)
-    known = dict(given)
-    for agent in given.values():
-        for unit in _all_of(agent):
-            other = known.setdefault(unit.name, unit)
-            is_same = (
-                other.signature is unit.signature and other.about.function is unit.about.function
-            )
-            if not is_same:
-                raise _repeated_name(other, unit)
-    return given
-
-
-def _repeated_name(first: AnyAgent, second: AnyAgent) -> DeclarationError:
-    message = (
-        f"two agents are called {first.name!r} ({first.about.where} and {second.about.where}): "
-        "give one another name="
-    )
-    return DeclarationError("the app", [Problem(code="repeated_name", message=message)])
-
-
-def _check_depth(agent: AnyAgent) -> None:
-    """Refuse what would end Python's own stack.
-
-    Raises:
-        DeclarationError: Code `too_deep`.
-    """
-    level = {id(agent): agent}
-    for _ in range(MOST_LEVELS):
-        level = {id(one): one for unit in level.values() for one in _below(unit)}
-        if not level:
-            return
-    message = f"{agent.about.subject} calls more than {MOST_LEVELS} levels deep: nest it less"
-    problem = Problem(code="too_deep", message=message, where=agent.about.where)
-    raise DeclarationError("the app", [problem])
-
-
-def _check_pools(unit: AnyAgent) -> None:
-    """Refuse a call that holds a slot of a pool while a call below it waits for another one.
-
-    Raises:
-        DeclarationError: Code `nested_pool`.
-    """
-    if unit.about.pool is None:
-        return
-    for below in _all_of(unit):
-        if below is not unit and below.about.pool == unit.about.pool:
-            message = (
-                f"{unit.about.subject} holds a slot of pool {unit.about.pool!r} while "
-                f"{below.about.subject} waits for one, so that a full pool would wait for itself: "
-                "put them into different pools"
-            )
-            problem = Problem(code="nested_pool", message=message, where=unit.about.where)
-            raise DeclarationError("the app", [problem])
-
-
-def _read_releases(agents: Iterable[AnyAgent]) -> None:
-    """Make the releases of agents and all they call, which reads their sources."""
-    for agent in agents:
-        for unit in _all_of(agent):
-            assert unit.head.release
 
 
 class _Outside:

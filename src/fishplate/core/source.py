@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Final, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 FunctionTree: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 UNKNOWN: Final = object()
@@ -123,13 +124,23 @@ def read_source(function: Callable[..., object]) -> FunctionSource | None:
     found = plain_function(function)
     if found is None or hasattr(found, "__wrapped__"):
         return None
-    code = found.__code__
-    linecache.checkcache(code.co_filename)
-    text = "".join(linecache.getlines(code.co_filename, found.__globals__))
-    tree = _definitions(text).get((code.co_firstlineno, code.co_name))
+    if found not in _TREES:
+        _TREES[found] = _tree_of(found)
+    tree = _TREES[found]
     if tree is None:
         return None
-    return FunctionSource(tree, shown_path(code.co_filename), names_of(found))
+    return FunctionSource(tree, shown_path(found.__code__.co_filename), names_of(found))
+
+
+# What was read at declaration stands: the file may be edited while the function goes on as it was.
+_TREES: WeakKeyDictionary[FunctionType, FunctionTree | None] = WeakKeyDictionary()
+
+
+def _tree_of(function: FunctionType) -> FunctionTree | None:
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+    return _definitions(text).get((code.co_firstlineno, code.co_name))
 
 
 def names_of(function: FunctionType) -> Mapping[str, object]:

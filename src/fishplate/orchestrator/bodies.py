@@ -7,9 +7,10 @@ from typing import Any, cast
 from fishplate.agents.agent import AnyAgent, Call
 from fishplate.core.errors import ErrorClass, StepError, UsageError
 from fishplate.orchestrator.effects import ForkEffect, Marked, Strand
+from fishplate.orchestrator.elements import element_names
 from fishplate.orchestrator.program import CallOp, Code
 from fishplate.orchestrator.readers import SlotReader
-from fishplate.orchestrator.walker import element_names, gathered, walk_code
+from fishplate.orchestrator.walker import gathered, walk_code
 from fishplate.workflows import compose
 from fishplate.workflows.compose import Composition
 

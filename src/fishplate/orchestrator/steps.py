@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, TypeAlias, cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, cast
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
@@ -22,6 +22,7 @@ from fishplate.core.errors import (
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.suspension import OutOfTimeError, within
+from fishplate.orchestrator.behaviour import Behaviours
 from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.failures import failure_of
@@ -29,16 +30,12 @@ from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.program import Program
 from fishplate.orchestrator.protection import Protections
-from fishplate.orchestrator.threads import in_thread
 from fishplate.orchestrator.walker import walk
 from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.calls import ORDINARY, CallOptions
-from fishplate.resilience.classify import had_no_effect
 from fishplate.resilience.pipeline import Pipeline
 from fishplate.resilience.targets import Targets
 from fishplate.workflows.workflow import Workflow, reachable
-
-OnLeft: TypeAlias = Callable[[Future[None]], None]
 
 MOST_PROGRAMS: Final = 1_000
 """Programs kept; a service that makes workflows as it goes must not grow with them."""
@@ -69,8 +66,7 @@ class Steps:
         random_id: Callable[[], int],
         debug: bool = False,
     ) -> None:
-        self._pools = pools
-        self._threads = threads
+        self._behaviours = Behaviours(pools, threads, self._walk)
         self._cache = cache
         self._protections = Protections(targets)
         self._random_id = random_id
@@ -218,21 +214,10 @@ class Steps:
                 "fishplate.testing.effects()",
                 code="no_app",
             )
-        is_refused = False
         try:
             return await self._timed(frame, unit, arguments)
-        except DeclaredError as error:
-            is_refused = type(error) in unit.about.errors
-            raise
-        except Exception as error:
-            is_refused = _proves_no_effect(error)
-            raise
         finally:
-            # After any other end, also one that nobody waited for, the effect may have happened.
-            if is_refused:
-                effects = frame.run.effects
-                effects[:] = [path for path in effects if path != frame.path]
-            else:
+            if frame.path in frame.run.effects:
                 for scope in effect.scopes:
                     self._cache.forget(frame.principal.tenant, scope.partition(":")[0])
 
@@ -249,7 +234,7 @@ class Steps:
             if protection.pipeline is not None:  # it ends its attempts itself
                 ends = min(own_ends, run_ends)
                 return await self._attempted(frame, unit, arguments, protection.pipeline, ends)
-            attempt = self._pooled(frame, unit, arguments, _nothing)
+            attempt = self._behaviours.run(frame, unit, arguments)
             return await within(timeout, attempt, run.now_ns, started_ns)
         except OutOfTimeError as over:
             raise _timed_out(frame, unit, timeout) from over.__cause__
@@ -267,52 +252,14 @@ class Steps:
         ends: float,
     ) -> object:
         if pipeline is None:
-            return await self._pooled(frame, unit, arguments, _nothing)
+            return await self._behaviours.run(frame, unit, arguments)
 
         def attempt() -> Coroutine[Any, Any, object]:
             frame.begin_attempt()
-            return self._pooled(frame, unit, arguments, pipeline.hold_until)
+            return self._behaviours.run(frame, unit, arguments, pipeline.hold_until)
 
         options = ORDINARY if unit.about.effect is not None else _repeatable(frame)
         return await pipeline.run(attempt, frame.path, ends, options)
-
-    async def _pooled(
-        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], on_left: OnLeft
-    ) -> object:
-        if unit.about.pool is None:
-            return await self._behave(frame, unit, arguments, _nothing, on_left)
-        pool = self._pools.get(unit.about.pool)
-        await pool.acquire()
-        if unit.about.kind == "thread":
-            return await self._behave(frame, unit, arguments, pool.release, on_left)
-        try:
-            return await self._behave(frame, unit, arguments, _nothing, on_left)
-        finally:
-            pool.release()
-
-    async def _behave(
-        self,
-        frame: Frame,
-        unit: AnyAgent,
-        arguments: tuple[object, ...],
-        on_end: Callable[[], None],
-        on_left: OnLeft,
-    ) -> object:
-        function, effect = unit.about.function, unit.about.effect
-        if effect is not None and not effect.is_readonly:
-            frame.run.effects.append(frame.path)
-        match unit.about.kind:
-            case "async":
-                return await function(*arguments)
-            case "inline":
-                return function(*arguments)
-            case "thread":
-                return await in_thread(self._threads(), function, arguments, on_end, on_left)
-            case "plan":
-                try:
-                    return await self._walk(frame, unit, arguments)
-                finally:
-                    SCOPE.set(frame)  # what the policies tell belongs to this call
 
     def _walk(
         self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
@@ -332,22 +279,12 @@ class Steps:
         return found[1]
 
 
-def _nothing(*_: object) -> None:
-    """What happens at the end of a thread that holds nothing."""
-
-
 def _repeatable(frame: Frame) -> CallOptions:
     """A body is repeated only while nothing that it called has changed anything."""
     run, path = frame.run, frame.path
+    if frame.is_root:  # the steps of a root workflow do not stand below its name
+        return CallOptions(may_repeat=lambda _error, _class: not run.effects)
     return CallOptions(may_repeat=lambda _error, _class: not run.has_effect_below(path))
-
-
-def _proves_no_effect(error: Exception) -> bool:
-    """Whether a failure says by its type that the other side did nothing."""
-    if isinstance(error, FishplateError) and error.error_class is ErrorClass.LOCAL_REJECTION:
-        return True
-    causes = (error, error.__cause__)
-    return any(isinstance(found, Exception) and had_no_effect(found) for found in causes)
 
 
 def _timed_out(frame: Frame, unit: AnyAgent, timeout: float) -> StepError:

@@ -11,10 +11,9 @@ sent first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from enum import Enum
-from typing import Any, Final, cast
-from urllib.parse import quote
+from typing import Any, cast
 
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.shape import Shape
@@ -32,6 +31,7 @@ from fishplate.orchestrator.effects import (
     SleepEffect,
     Strand,
 )
+from fishplate.orchestrator.elements import element_names, field_of
 from fishplate.orchestrator.program import (
     ApprovalOp,
     CallOp,
@@ -51,8 +51,6 @@ from fishplate.orchestrator.readers import Values
 
 Marks = dict[int, tuple[Reason, ...]]
 """Why the values of slots are degraded; a slot that is not is left out."""
-
-WIDEST_EACH: Final = 10_000
 
 
 def walk(program: Program, arguments: tuple[object, ...], prefix: str = "") -> Strand:
@@ -333,47 +331,6 @@ def gathered(answers: object) -> tuple[list[object], tuple[Reason, ...]]:
     return values, reasons
 
 
-def element_names(
-    items: Sequence[object], field: str | None, key: str, where: str
-) -> Sequence[str]:
-    """What tells the elements of an `each` apart in keys: their position, or one of their fields.
-
-    A name holds neither `/` nor `.`, which have a meaning of their own in a key.
-
-    Raises:
-        StepError: There are too many elements, or two of one name.
-    """
-    if len(items) > WIDEST_EACH:
-        raise StepError(
-            f"step {key!r} has {len(items)} elements, and each takes at most {WIDEST_EACH}: "
-            "split the list",
-            step=key,
-            code="too_wide",
-            error_class=ErrorClass.PERMANENT,
-            where=where,
-        )
-    if field is None:
-        return [str(index) for index in range(len(items))]
-    names = [str(_field(item, field)) for item in items]
-    if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise StepError(
-            f"step {key!r} has two elements with {field}={repeated!r}: "
-            "key= names a field that tells them apart",
-            step=key,
-            code="repeated_key",
-            error_class=ErrorClass.PERMANENT,
-            where=where,
-        )
-    return [quote(name, safe="").replace(".", "%2E") for name in names]
-
-
-def _field(value: object, name: str) -> object:
-    if isinstance(value, Mapping):
-        return cast("Mapping[str, object]", value)[name]
-    return cast("object", getattr(value, name))
-
-
 # repetition
 
 
@@ -387,7 +344,7 @@ def _repeat(op: RepeatOp, values: Values, marks: Marks, key: str) -> Strand:
         answer = yield from walk_code(op.body, values, marks, f"{key}.{turn}/")
         value, own = _parts(answer)
         reasons = _merged(reasons, own)
-        if _field(value, op.until):
+        if field_of(value, op.until):
             told = f"{op.until} after {turn + 1} of {op.at_most}"
             yield DecisionEffect(key, "repeat", "done", told, {})
             return _marked(value, reasons)

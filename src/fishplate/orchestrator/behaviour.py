@@ -1,0 +1,113 @@
+"""Running an agent's behaviour once: its slot in a pool, its thread, what it may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, Future
+from typing import TypeAlias
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.core.call import SCOPE
+from fishplate.core.errors import ErrorClass, FishplateError
+from fishplate.orchestrator.frame import Frame
+from fishplate.orchestrator.pools import Pools
+from fishplate.orchestrator.threads import in_thread
+from fishplate.resilience.classify import had_no_effect
+
+Walk: TypeAlias = Callable[[Frame, AnyAgent, tuple[object, ...]], Awaitable[object]]
+OnLeft: TypeAlias = Callable[[Future[None]], None]
+
+
+def nothing(*_: object) -> None:
+    """What happens at the end of a thread that holds nothing."""
+
+
+class Behaviours:
+    """Runs behaviours.
+
+    Args:
+        pools: Bulkheads by name.
+        threads: Where plain functions run.
+        walk: Runs a workflow's plan.
+    """
+
+    def __init__(self, pools: Pools, threads: Callable[[], Executor], walk: Walk) -> None:
+        self._pools = pools
+        self._threads = threads
+        self._walk = walk
+
+    async def run(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], on_left: OnLeft = nothing
+    ) -> object:
+        """Run a behaviour, in a slot of its pool if it has one.
+
+        Args:
+            frame: The call.
+            unit: The agent.
+            arguments: In the order of its parameters.
+            on_left: Called when the call ends while its thread runs on, with what is done when the
+                thread has ended.
+        """
+        if unit.about.pool is None:
+            return await self._accounted(frame, unit, arguments, nothing, on_left)
+        pool = self._pools.get(unit.about.pool)
+        await pool.acquire()
+        if unit.about.kind == "thread":  # which gives its slot back itself, when it has ended
+            return await self._accounted(frame, unit, arguments, pool.release, on_left)
+        try:
+            return await self._accounted(frame, unit, arguments, nothing, on_left)
+        finally:
+            pool.release()
+
+    async def _accounted(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        on_end: Callable[[], None],
+        on_left: OnLeft,
+    ) -> object:
+        """Run a behaviour; if it may have changed something, its run knows."""
+        effect = unit.about.effect
+        if effect is None or effect.is_readonly:
+            return await self._behave(frame, unit, arguments, on_end, on_left)
+        # One entry for each attempt: that the second surely did nothing says nothing of the first.
+        effects = frame.run.effects
+        effects.append(frame.path)
+        try:
+            return await self._behave(frame, unit, arguments, on_end, on_left)
+        except Exception as error:
+            # After any other end, also one that nobody waited for, the effect may have happened.
+            if type(error) in unit.about.errors or _proves_no_effect(error):
+                effects.remove(frame.path)
+            raise
+
+    async def _behave(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        on_end: Callable[[], None],
+        on_left: OnLeft,
+    ) -> object:
+        function = unit.about.function
+        match unit.about.kind:
+            case "async":
+                return await function(*arguments)
+            case "inline":
+                return function(*arguments)
+            case "thread":
+                return await in_thread(self._threads(), function, arguments, on_end, on_left)
+            case "plan":
+                try:
+                    return await self._walk(frame, unit, arguments)
+                finally:
+                    SCOPE.set(frame)  # what the policies tell belongs to this call
+
+
+def _proves_no_effect(error: Exception) -> bool:
+    """Whether an attempt's failure says by its type that the other side did nothing."""
+    if isinstance(error, FishplateError) and error.error_class is ErrorClass.LOCAL_REJECTION:
+        return True
+    causes = (error, error.__cause__)
+    return any(isinstance(found, Exception) and had_no_effect(found) for found in causes)

@@ -1,0 +1,117 @@
+"""The agents of an app: what they reach, and what is refused before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.core.errors import DeclarationError, Problem, UsageError
+from fishplate.workflows.workflow import Workflow
+
+MOST_LEVELS: Final = 100
+"""Calls within calls; each level takes a part of Python's own stack."""
+
+
+def by_name(agents: Iterable[AnyAgent]) -> dict[str, AnyAgent]:
+    """Agents by name.
+
+    Raises:
+        DeclarationError: A name means two agents (code `repeated_name`), also among those that
+            they call at any depth.
+    """
+    given: dict[str, AnyAgent] = {}
+    for agent in agents:
+        if given.setdefault(agent.name, agent) is not agent:
+            raise _repeated_name(given[agent.name], agent)
+    known = dict(given)
+    for agent in given.values():
+        for unit in all_of(agent):
+            other = known.setdefault(unit.name, unit)
+            # Uses of one agent under different settings, and copies of it, have these in common.
+            is_same = (
+                other.signature is unit.signature and other.about.function is unit.about.function
+            )
+            if not is_same:
+                raise _repeated_name(other, unit)
+    return given
+
+
+def check_runnable(agent: AnyAgent) -> None:
+    """Refuse what could not come to its end in memory.
+
+    Raises:
+        DeclarationError: It nests too deeply (code `too_deep`), or waits for itself in a pool
+            (code `nested_pool`).
+        UsageError: It waits for somebody or for time, which needs a store (code `no_store`).
+    """
+    _check_depth(agent)
+    for unit in all_of(agent):
+        if isinstance(unit, Workflow) and unit.waiting:
+            msg = (
+                f"{unit.name!r} waits in step {unit.waiting[0]!r}, and runs in memory do not: "
+                "give the app a store"
+            )
+            raise UsageError(msg, code="no_store")
+        _check_pool(unit)
+
+
+def read_releases(agents: Iterable[AnyAgent]) -> None:
+    """Make the releases of agents and of all they call, which reads their sources."""
+    for agent in agents:
+        for unit in all_of(agent):
+            assert unit.head.release
+
+
+def all_of(agent: AnyAgent) -> Iterator[AnyAgent]:
+    """An agent and everything that its runs may call, at any depth; each object once."""
+    pending, seen = [agent], set[int]()
+    while pending:
+        unit = pending.pop()
+        if id(unit) not in seen:
+            seen.add(id(unit))
+            yield unit
+            pending.extend(_below(unit))
+
+
+def _below(unit: AnyAgent) -> tuple[AnyAgent, ...]:
+    units = unit.units.values() if isinstance(unit, Workflow) else ()
+    return (*unit.granted, *unit.fallbacks, *units)
+
+
+def _repeated_name(first: AnyAgent, second: AnyAgent) -> DeclarationError:
+    message = (
+        f"two agents are called {first.name!r} ({first.about.where} and {second.about.where}): "
+        "give one another name="
+    )
+    return DeclarationError("the app", [Problem(code="repeated_name", message=message)])
+
+
+def _check_depth(agent: AnyAgent) -> None:
+    level = {id(agent): agent}
+    for _ in range(MOST_LEVELS):
+        level = {id(one): one for unit in level.values() for one in _below(unit)}
+        if not level:
+            return
+    message = f"{agent.about.subject} calls more than {MOST_LEVELS} levels deep: nest it less"
+    raise _refusal("too_deep", message, agent)
+
+
+def _check_pool(unit: AnyAgent) -> None:
+    """A call may not hold a slot of a pool while a call below it waits for another one."""
+    if unit.about.pool is None:
+        return
+    for below in all_of(unit):
+        if below is not unit and below.about.pool == unit.about.pool:
+            message = (
+                f"{unit.about.subject} holds a slot of pool {unit.about.pool!r} while "
+                f"{below.about.subject} waits for one, so that a full pool would wait for itself: "
+                "put them into different pools"
+            )
+            raise _refusal("nested_pool", message, unit)
+
+
+def _refusal(code: str, message: str, agent: AnyAgent) -> DeclarationError:
+    return DeclarationError(
+        "the app", [Problem(code=code, message=message, where=agent.about.where)]
+    )
