@@ -1,17 +1,28 @@
 """Running agents in virtual time, and looking at what is left behind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import gc
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from fishplate import App
+import pytest
+
+from fishplate import Agent, App, DeclaredError, FishplateError
 from fishplate.core.events import Span
 from fishplate.testing import VirtualClock, run_in_virtual_time
 
 T = TypeVar("T")
 
-lost: list[str] = []
-"""What reached the exception handler of a loop: failures that nobody asked for."""
+_lost: list[str] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_failure_is_lost() -> Iterator[None]:
+    """Fail the module if a task of its tests failed and nobody heard of it."""
+    yield
+    gc.collect()
+    found, _lost[:] = list(_lost), []
+    assert found == []
 
 
 def in_app(
@@ -37,8 +48,19 @@ def in_app(
     return run_in_virtual_time(main())
 
 
+def failure_of(unit: Agent[..., Any], *arguments: object, debug: bool = False) -> Any:
+    """The failure with which an agent ends in an app of its own."""
+
+    async def scenario(_: App) -> Any:
+        with pytest.raises((FishplateError, DeclaredError)) as failure:
+            await unit(*arguments)
+        return failure.value
+
+    return in_app(scenario, debug=debug)
+
+
 def _keep(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    lost.append(f"{context.get('message')}: {context.get('exception')!r}")
+    _lost.append(f"{context.get('message')}: {context.get('exception')!r}")
 
 
 def now() -> float:

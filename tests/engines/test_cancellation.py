@@ -154,35 +154,6 @@ def test_cancelling_the_caller_ends_the_run_it_awaits() -> None:
     assert "a ends at 2" in log
 
 
-def test_waiting_for_a_run_is_not_running_it() -> None:
-    """Cancelling the wait leaves the run alone."""
-
-    async def scenario(app: App) -> str:
-        run = app.start(work, "a")
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1):
-                await run.result()
-        return await run.result()
-
-    assert in_app(scenario) == "a"
-
-
-def test_a_cancelled_runs_result_is_a_typed_failure() -> None:
-    """Whoever waits for the result is not cancelled by it."""
-
-    async def scenario(app: App) -> StepError:
-        run = app.start(work, "a")
-        run.cancel()
-        with pytest.raises(StepError) as failure:
-            await run.result()
-        assert run.state == "cancelled"
-        return failure.value
-
-    failure = in_app(scenario)
-
-    assert (failure.code, failure.error_class) == ("run_cancelled", ErrorClass.CANCELLED)
-
-
 def test_a_failed_branch_ends_its_siblings() -> None:
     """They have ended when the failure is told."""
 
@@ -372,21 +343,6 @@ def test_the_deadline_of_the_run_ends_what_ends_for_nobody() -> None:
     assert (code, ended) == ("deadline", 5 + CANCEL_GRACE)
     assert log == ["no at 5"]
     assert span == ("cancelled", {"abandoned": True})
-
-
-def test_a_cancellation_that_comes_too_late_changes_nothing() -> None:
-    """A run that has ended stays as it ended."""
-
-    async def scenario(app: App) -> list[str]:
-        states: list[str] = []
-        run = app.start(after, "x")
-        states.append(run.state)
-        await run.result()
-        run.cancel()
-        states.append(await run.ended())
-        return states
-
-    assert in_app(scenario) == ["running", "succeeded"]
 
 
 @pytest.mark.parametrize(
