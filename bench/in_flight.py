@@ -98,7 +98,7 @@ async def _cpu(pace: Pace) -> Figure:
         row="in-flight",
         unit="µs/run",
         comparison=comparison,
-        budget=Budget(most=100, limit_there=50),
+        budget=Budget(most=100, limit_there=55),
     )
 
 
