@@ -92,16 +92,18 @@ class Fork(Generic[B]):
 
     def _fill(self) -> None:
         """Start branches until enough of them run."""
-        if self._is_filling:
-            return  # an eager task has ended while it was being started
+        if self._is_filling or self._failures or self._is_over:
+            return  # an eager task may end, or fail, while it is being started
         self._is_filling = True
-        while self._next < self._size and len(self._tasks) < self._width:
-            if self._failures or self._is_over:
+        create, tasks, width = self._loop.create_task, self._tasks, self._width
+        may_be_eager = self._may_be_eager
+        for index in range(self._next, self._size):
+            if len(tasks) >= width or (may_be_eager and self._failures):
                 break
-            index, self._next = self._next, self._next + 1
-            task = self._loop.create_task(self._run(index))
-            if not (self._may_be_eager and task.done()):
-                self._tasks[index] = task
+            self._next = index + 1
+            task = create(self._run(index))
+            if not (may_be_eager and task.done()):
+                tasks[index] = task
         self._is_filling = False
 
     async def _run(self, index: int) -> None:

@@ -56,6 +56,9 @@ class Frame(Current):
         self.unit = unit
         self.path = path
         self.span_id = span_id
+        # Read at the end of every call, and an object's own is found faster than its class's.
+        self.reasons = ()
+        self.attributes = None
         if unit.grants:
             self.task = asyncio.current_task()
 

@@ -99,7 +99,7 @@ class Steps:
                 result = await self._guarded(frame, unit, effect.arguments)
             if type(result) not in unit.signature.output.exact:
                 result = _settled(frame, unit, result, effect)
-            if frame.misuse is not None:
+            if unit.grants and frame.misuse is not None:
                 raise frame.misuse  # noqa: TRY301 -- it ends like any other failure
         except BaseException as error:
             failure = self._failed(frame, parent_id, started, effect, error)
