@@ -117,6 +117,7 @@ class Agent(Generic[P, R_co]):
         is_bare: No policy and no pool stands between a call and the behaviour.
         is_single: A call is one attempt: no fallback answers, and no error becomes a value.
         is_direct: A bare call is nothing but the await of the behaviour.
+        is_bare_plan: A bare call is nothing but the walk of the plan.
         assumed: Why edges into the step that are not proven are let through; they are checked when
             they run.
     """
@@ -147,6 +148,7 @@ class Agent(Generic[P, R_co]):
         self.is_bare = about.pool is None and policy == NO_POLICY
         self.is_single = not (fallbacks or caught)
         self.is_direct = self.is_bare and about.kind == "async" and about.effect is None
+        self.is_bare_plan = self.is_bare and about.kind == "plan"
         self.__name__ = about.name
         self.__doc__ = about.written.__doc__
 

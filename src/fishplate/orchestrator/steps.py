@@ -95,6 +95,9 @@ class Steps:
         try:
             if unit.is_direct and self._is_lean:
                 result = await unit.function(*effect.arguments)
+            elif unit.is_bare_plan and self._is_lean:
+                # No coroutine stands between: it would be held while every step of the plan waits.
+                result = await self._walk(frame, unit, effect.arguments)
             else:
                 result = await self._guarded(frame, unit, effect.arguments)
             if type(result) not in unit.signature.output.exact:
@@ -162,8 +165,6 @@ class Steps:
         return failure
 
     async def _guarded(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
-        if unit.is_bare and unit.about.kind == "plan" and self._is_lean:
-            return await self._walk(frame, unit, arguments)
         if self._is_lean:
             return await self._cached(frame, unit, arguments)
         before = _fingerprint(unit, arguments)
