@@ -59,15 +59,15 @@ class LocalEngine:
         if task is None:
             task = asyncio.current_task()
             assert task is not None, "a strand is driven in a task"
-        perform, send, cancelling = self._steps.perform, strand.send, task.cancelling
-        before = cancelling()
+        # No bound methods are kept: each would be an object that is held while a step waits.
+        before = task.cancelling()
         answer: object = None
         try:
-            effect = send(None)
+            effect = strand.send(None)
             while True:
                 try:
                     if type(effect) is CallEffect:
-                        answer = await perform(self, run, parent_id, effect)
+                        answer = await self._steps.perform(self, run, parent_id, effect)
                     elif type(effect) is DecisionEffect:
                         self._tell(effect, run, parent_id)
                         answer = None
@@ -80,13 +80,13 @@ class LocalEngine:
                             code="no_store",
                         )
                 except (FishplateError, DeclaredError) as error:
-                    if cancelling() > before:
+                    if task.cancelling() > before:
                         raise  # no fallback for a call that nobody waits for any more
                     effect = strand.throw(error)
                 else:
-                    if cancelling() > before:
+                    if task.cancelling() > before:
                         raise asyncio.CancelledError
-                    effect = send(answer)
+                    effect = strand.send(answer)
         except StopIteration as stop:
             # A coroutine cannot raise StopIteration, so this one is the strand's own end.
             return stop.value
