@@ -8,8 +8,10 @@ not ended a moment later it is closed where it stands, which no `except` of it c
 from __future__ import annotations
 
 import asyncio
+import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Final, Generic, TypeVar
+from math import inf
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -44,12 +46,37 @@ async def within(
     return await finish_within(left, coroutine, yielded)
 
 
-async def finish_within(seconds: float, coroutine: Coroutine[Any, Any, T], yielded: object) -> T:
-    """Await the rest of a coroutine, whose first `send(None)` gave `yielded`; see `within`."""
-    rest = Resumption(coroutine, yielded)
-    limit = _Limit(seconds, rest)
+@types.coroutine
+def finish_within(  # noqa: C901 -- one generator, for the reason below
+    seconds: float, coroutine: Coroutine[Any, Any, T], yielded: object
+) -> Generator[object, object, T]:
+    """Await the rest of a coroutine, whose first `send(None)` gave `yielded`; see `within`.
+
+    It is one generator, which passes on what the coroutine waits for and what it is sent as
+    `yield from` would: whatever stands between is held for as long as a call waits.
+
+    Args:
+        seconds: How long the rest may take; `inf` for no limit.
+        coroutine: Begun, and not ended.
+        yielded: What it waits for.
+    """
+    limit = _Limit(seconds)
     try:
-        value = await rest
+        while True:
+            try:
+                sent = yield yielded
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:  # cancellation has to reach the coroutine
+                if limit.is_given_up:
+                    coroutine.close()
+                    raise
+                yielded = coroutine.throw(error)
+            else:
+                yielded = coroutine.send(sent)
+    except StopIteration as stop:
+        value: T = stop.value
     except (Exception, asyncio.CancelledError) as error:
         if limit.has_passed and not limit.is_cancelled_by_others:
             raise OutOfTimeError from (None if isinstance(error, asyncio.CancelledError) else error)
@@ -63,69 +90,37 @@ async def finish_within(seconds: float, coroutine: Coroutine[Any, Any, T], yield
     return value
 
 
-class Resumption(Generic[T]):
-    """Awaits the rest of a coroutine whose first `send(None)` gave `yielded`, in the same task.
-
-    Attributes:
-        is_given_up: The next exception from outside closes the coroutine instead of reaching it.
-    """
-
-    __slots__ = ("_coroutine", "_yielded", "is_given_up")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, T], yielded: object) -> None:
-        self._coroutine = coroutine
-        self._yielded = yielded
-        self.is_given_up = False
-
-    def __await__(self) -> Generator[object, object, T]:
-        """Pass on what the coroutine waits for and what it is sent, as `yield from` would."""
-        coroutine, yielded = self._coroutine, self._yielded
-        try:
-            while True:
-                try:
-                    sent = yield yielded
-                except GeneratorExit:
-                    coroutine.close()
-                    raise
-                except BaseException as error:  # cancellation has to reach the coroutine
-                    if self.is_given_up:
-                        coroutine.close()
-                        raise
-                    yielded = coroutine.throw(error)
-                else:
-                    yielded = coroutine.send(sent)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
-
-
 class _Limit:
     """Cancels the running task when its time is over, and gives the call up if it goes on.
 
     Attributes:
         has_passed: The time is over.
+        is_given_up: So is the grace, and the next exception from outside closes the coroutine
+            instead of reaching it.
     """
 
-    __slots__ = ("_before", "_cancels", "_handle", "_loop", "_rest", "_task", "has_passed")
+    __slots__ = ("_before", "_cancels", "_task", "_timer", "has_passed", "is_given_up")
 
-    def __init__(self, seconds: float, rest: Resumption[Any]) -> None:
+    def __init__(self, seconds: float) -> None:
         task = asyncio.current_task()
         assert task is not None, "a call that waits runs in a task"
         self._task = task
-        self._loop = task.get_loop()
-        self._rest = rest
         self._before = task.cancelling()
         self._cancels = 0
         self.has_passed = False
-        self._handle = self._loop.call_later(max(seconds, 0.0), self._expire)
+        self.is_given_up = False
+        self._timer: asyncio.TimerHandle | None = None
+        if seconds < inf:
+            self._timer = task.get_loop().call_later(max(seconds, 0.0), self._expire)
 
     def _expire(self) -> None:
         self.has_passed = True
         self._cancels = 1
         self._task.cancel()
-        self._handle = self._loop.call_later(CANCEL_GRACE, self._give_up)
+        self._timer = self._task.get_loop().call_later(CANCEL_GRACE, self._give_up)
 
     def _give_up(self) -> None:
-        self._rest.is_given_up = True
+        self.is_given_up = True
         self._cancels += 1
         self._task.cancel()
 
@@ -136,7 +131,8 @@ class _Limit:
 
     def end(self) -> None:
         """Stop the timer and take back our own requests, so that the task can go on."""
-        self._handle.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         while self._cancels:
             self._cancels -= 1
             self._task.uncancel()

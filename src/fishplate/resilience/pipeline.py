@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from math import inf
 from typing import Any, Final, TypeVar
 
-from fishplate.core.suspension import Resumption, finish_within
+from fishplate.core.suspension import finish_within
 from fishplate.resilience.admission import Admission
 from fishplate.resilience.aftermath import Aftermath
 from fishplate.resilience.breaker import CALLS, BreakerState, Outcome
@@ -134,10 +134,7 @@ class Pipeline:
                     ends = now + self._attempt_timeout
                     if deadline is not None and deadline < ends:
                         ends = deadline
-                    if ends == inf:
-                        result = await Resumption(coroutine, yielded)
-                    else:
-                        result = await finish_within(ends - self._clock(), coroutine, yielded)
+                    result = await finish_within(ends - self._clock(), coroutine, yielded)
                     has_waited = True
             except BaseException as error:
                 if slots is not None:
