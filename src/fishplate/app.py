@@ -23,7 +23,7 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.events import Span
-from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, within
+from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_within
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.pools import Pools
@@ -96,6 +96,7 @@ class App:
         self._executor: ThreadPoolExecutor | None = None
         self._is_open = False
         self._runs: set[asyncio.Task[object]] = set()
+        self._forget_ended = self._forget  # one bound method for all runs
         self._admitted: dict[int, Description] = {}
         self._outer: Scope | None = None
         self._around = Surroundings(
@@ -271,7 +272,7 @@ class App:
             self._bounded(context, effect, is_marked=True)
         )
         self._runs.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._forget_ended)
         return Run(call.agent, context, task)
 
     def _forget(self, task: asyncio.Task[object]) -> None:
@@ -313,12 +314,14 @@ class App:
             await asyncio.to_thread(read_releases, (effect.unit,))
         outer = SCOPE.get()
         try:
-            found = await within(
-                self._working_time,
-                self._engine.call(context, effect),
-                context.now_ns,
-                context.started_ns,
-            )
+            coroutine = self._engine.call(context, effect)
+            try:
+                yielded = coroutine.send(None)  # as `within`, which would be one more to be held
+            except StopIteration as stop:
+                found = stop.value
+            else:
+                left = self._working_time - (context.now_ns() - context.started_ns) / 1e9
+                found = await finish_within(left, coroutine, yielded)
             return found if is_marked or type(found) is not Marked else found.value
         except OutOfTimeError as over:
             raise StepError(
