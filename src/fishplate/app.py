@@ -24,6 +24,7 @@ from fishplate.core.errors import (
 )
 from fishplate.core.events import Span
 from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_within
+from fishplate.core.timers import TimerWheel
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.pools import Pools
@@ -92,6 +93,7 @@ class App:
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self._working_time = working_time
+        self._wheel = TimerWheel()  # hardly any run works to the end of its time
         self._thread_count = threads or min(32, (os.cpu_count() or 1) + 4)
         self._executor: ThreadPoolExecutor | None = None
         self._is_open = False
@@ -321,7 +323,7 @@ class App:
                 found = stop.value
             else:
                 left = self._working_time - (context.now_ns() - context.started_ns) / 1e9
-                found = await finish_within(left, coroutine, yielded)
+                found = await finish_within(left, coroutine, yielded, self._wheel)
             return found if is_marked or type(found) is not Marked else found.value
         except OutOfTimeError as over:
             raise StepError(

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from math import inf
 from typing import Any, Final, TypeVar
 
+from fishplate.core.timers import Slot, TimerWheel
+
 T = TypeVar("T")
 
 CANCEL_GRACE: Final = 1.0
@@ -48,7 +50,10 @@ async def within(
 
 @types.coroutine
 def finish_within(  # noqa: C901 -- one generator, for the reason below
-    seconds: float, coroutine: Coroutine[Any, Any, T], yielded: object
+    seconds: float,
+    coroutine: Coroutine[Any, Any, T],
+    yielded: object,
+    wheel: TimerWheel | None = None,
 ) -> Generator[object, object, T]:
     """Await the rest of a coroutine, whose first `send(None)` gave `yielded`; see `within`.
 
@@ -59,8 +64,9 @@ def finish_within(  # noqa: C901 -- one generator, for the reason below
         seconds: How long the rest may take; `inf` for no limit.
         coroutine: Begun, and not ended.
         yielded: What it waits for.
+        wheel: Where the limit waits for its time, if it is one that is seldom reached.
     """
-    limit = _Limit(seconds)
+    limit = _Limit(seconds, wheel)
     try:
         while True:
             try:
@@ -99,9 +105,18 @@ class _Limit:
             instead of reaching it.
     """
 
-    __slots__ = ("_before", "_cancels", "_task", "_timer", "has_passed", "is_given_up")
+    __slots__ = (
+        "_before",
+        "_cancels",
+        "_end",
+        "_slot",
+        "_task",
+        "_timer",
+        "has_passed",
+        "is_given_up",
+    )
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, wheel: TimerWheel | None) -> None:
         task = asyncio.current_task()
         assert task is not None, "a call that waits runs in a task"
         self._task = task
@@ -110,8 +125,21 @@ class _Limit:
         self.has_passed = False
         self.is_given_up = False
         self._timer: asyncio.TimerHandle | None = None
+        self._slot: Slot | None = None
         if seconds < inf:
-            self._timer = task.get_loop().call_later(max(seconds, 0.0), self._expire)
+            loop = task.get_loop()
+            self._end = loop.time() + max(seconds, 0.0)
+            if wheel is not None:
+                self._slot = wheel.slot(loop, self._end)
+            if self._slot is not None:
+                self._slot.add(self)
+            else:
+                self.set_timer()
+
+    def set_timer(self) -> None:
+        """End the time by a timer of the loop; see `Timed`."""
+        self._slot = None
+        self._timer = self._task.get_loop().call_at(self._end, self._expire)
 
     def _expire(self) -> None:
         self.has_passed = True
@@ -130,7 +158,9 @@ class _Limit:
         return self._task.cancelling() - self._cancels > self._before
 
     def end(self) -> None:
-        """Stop the timer and take back our own requests, so that the task can go on."""
+        """Stop the time and take back our own requests, so that the task can go on."""
+        if self._slot is not None:
+            self._slot.remove(self)
         if self._timer is not None:
             self._timer.cancel()
         while self._cancels:
