@@ -11,14 +11,19 @@ from typing import Final
 from bench.budgets import Figure
 from bench.calls import CHILD, FAN_OUT
 from bench.chain import BUILD, CHAIN
+from bench.guarded import GUARDED
 from bench.imports import IMPORT
 from bench.in_flight import IN_FLIGHT
 from bench.measure import Pace
+from bench.policies import POLICIES_ROW
 from bench.report import as_json, closing, machine, table
 from bench.route import ROUTE
 from bench.row import Row
 
-ROWS: Final = {row.name: row for row in (CHAIN, BUILD, ROUTE, FAN_OUT, CHILD, IN_FLIGHT, IMPORT)}
+ROWS: Final = {
+    row.name: row
+    for row in (CHAIN, GUARDED, BUILD, ROUTE, FAN_OUT, CHILD, POLICIES_ROW, IN_FLIGHT, IMPORT)
+}
 
 
 def main() -> int:

@@ -11,11 +11,13 @@ class Budget:
 
     Attributes:
         most: In the figure's unit, on the machine on which the budget was set.
+        added: The same for what is added to the limit.
         limit_there: What the limit cost on that machine, if the figure follows the machine's speed.
         times: As a multiple of the limit in the same run.
     """
 
     most: float | None = None
+    added: float | None = None
     limit_there: float | None = None
     times: float | None = None
 
@@ -27,11 +29,11 @@ class Budget:
 
     def is_met(self, comparison: Comparison) -> bool:
         """Whether the median, and the median ratio, are within what is allowed here."""
-        is_too_much = self.most is not None and comparison.ours.median > self.most * self.scale(
-            comparison
-        )
+        scale = self.scale(comparison)
+        is_too_much = self.most is not None and comparison.ours.median > self.most * scale
+        adds_too_much = self.added is not None and comparison.added > self.added * scale
         is_too_many = self.times is not None and comparison.ratio > self.times
-        return not (is_too_much or is_too_many)
+        return not (is_too_much or adds_too_much or is_too_many)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

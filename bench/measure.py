@@ -4,7 +4,7 @@ import gc
 import statistics
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -56,37 +56,55 @@ class Comparison:
         ours: What it costs in fishplate.
         ratio: Ours / limit within each round, then the median over the rounds: a moment in which
             the machine was slow has slowed both.
+        added: Ours - limit, taken in the same way, in the figure's unit.
     """
 
     limit: Spread
     ours: Spread
     ratio: float
+    added: float
+
+    @staticmethod
+    def of(limits: Sequence[float], costs: Sequence[float]) -> "Comparison":
+        """The comparison of at least one round, each with a cost of both sides."""
+        rounds = list(zip(limits, costs, strict=True))
+        return Comparison(
+            limit=Spread.of(limits),
+            ours=Spread.of(costs),
+            ratio=statistics.median(cost / least for least, cost in rounds),
+            added=statistics.median(cost - least for least, cost in rounds),
+        )
 
 
 async def compare(limit: Sample, ours: Sample, *, name: str, rounds: int, tell: Tell) -> Comparison:
-    """Take samples of both sides in turns; the first of each is dropped.
+    """Take samples of both sides in turns; see `compare_all`."""
+    return (await compare_all(limit, {name: ours}, name=name, rounds=rounds, tell=tell))[name]
+
+
+async def compare_all(
+    limit: Sample, sides: Mapping[str, Sample], *, name: str, rounds: int, tell: Tell
+) -> dict[str, Comparison]:
+    """Compare several sides with one limit, in turns; the first sample of each is dropped.
 
     Args:
         limit: Takes one sample of the limit, in the figure's unit.
-        ours: Takes one of fishplate, in the same unit.
+        sides: Each takes one of its own, in the same unit.
         name: What progress is reported under.
         rounds: At least 1.
         tell: Hears of progress.
     """
-    await limit()
-    await ours()
-    limits: list[float] = []
-    costs: list[float] = []
-    sides = [(limit, limits), (ours, costs)]
+    turns = [(limit, list[float]()), *((side, list[float]()) for side in sides.values())]
+    (_, limits), *others = turns
+    for take, _ in turns:
+        await take()
     for done in range(rounds):
         tell(f"{name} {done + 1}/{rounds}")
-        for take, into in sides:
-            into.append(await take())
-        sides.reverse()  # what only the first or the second in a round meets, both meet
-    ratios = [cost / least for cost, least in zip(costs, limits, strict=True)]
-    return Comparison(
-        limit=Spread.of(limits), ours=Spread.of(costs), ratio=statistics.median(ratios)
-    )
+        for take, costs in turns:
+            costs.append(await take())
+        turns.reverse()  # what only the first or the last in a round meets, all meet
+    return {
+        side: Comparison.of(limits, costs) for side, (_, costs) in zip(sides, others, strict=True)
+    }
 
 
 def cpu_micros(work: Work, *, operations: int) -> Sample:

@@ -9,7 +9,7 @@ from typing import Final
 from bench.budgets import Budget, Figure
 from bench.measure import Comparison, Spread
 
-HEAD: Final = ("row", "unit", "limit (best)", "fishplate (best)", "ratio", "budget", "")
+HEAD: Final = ("row", "unit", "limit (best)", "measured (best)", "added", "ratio", "budget", "")
 
 
 def machine() -> str:
@@ -24,7 +24,7 @@ def table(figures: Sequence[Figure]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
         "  ".join(
-            cell.rjust(width) if column in {2, 3, 4} else cell.ljust(width)
+            cell.rjust(width) if column in {2, 3, 4, 5} else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -57,6 +57,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         figure.unit,
         _spread(comparison.limit),
         _spread(comparison.ours),
+        f"{comparison.added:.2f}",
         f"{comparison.ratio:.2f} x",
         _allowed(figure.budget, comparison),
         verdict,
@@ -71,10 +72,11 @@ def _allowed(budget: Budget | None, comparison: Comparison) -> str:
     if budget is None:
         return "none"
     parts: list[str] = []
-    if budget.most is not None:
-        scale = budget.scale(comparison)
-        slower = "" if scale == 1 else f" x {scale:.2f} = {budget.most * scale:.2f}"
-        parts.append(f"<= {budget.most:g}{slower}")
+    scale = budget.scale(comparison)
+    for sign, most in (("", budget.most), ("+ ", budget.added)):
+        if most is not None:
+            slower = "" if scale == 1 else f" x {scale:.2f} = {most * scale:.2f}"
+            parts.append(f"<= {sign}{most:g}{slower}")
     if budget.times is not None:
         parts.append(f"<= {budget.times:g} x")
     return ", ".join(parts)
@@ -88,9 +90,11 @@ def _document(figure: Figure) -> dict[str, object]:
         "limit": {"median": comparison.limit.median, "best": comparison.limit.best},
         "fishplate": {"median": comparison.ours.median, "best": comparison.ours.best},
         "ratio": comparison.ratio,
+        "added": comparison.added,
         "budget": budget
         and {
             "most": budget.most,
+            "added": budget.added,
             "scale": budget.scale(comparison),
             "times": budget.times,
             "is_met": not figure.is_missed,

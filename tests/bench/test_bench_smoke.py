@@ -46,6 +46,18 @@ def test_a_program_can_read_the_figures() -> None:
     assert all(figure["fishplate"]["best"] > 0 for figure in figures)
 
 
+def test_policies_stand_beside_other_libraries() -> None:
+    """Each policy is measured on each course, and the pipeline alone has a budget."""
+    answer = bench("--rows", "policies,guarded", "--quick", "--no-gate", "--json")
+
+    figures = {figure["row"]: figure for figure in json.loads(answer.stdout)["figures"]}
+    for course in ("at once", "waits a turn", "waits for a timer"):
+        for name in ("asyncio.timeout", "tenacity", "stamina", "timeout", "retry", "breaker"):
+            assert figures[f"{course}: {name}"]["budget"] is None
+    assert figures["at once: every policy"]["budget"]["added"] == 1.5
+    assert figures["guarded"]["budget"]["most"] == 6.5
+
+
 def test_a_row_that_is_not_there_is_answered_with_the_rows() -> None:
     """A wrong name is a usage error that names every row."""
     answer = bench("--rows", "chain,rout")

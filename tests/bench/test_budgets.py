@@ -5,18 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.budgets import Budget
-from bench.measure import Comparison, Spread
+from bench.measure import Comparison
 
 MICROS = st.floats(0.1, 1000)
 
 
 def comparison(*, limit: float, ours: float) -> Comparison:
     """A comparison in which every round was the same."""
-    return Comparison(
-        limit=Spread(median=limit, best=limit),
-        ours=Spread(median=ours, best=ours),
-        ratio=ours / limit,
-    )
+    return Comparison.of([limit], [ours])
 
 
 @pytest.mark.parametrize(
@@ -51,6 +47,16 @@ def test_memory_is_not_scaled(limit: float) -> None:
 
     assert budget.is_met(comparison(limit=limit, ours=5.0))
     assert not budget.is_met(comparison(limit=limit, ours=5.01))
+
+
+@pytest.mark.parametrize(
+    ("limit", "ours", "is_met"), [(0.1, 1.6, True), (0.1, 1.7, False), (0.2, 3.1, True)]
+)
+def test_what_is_added_may_be_limited_alone(limit: float, ours: float, *, is_met: bool) -> None:
+    """A budget of what is added looks at the difference, and grows with a slower limit."""
+    budget = Budget(added=1.55, limit_there=0.1)
+
+    assert budget.is_met(comparison(limit=limit, ours=ours)) is is_met
 
 
 def test_both_halves_of_a_budget_have_to_hold() -> None:

@@ -2,7 +2,7 @@
 
 import tracemalloc
 
-from bench.measure import Sample, compare, peak_kilobytes
+from bench.measure import Sample, compare, compare_all, peak_kilobytes
 
 
 def written_down(name: str, costs: list[float], calls: list[str]) -> Sample:
@@ -51,6 +51,37 @@ async def test_the_ratio_is_taken_within_the_rounds() -> None:
     )
 
     assert found.ratio == 2
+
+
+async def test_what_is_added_is_taken_within_the_rounds() -> None:
+    """One slow round of both sides does not change what ours adds."""
+    calls: list[str] = []
+
+    found = await compare(
+        written_down("limit", [1, 1, 10, 1], calls),
+        written_down("ours", [1, 3, 12, 3], calls),
+        name="x",
+        rounds=3,
+        tell=calls.append,
+    )
+
+    assert found.added == 2
+
+
+async def test_many_sides_are_compared_with_one_limit() -> None:
+    """Every side meets the limit of its own round, whatever the order."""
+    calls: list[str] = []
+
+    found = await compare_all(
+        written_down("limit", [9, 1, 2], calls),
+        {"a": written_down("a", [9, 2, 4], calls), "b": written_down("b", [9, 3, 6], calls)},
+        name="x",
+        rounds=2,
+        tell=calls.append,
+    )
+
+    assert calls[3:] == ["x 1/2", "limit", "a", "b", "x 2/2", "b", "a", "limit"]
+    assert {side: comparison.ratio for side, comparison in found.items()} == {"a": 2, "b": 3}
 
 
 async def test_memory_is_what_is_held_at_the_peak() -> None:
