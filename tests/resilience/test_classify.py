@@ -7,6 +7,7 @@ import pytest
 
 from fishplate.core.errors import ErrorClass, Failure
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.suspension import OutOfTimeError
 from fishplate.resilience.classify import (
     check_error_map,
     class_of_status,
@@ -146,3 +147,24 @@ def test_only_what_failed_before_sending_proves_that_nothing_happened() -> None:
     assert had_no_effect(socket.gaierror())
     assert not had_no_effect(ConnectionResetError())
     assert not had_no_effect(TimeoutError())
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_proved"), [(ConnectionRefusedError, True), (ConnectionResetError, False)]
+)
+def test_a_failure_proves_it_by_what_it_was_raised_from(
+    cause: type[Exception], *, is_proved: bool
+) -> None:
+    """A body that says how its failure is to be treated does not hide that nothing was sent."""
+    failure = Failure("no answer", error_class=ErrorClass.OVERLOAD)
+    failure.__cause__ = cause()
+
+    assert had_no_effect(failure) is is_proved
+
+
+def test_a_timeout_proves_nothing_by_how_its_attempt_ended() -> None:
+    """What was raised while an attempt was being cancelled says nothing of what it had sent."""
+    cut_off = OutOfTimeError()
+    cut_off.__cause__ = ConnectionRefusedError()
+
+    assert not had_no_effect(cut_off)

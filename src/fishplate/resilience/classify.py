@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from fishplate.core.errors import ErrorClass, FishplateError
+from fishplate.core.errors import ErrorClass, Failure, FishplateError
 from fishplate.core.outcome import DeclaredError
 
 ErrorMap: TypeAlias = Mapping[type[Exception], ErrorClass]
@@ -109,8 +109,12 @@ def code_of(error: Exception, error_class: ErrorClass) -> str:
 
 
 def had_no_effect(error: Exception) -> bool:
-    """Whether an exception proves that the other side did nothing: nothing had been sent yet."""
-    return isinstance(error, _WITHOUT_EFFECT)
+    """Whether an exception proves that the other side did nothing: nothing had been sent yet.
+
+    A `Failure` proves it by the exception that it was raised from.
+    """
+    cause = error.__cause__ if isinstance(error, Failure) else None
+    return isinstance(error, _WITHOUT_EFFECT) or isinstance(cause, _WITHOUT_EFFECT)
 
 
 def class_of_status(status: int, code: str | None = None) -> ErrorClass:
