@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import random
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
@@ -27,9 +27,10 @@ from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_withi
 from fishplate.core.timers import TimerWheel
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.resources import Resources
-from fishplate.orchestrator.roster import by_name, check_runnable, read_releases
+from fishplate.orchestrator.roster import all_of, by_name, check_runnable, read_releases
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
@@ -66,9 +67,12 @@ class App:
         clock: Where the time comes from.
         randomness: Where ids and the randomness of runs come from.
         debug: Compare every agent's inputs before and after its call.
+        faults: What goes wrong on purpose; `fishplate.testing.faults.Faults` is made for this.
 
     Raises:
         DeclarationError: Two agents have one name, or wait for each other in a pool.
+        UsageError: A fault could never act on any of the agents (codes `unknown_agent`,
+            `impossible_fault`).
     """
 
     def __init__(  # noqa: PLR0913 -- the one place that takes every part
@@ -81,6 +85,7 @@ class App:
         clock: Clock | None = None,
         randomness: random.Random | None = None,
         debug: bool = False,
+        faults: Injector | None = None,
     ) -> None:
         if not working_time > 0:
             msg = f"App(working_time={working_time!r}): a number of seconds above 0"
@@ -126,8 +131,13 @@ class App:
             debug=debug,
         )
         self._engine = LocalEngine(self._steps, random_id)
+        self._faults: Injector | None = None
         for agent in agents:
             self._admit(agent)
+        if faults is not None:
+            if agents:  # else each agent that is started has to be one that they can act on
+                faults.check(self._reached())
+            self.inject(faults)
 
     async def __aenter__(self) -> Self:
         """Open the resources and become the app of this task.
@@ -142,6 +152,7 @@ class App:
         try:
             await asyncio.to_thread(read_releases, tuple(self.agents.values()))
             await self._resources.open()
+            self._begin_faults()
         except BaseException:
             self._is_open = False
             raise
@@ -183,6 +194,7 @@ class App:
             msg = "the app has resources to open: enter it by 'async with'"
             raise UsageError(msg, code="has_resources")
         self._steps.allows_effects = allows_effects
+        self._begin_faults()
         self._is_open = True
         return self
 
@@ -191,6 +203,21 @@ class App:
         self._is_open = False
         for task in self._runs:
             task.cancel()
+
+    def inject(self, faults: Injector) -> None:
+        """Let calls go wrong on purpose, in place of the faults that were given before.
+
+        Every agent that is started then has to reach those that the faults name, unless the app's
+        own agents do.
+
+        Raises:
+            UsageError: The app is entered already (code `app_entered`).
+        """
+        if self._is_open:
+            msg = "the app is entered already: inject faults before 'async with'"
+            raise UsageError(msg, code="app_entered")
+        self._faults = faults
+        self._admitted.clear()  # each agent is looked at again, with what is to go wrong
 
     @overload
     def start(
@@ -306,9 +333,19 @@ class App:
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
         check_runnable(agent)
+        if self._faults is not None:
+            self._faults.check(self._reached(agent))
         if len(self._admitted) >= MOST_ADMITTED:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
+
+    def _reached(self, *others: AnyAgent) -> Iterator[AnyAgent]:
+        for agent in (*self.agents.values(), *others):
+            yield from all_of(agent)
+
+    def _begin_faults(self) -> None:
+        if self._faults is not None:
+            self._steps.inject(self._faults, self._around.now_ns())
 
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
         """Run a call within the working time; its value, if asked with the marks of degradation."""

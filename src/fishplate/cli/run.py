@@ -10,13 +10,16 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.app import App, Run
 from fishplate.cli.command import Command, ExitCode, add_target
 from fishplate.cli.documents import read_json
+from fishplate.cli.inject import FORM, fault_counts, fault_lines, read_faults
 from fishplate.cli.problems import error_json, error_lines, trace_lines
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import Loaded, load_agent
 from fishplate.contracts.signature import MISSING
 from fishplate.core.errors import FishplateError, JsonValue, UsageError
 from fishplate.core.outcome import DeclaredError, Reason
+from fishplate.orchestrator.roster import all_of
 from fishplate.testing.doubles import with_stand_ins
+from fishplate.testing.faults import Faults
 from fishplate.traces.recorder import SpanTree
 from fishplate.traces.text import render_tree
 
@@ -43,6 +46,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         help="let an agent or tool always answer with this JSON or @file.json; may be repeated",
     )
+    parser.add_argument(
+        "--inject",
+        metavar="NAME=FAULT[@RATE]",
+        action="append",
+        default=[],
+        help=f"let calls of an agent or tool go wrong; may be repeated: {FORM}",
+    )
+    parser.add_argument(
+        "--inject-seed", metavar="N", type=int, help="what rates are drawn from; 0 if left out"
+    )
     parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
 
 
@@ -52,14 +65,19 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     if loaded.is_chosen:
         screen.note([f"running {loaded.agent.about.subject} ({loaded.agent.about.where})"])
     mocks = _mocks(arguments.mock)
+    faults = read_faults(arguments.inject, arguments.inject_seed)
     document = _input(arguments.input, loaded)
     agent = with_stand_ins(loaded.agent, mocks)
     # Before any resource is opened: a wrong input is no reason to reach for a database.
     agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
-    ended = asyncio.run(_run(loaded.app(), agent, document))
+    app = loaded.app()
+    if faults is not None:
+        faults.check(all_of(agent))  # the app may have more agents than this one reaches
+        app.inject(faults)
+    ended = asyncio.run(_run(app, agent, document))
     if arguments.debug and ended.error is not None:
         screen.note(trace_lines(ended.error))
-    _print(ended, screen, with_trace=arguments.trace)
+    _print(ended, faults, screen, with_trace=arguments.trace)
     return _EXITS[ended.state]
 
 
@@ -73,6 +91,7 @@ COMMAND: Final = Command(
     examples=(
         """run shop.py:support --input '{"text": "Where is my order?"}'""",
         "run shop.py:support --input @query.json --mock logistics=@tracking.json --trace",
+        "run shop.py:support --input @query.json --inject logistics=error:overload@0.5",
     ),
     add_arguments=add_arguments,
     execute=execute,
@@ -128,15 +147,18 @@ async def _ended(
     )
 
 
-def _print(ended: _Ended, screen: Screen, *, with_trace: bool) -> None:
+def _print(ended: _Ended, faults: Faults | None, screen: Screen, *, with_trace: bool) -> None:
     if screen.as_json:
-        screen.document(_as_json(ended, with_trace=with_trace))
+        injected = {} if faults is None else {"injected": fault_counts(faults)}
+        screen.document({**_as_json(ended, with_trace=with_trace), **injected})
         return
     if with_trace:
         screen.note(
             [f"run {ended.run_id}  trace {ended.trace_id}  release {ended.release}"], style="bold"
         )
         screen.note(render_tree(ended.spans).splitlines())
+    if faults is not None:
+        screen.note(fault_lines(faults), style="yellow")
     if ended.error is not None:
         screen.note(error_lines(ended.error), style="red")
     elif ended.state == "cancelled":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from typing import TypeAlias
@@ -10,6 +11,7 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.core.call import SCOPE
 from fishplate.core.errors import ErrorClass, FishplateError
 from fishplate.orchestrator.frame import Frame
+from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.threads import in_thread
 from fishplate.resilience.classify import had_no_effect
@@ -35,6 +37,17 @@ class Behaviours:
         self._pools = pools
         self._threads = threads
         self._walk = walk
+        self._injector: Injector | None = None
+        self._opened_ns = 0
+
+    def inject(self, injector: Injector, opened_ns: int) -> None:
+        """Let attempts go wrong from now on.
+
+        Args:
+            injector: Says which ones, and how.
+            opened_ns: When the app was opened, on the clock of its runs.
+        """
+        self._injector, self._opened_ns = injector, opened_ns
 
     async def run(
         self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], on_left: OnLeft = nothing
@@ -48,16 +61,41 @@ class Behaviours:
             on_left: Called when the call ends while its thread runs on, with what is done when the
                 thread has ended.
         """
+        act = self._accounted if self._injector is None else self._disturbed
         if unit.about.pool is None:
-            return await self._accounted(frame, unit, arguments, nothing, on_left)
+            return await act(frame, unit, arguments, nothing, on_left)
         pool = self._pools.get(unit.about.pool)
         await pool.acquire()
         if unit.about.kind == "thread":  # which gives its slot back itself, when it has ended
-            return await self._accounted(frame, unit, arguments, pool.release, on_left)
+            return await act(frame, unit, arguments, pool.release, on_left)
         try:
-            return await self._accounted(frame, unit, arguments, nothing, on_left)
+            return await act(frame, unit, arguments, nothing, on_left)
         finally:
             pool.release()
+
+    async def _disturbed(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        on_end: Callable[[], None],
+        on_left: OnLeft,
+    ) -> object:
+        """Run a behaviour, with what is to go wrong with this attempt."""
+        assert self._injector is not None
+        elapsed = (frame.run.now_ns() - self._opened_ns) / 1e9
+        tell = functools.partial(_tell_injected, frame)
+        injection = self._injector.injection(unit, elapsed, tell)
+        if injection is None:
+            return await self._accounted(frame, unit, arguments, on_end, on_left)
+        try:
+            await injection.before()
+        except BaseException:
+            on_end()  # nobody else gives the slot of a thread back that never begins
+            raise
+        answer = await self._accounted(frame, unit, arguments, on_end, on_left)
+        # Outside of the account: a lost answer takes nothing back of what the behaviour has done.
+        return await injection.after(answer)
 
     async def _accounted(
         self,
@@ -103,6 +141,12 @@ class Behaviours:
                     return await self._walk(frame, unit, arguments)
                 finally:
                     SCOPE.set(frame)  # what the policies tell belongs to this call
+
+
+def _tell_injected(frame: Frame, fault: str) -> None:
+    """Put a fault on the span of its call, behind those of earlier attempts."""
+    told = (frame.attributes or {}).get("injected")
+    frame.note(injected=[*(told if isinstance(told, list) else ()), fault])
 
 
 def _proves_no_effect(error: Exception) -> bool:

@@ -27,6 +27,7 @@ from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.failures import failure_of
 from fishplate.orchestrator.frame import Driver, Frame
+from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.program import Program
 from fishplate.orchestrator.protection import Protections
@@ -71,8 +72,14 @@ class Steps:
         self._protections = Protections(targets)
         self._random_id = random_id
         self.allows_effects = True
-        self._is_lean = not debug
+        self._compares_inputs = debug
+        self._is_lean = not debug  # nothing stands between a bare call and its behaviour
         self._programs: dict[int, tuple[AnyAgent, Program]] = {}
+
+    def inject(self, injector: Injector, opened_ns: int) -> None:
+        """Let attempts go wrong from now on; see `Behaviours.inject`."""
+        self._is_lean = False
+        self._behaviours.inject(injector, opened_ns)
 
     async def perform(
         self, driver: Driver, run: RunContext, parent_id: int | None, effect: CallEffect
@@ -165,7 +172,7 @@ class Steps:
         return failure
 
     async def _guarded(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
-        if self._is_lean:
+        if not self._compares_inputs:
             return await self._cached(frame, unit, arguments)
         before = _fingerprint(unit, arguments)
         result = await self._cached(frame, unit, arguments)
