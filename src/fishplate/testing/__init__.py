@@ -1,4 +1,7 @@
-"""The test kit: what stands in for the real thing in the tests of your agents."""
+"""The test kit: what stands in for the real thing in the tests of your agents.
+
+What makes calls go wrong on purpose is in `fishplate.testing.faults`.
+"""
 
 from fishplate.core.clock import FixedClock as FakeClock
 from fishplate.testing.doubles import stand_in, with_stand_ins

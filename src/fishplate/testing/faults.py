@@ -7,9 +7,6 @@ Faults act inside the real policies, on every attempt anew, where the behaviour 
 `Latency`, `Error` and `Hang` act before it begins, so that nothing has been sent; with
 `answer_lost=True` the behaviour has run, and only its answer is lost. `Garbage` and `Partial` spoil
 the answer of a behaviour that has run, and its contract refuses them.
-
-That faults belong inside the policies and come at a rate is as in Polly's chaos strategies; the
-kinds are those of Toxiproxy, as far as a call has them.
 """
 
 from __future__ import annotations
@@ -19,180 +16,34 @@ import difflib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, Final, Literal, NoReturn, TypeAlias
+from typing import NoReturn
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.shape import BrokenValueError
-from fishplate.core.errors import ErrorClass, Failure, UsageError
-from fishplate.resilience.checks import check_count, check_flag, check_number, check_part
+from fishplate.core.errors import Failure, UsageError
+from fishplate.testing.fault_kinds import (
+    Error,
+    Fault,
+    FaultKind,
+    Garbage,
+    Hang,
+    Latency,
+    Partial,
+    Schedule,
+)
 from fishplate.testing.spoiled import can_be_partial, garbage_for, without_a_field
 
-FaultKind: TypeAlias = Literal["latency", "error", "hang", "garbage", "partial"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Schedule:
-    """Which attempts of an agent a fault hits: those that all of its fields allow.
-
-    Attributes:
-        rate: Share of them, each drawn by itself; 0 to 1.
-        first: Only the first so many (behind `after`); `None`: all.
-        after: Not the first so many.
-        every: Only each so-many-th (behind `after`): 3 hits the third, the sixth, ...
-        since: Not before so many seconds after the app was opened, on the app's clock.
-        until: Not from so many seconds on; above `since`; `None`: to the end.
-    """
-
-    rate: float = 1.0
-    first: int | None = None
-    after: int = 0
-    every: int = 1
-    since: float = 0.0
-    until: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse impossible numbers."""
-        check_number("Schedule", "rate", self.rate, unit="shares", at_least=0, at_most=1)
-        if self.first is not None:
-            check_count("Schedule", "first", self.first)
-        check_count("Schedule", "after", self.after, at_least=0)
-        check_count("Schedule", "every", self.every)
-        if self.first is not None and self.every > self.first:
-            msg = f"Schedule(every={self.every!r}, first={self.first!r}): every is at most first"
-            raise ValueError(msg)
-        check_number("Schedule", "since", self.since, at_least=0)
-        if self.until is not None:
-            check_number("Schedule", "until", self.until, above=self.since)
-
-    def includes(self, attempt: int, elapsed: float) -> bool:
-        """Whether an attempt may be hit, whatever is drawn.
-
-        Args:
-            attempt: Its number among those of its agent; the first is 1.
-            elapsed: Seconds since the app was opened.
-        """
-        place = attempt - self.after
-        return (
-            place > 0
-            and (self.first is None or place <= self.first)
-            and place % self.every == 0
-            and self.since <= elapsed
-            and (self.until is None or elapsed < self.until)
-        )
-
-
-ALWAYS: Final = Schedule()
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """The attempt begins later, by so many seconds of the event loop's time."""
-
-    kind: ClassVar[FaultKind] = "latency"
-    seconds: float
-    _: KW_ONLY
-    when: Schedule = ALWAYS
-
-    def __post_init__(self) -> None:
-        """Refuse impossible numbers."""
-        check_number("Latency", "seconds", self.seconds, at_least=0)
-        check_part("Latency", "when", self.when, Schedule, may_be_off=False)
-
-    def __str__(self) -> str:
-        return f"latency:{self.seconds:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Error:
-    """The attempt fails with a `Failure` of this class and the code `injected`.
-
-    Attributes:
-        error_class: How the failure is treated.
-        retry_after: Seconds for which the target asks not to be called; at least 0.
-        answer_lost: The behaviour has run. Otherwise nothing was sent, and the failure proves it:
-            it is raised from a refused connection.
-        when: Which attempts it hits.
-    """
-
-    kind: ClassVar[FaultKind] = "error"
-    error_class: ErrorClass = ErrorClass.TRANSIENT
-    _: KW_ONLY
-    retry_after: float | None = None
-    answer_lost: bool = False
-    when: Schedule = ALWAYS
-
-    def __post_init__(self) -> None:
-        """Refuse what does not go together."""
-        check_part("Error", "error_class", self.error_class, ErrorClass, may_be_off=False)
-        if self.retry_after is not None:
-            check_number("Error", "retry_after", self.retry_after, at_least=0)
-        check_flag("Error", "answer_lost", self.answer_lost)
-        check_part("Error", "when", self.when, Schedule, may_be_off=False)
-        if self.error_class is ErrorClass.UNKNOWN_OUTCOME and not self.answer_lost:
-            msg = (
-                f"Error({self.error_class}): the outcome is known while nothing has been sent: "
-                "add answer_lost=True"
-            )
-            raise ValueError(msg)
-
-    def __str__(self) -> str:
-        return f"error:{self.error_class}" + (":lost" if self.answer_lost else "")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hang:
-    """The attempt never ends; what ends it is a time limit or a cancellation.
-
-    Attributes:
-        answer_lost: The behaviour has run. Otherwise nothing was sent.
-        when: Which attempts it hits.
-    """
-
-    kind: ClassVar[FaultKind] = "hang"
-    answer_lost: bool = False
-    when: Schedule = ALWAYS
-
-    def __post_init__(self) -> None:
-        """Refuse what is not a setting."""
-        check_flag("Hang", "answer_lost", self.answer_lost)
-        check_part("Hang", "when", self.when, Schedule, may_be_off=False)
-
-    def __str__(self) -> str:
-        return "hang:lost" if self.answer_lost else "hang"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Garbage:
-    """The behaviour runs, and what arrives is no answer that its contract allows."""
-
-    kind: ClassVar[FaultKind] = "garbage"
-    when: Schedule = ALWAYS
-
-    def __post_init__(self) -> None:
-        """Refuse what is not a setting."""
-        check_part("Garbage", "when", self.when, Schedule, may_be_off=False)
-
-    def __str__(self) -> str:
-        return "garbage"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Partial:
-    """The behaviour runs, and its answer arrives without one of the required fields."""
-
-    kind: ClassVar[FaultKind] = "partial"
-    when: Schedule = ALWAYS
-
-    def __post_init__(self) -> None:
-        """Refuse what is not a setting."""
-        check_part("Partial", "when", self.when, Schedule, may_be_off=False)
-
-    def __str__(self) -> str:
-        return "partial"
-
-
-Fault: TypeAlias = Latency | Error | Hang | Garbage | Partial
+__all__ = [
+    "Error",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "Garbage",
+    "Hang",
+    "Latency",
+    "Partial",
+    "Schedule",
+]
 
 
 class Faults:
@@ -218,7 +69,7 @@ class Faults:
                 msg = f"Faults({{{name!r}: []}}): at least one fault, or leave the name out"
                 raise ValueError(msg)
         self.injected: Counter[tuple[str, FaultKind]] = Counter()
-        self._by_name = {name: _Sequence(name, faults, seed) for name, faults in by_name.items()}
+        self._by_name = {name: _AgentFaults(name, faults, seed) for name, faults in by_name.items()}
 
     def check(self, units: Iterable[AnyAgent]) -> None:
         """Refuse what could never act on any of these agents.
@@ -228,7 +79,7 @@ class Faults:
                 that way (code `impossible_fault`).
         """
         known = {unit.name: unit for unit in units}
-        for name, sequence in self._by_name.items():
+        for name, wanted in self._by_name.items():
             unit = known.get(name)
             if unit is None:
                 close = difflib.get_close_matches(name, known, n=1)
@@ -238,15 +89,15 @@ class Faults:
                     f"{meant} Known are: {', '.join(sorted(known)) or 'none'}"
                 )
                 raise UsageError(message, code="unknown_agent")
-            for fault in sequence.faults:
+            for fault in wanted.faults:
                 _check_possible(fault, unit)
 
     def injection(
         self, unit: AnyAgent, elapsed: float, tell: Callable[[str], None]
     ) -> Disturbance | None:
         """What goes wrong with the agent's next attempt; `None`: nothing."""
-        sequence = self._by_name.get(unit.name)
-        hits = () if sequence is None else sequence.next(elapsed)
+        wanted = self._by_name.get(unit.name)
+        hits = () if wanted is None else wanted.next(elapsed)
         return Disturbance(unit, hits, self.injected, tell) if hits else None
 
 
@@ -325,7 +176,7 @@ class Disturbance:
         return rest
 
 
-class _Sequence:
+class _AgentFaults:
     """The faults of one agent, and how many attempts it has made."""
 
     def __init__(self, name: str, faults: Sequence[Fault], seed: int) -> None:
