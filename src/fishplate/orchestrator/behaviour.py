@@ -61,6 +61,8 @@ class Behaviours:
             on_left: Called when the call ends while its thread runs on, with what is done when the
                 thread has ended.
         """
+        if unit.about.pool is None and self._injector is None:
+            return await self._accounted(frame, unit, arguments, nothing, on_left)
         act = self._accounted if self._injector is None else self._disturbed
         if unit.about.pool is None:
             return await act(frame, unit, arguments, nothing, on_left)
