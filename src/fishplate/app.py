@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import random
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
@@ -136,7 +136,7 @@ class App:
             self._admit(agent)
         if faults is not None:
             if agents:  # else each agent that is started has to be one that they can act on
-                faults.check(self._reached())
+                faults.check(all_of(*agents))
             self.inject(faults)
 
     async def __aenter__(self) -> Self:
@@ -334,14 +334,10 @@ class App:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
         check_runnable(agent)
         if self._faults is not None:
-            self._faults.check(self._reached(agent))
+            self._faults.check(all_of(agent, *self.agents.values()))
         if len(self._admitted) >= MOST_ADMITTED:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
-
-    def _reached(self, *others: AnyAgent) -> Iterator[AnyAgent]:
-        for agent in (*self.agents.values(), *others):
-            yield from all_of(agent)
 
     def _begin_faults(self) -> None:
         if self._faults is not None:

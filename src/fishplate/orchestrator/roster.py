@@ -63,9 +63,9 @@ def read_releases(agents: Iterable[AnyAgent]) -> None:
             assert unit.head.release
 
 
-def all_of(agent: AnyAgent) -> Iterator[AnyAgent]:
-    """An agent and everything that its runs may call, at any depth; each object once."""
-    pending, seen = [agent], set[int]()
+def all_of(*agents: AnyAgent) -> Iterator[AnyAgent]:
+    """Agents and everything that their runs may call, at any depth; each object once."""
+    pending, seen = list(agents), set[int]()
     while pending:
         unit = pending.pop()
         if id(unit) not in seen:
