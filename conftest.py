@@ -21,7 +21,7 @@ pytest_collect_file = Sybil(
         PythonCodeBlockParser(),
         CodeBlockParser(language="console", evaluator=run_console),
     ],
-    patterns=["README.md", "docs/**/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],  # `**` is one folder or more here
     setup=open_page,
     teardown=close_page,
 ).pytest()

@@ -80,7 +80,8 @@ def test_the_readme_workflow_runs(python: Path, tmp_path: Path) -> None:
 
 def test_the_broken_twin_is_refused(python: Path, tmp_path: Path) -> None:
     """Its twin that does not fit is refused before it runs, with a counterexample and the line."""
-    (tmp_path / "broken.py").write_text(_readme_files()["broken.py"], encoding="utf-8")
+    for name, text in _readme_files().items():  # the twin takes an agent of the first file
+        (tmp_path / name).write_text(text, encoding="utf-8")
 
     found = _run(python, tmp_path, "-m", "fishplate", "check", "broken.py")
 
