@@ -29,6 +29,15 @@ SYSTEM = "You answer in one sentence."
 WORDS = {"refund": 1, "late": 2}
 LIMITS = frozenset({"b", "a"})
 PATTERN = re.compile("[a-z]+")
+prompts = {"short": ["Be brief.", {"tone": "kind"}]}
+notes = ["start"]
+asked = {}
+count = 0
+
+def remember(text: str) -> None:
+    global count
+    count += 1
+    asked[text] = notes.append(text)
 
 class Tone(Enum):
     POLITE = "please"
@@ -71,6 +80,7 @@ async def answer(query: Query) -> Reply:
     prompt = f"{SYSTEM} {query.text}"
     number = Counter().add(1)
     found = [step(prompt) for step in STEPS]
+    remember(prompts["short"][0] + str(len(asked)) + str(count))
     limits = sorted(LIMITS) + list(WORDS) + PATTERN.findall(prompt)
     return Reply(text=helper(prompt) + Tone.POLITE.value + str(OPTIONS.temperature))
 
@@ -118,6 +128,11 @@ SILENT = {
     "the order of a set": {'frozenset({"b", "a"})': 'frozenset({"a", "b"})'},
     "an annotation inside": {"number = Counter()": "number: int = Counter()"},
     "a helper's annotation": {"def helper(text: str) -> str:": "def helper(text):"},
+    "memory that starts otherwise": {
+        "asked = {}": "asked = {'before': 1}",
+        "count = 0": "count = 3",
+    },
+    "a list that the program writes to": {'["start"]': '["begin"]'},
     "what nobody mentions": {"SYSTEM =": "OTHER = 1\nSYSTEM ="},
 }
 
@@ -136,6 +151,8 @@ BEHAVIOUR = {
     "one character of a constant": {"one sentence.": "one sentence!"},
     "one character of a helper": {"text[:10]": "text[:11]"},
     "a value of a table": {'"refund": 1': '"refund": 2'},
+    "a prompt in a table without capitals": {"Be brief.": "Be brief!"},
+    "a value deep in a table": {'"tone": "kind"': '"tone": "dry"'},
     "a member of a set": {'{"b", "a"}': '{"b", "c"}'},
     "a pattern": {'re.compile("[a-z]+")': 're.compile("[a-z]*")'},
     "a value of an enum": {'POLITE = "please"': 'POLITE = "pray"'},
@@ -255,6 +272,70 @@ low, high, busy = (
 
     assert module.low.release.behaviour != module.high.release.behaviour
     assert module.low.release == module.busy.release
+
+
+def test_a_private_prompt_of_an_object_counts_and_what_its_methods_write_does_not(
+    tmp_path: Path,
+) -> None:
+    """An object's data is behaviour unless a method changes it, in a table or a slot too."""
+    source = """
+from collections import Counter
+from fishplate import *
+
+class Desk:
+    __slots__ = ("_prompt", "_words", "_calls", "_seen")
+    def __init__(self, prompt="a", word="b", calls=0, seen=""):
+        self._prompt, self._words, self._calls = prompt, {"first": [word]}, calls
+        self._seen = Counter(seen)
+    async def judge(self, text: str) -> str:
+        self._calls += 1
+        return self._prompt + self._words["first"][0] + str(self._seen[text])
+
+plain, prompt, word, busy = (
+    agent(desk.judge, name="judge")
+    for desk in (Desk(), Desk(prompt="z"), Desk(word="z"), Desk(calls=3, seen="x"))
+)
+"""
+    module = declared(source, tmp_path)
+
+    assert module.plain.release.behaviour != module.prompt.release.behaviour
+    assert module.plain.release.behaviour != module.word.release.behaviour
+    assert module.plain.release == module.busy.release
+
+
+def test_a_table_that_another_module_writes_to_is_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What any function of the project changes is memory, wherever the agent stands."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    found: list[str] = []
+    for number, (prompt, seen) in enumerate([("a", "x"), ("a", "y"), ("b", "x")]):
+        module = f"words = [{prompt!r}]\nseen = [{seen!r}]\ndef see(word):\n    seen.append(word)\n"
+        (tmp_path / f"memory_{number}.py").write_text(module, encoding="utf-8")
+        source = f"""
+from memory_{number} import seen, words
+from fishplate import *
+@agent
+async def answer(text: str) -> str:
+    return words[0] + seen[0]
+"""
+        agent: Agent[..., str] = declared(source, tmp_path).answer
+        found.append(agent.release.behaviour)
+
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_table_within_itself_is_fingerprinted(tmp_path: Path) -> None:
+    """A cycle ends the reading of a table, and not the program."""
+    source = """
+from fishplate import *
+words = ["a"]
+words.append(words)
+@agent
+async def answer(text: str) -> str:
+    return words[0]
+"""
+    assert declared(source, tmp_path).answer.release.behaviour
 
 
 def test_helpers_of_the_same_project_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

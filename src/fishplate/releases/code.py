@@ -1,23 +1,19 @@
 """What a function does, as JSON that comments, docstrings and formatting do not change.
 
-The functions, classes and constants of the same project that a function mentions are part of it,
-so that a prompt kept in a module constant or made by a helper counts. What a library does is not.
+The functions, classes and data of the same project that a function mentions are part of it, so
+that a prompt kept in a module's table or made by a helper counts. What a library does is not, and
+neither is what a function of the project writes to: a running program's memory. Data is read once,
+when the release is first asked for.
 """
 
 from __future__ import annotations
 
 import ast
-import dataclasses
-import enum
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias, cast
-from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
@@ -31,12 +27,13 @@ from fishplate.core.source import (
     plain_function,
     read_source,
 )
+from fishplate.releases.changes import changed_names, kept_state, method_uses
+from fishplate.releases.constants import ATOMS, constant, is_made_to_be_written
 from fishplate.releases.digest import digest
 from fishplate.releases.skeleton import parts, skeleton
 
 Code: TypeAlias = FunctionType | type[Any]
 
-_ATOMS: Final = (str, int, float, complex, bytes, Decimal, date, timedelta, UUID)
 _LIBRARY: Final = __name__.partition(".")[0]
 # Reading sources is slow, and every use of an agent under other settings is a release of its own.
 _KNOWN: Final[WeakKeyDictionary[Code, JsonValue]] = WeakKeyDictionary()
@@ -46,20 +43,18 @@ def code_digest(function: Callable[..., object]) -> JsonValue:
     """What a function does.
 
     Lambdas, and functions without a readable source, count by their bytecode, which differs
-    between versions of Python. Of a bound method's object, public attributes with simple values
-    count.
+    between versions of Python. Of a bound method's object, attributes that hold data count, see
+    `changes.kept_state`. Values are read once, when the function is first asked about.
     """
     found = plain_function(function)
     if found is None:
         return {"opaque": getattr(function, "__qualname__", type(function).__qualname__)}
     if not isinstance(function, MethodType):
         return _code_of(found)
-    state: dict[str, object] = getattr(function.__self__, "__dict__", {})
-    simple = {name: _constant(value) for name, value in state.items() if not name.startswith("_")}
     return {
         "method": _code_of(found),
         "of": _code_of(type(function.__self__)),
-        "state": {name: value for name, value in simple.items() if value is not None},
+        "state": _constants(kept_state(function.__self__)),
     }
 
 
@@ -79,11 +74,47 @@ def _pieces(start: Code) -> Iterator[JsonValue]:
             if found not in seen and _is_of_the_same_project(found, start):
                 seen.add(found)
                 pending.append(found)
-        constants: dict[str, JsonValue] = {}
-        for name, value in mentioned.items():
-            if (constant := _constant(value, name)) is not None:
-                constants[name] = constant
-        yield [piece.__qualname__, _own_code(piece), constants]
+        memory = _memory(mentioned, piece)
+        kept = {name: value for name, value in mentioned.items() if name not in memory}
+        yield [piece.__qualname__, _own_code(piece), _constants(kept)]
+
+
+def _constants(values: Mapping[str, object]) -> dict[str, JsonValue]:
+    found = {name: constant(value) for name, value in values.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _memory(mentioned: Mapping[str, object], piece: Code) -> set[str]:
+    """Those mentioned names that may be a running program's memory: its project writes to them.
+
+    A name in capitals is its author's word that it is a constant.
+    """
+    if isinstance(piece, type):
+        written: Container[str] = method_uses(piece)[0]
+        home = None
+    else:
+        written, home = changed_names(piece.__globals__), _home(piece.__globals__)
+    return {
+        name
+        for name, value in mentioned.items()
+        if not (own := name.rpartition(".")[2]).isupper()
+        and (
+            name in written
+            or is_made_to_be_written(value)
+            or (home is not None and _is_changed_elsewhere(own, value, home))
+        )
+    }
+
+
+def _is_changed_elsewhere(name: str, value: object, home: str) -> bool:
+    """Whether another module of the project has a value under the same name and writes to it."""
+    if value is None or isinstance(value, (bool, type, FunctionType, *ATOMS)):
+        return False
+    for module in list(sys.modules.values()):
+        names: dict[str, object] = getattr(module, "__dict__", {})
+        if names.get(name) is value and _home(names) == home and name in changed_names(names):
+            return True
+    return False
 
 
 def _own_code(piece: Code) -> JsonValue:
@@ -93,7 +124,7 @@ def _own_code(piece: Code) -> JsonValue:
     if source is not None:
         return digest(skeleton(source.tree))
     code = piece.__code__
-    values = [repr(one) for one in code.co_consts if isinstance(one, (bool, *_ATOMS))]
+    values = [repr(one) for one in code.co_consts if isinstance(one, (bool, *ATOMS))]
     return digest([code.co_code.hex(), *code.co_names, *values])
 
 
@@ -162,7 +193,7 @@ def _codes_in(values: Iterable[object]) -> Iterator[Code]:
             pending.extend(cast("Mapping[object, object]", value).values())
         elif isinstance(value, (list, tuple)):
             pending.extend(cast("list[object]", value))
-        elif value is not None and not isinstance(value, _ATOMS):
+        elif value is not None and not isinstance(value, ATOMS):
             yield type(value)
 
 
@@ -188,34 +219,3 @@ def _home(names: Mapping[str, object]) -> str:
     if top:
         return str(name) if top == _LIBRARY else top
     return str(Path(file).parent) if isinstance(file, str) else f"module {name}"
-
-
-def _constant(value: object, name: str = "") -> JsonValue:  # noqa: PLR0911 -- one per kind
-    """A constant as JSON; `None` for what is none, or may be changed by a running program."""
-    if isinstance(value, enum.Enum):
-        return [str(value), repr(cast("object", value.value))]
-    if value is None or isinstance(value, (bool, *_ATOMS)):
-        return repr(value)
-    if isinstance(value, re.Pattern):
-        return [repr(cast("re.Pattern[str]", value).pattern), value.flags]
-    if isinstance(value, (tuple, frozenset)):
-        return _elements(cast("tuple[object, ...]", value), is_ordered=isinstance(value, tuple))
-    if isinstance(value, BaseModel):
-        return {key: _constant(item, name) for key, item in value.__dict__.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        keys = [field.name for field in dataclasses.fields(value)]
-        return {key: _constant(getattr(value, key), name) for key in keys}
-    if not name.rpartition(".")[2].isupper():
-        return None
-    # Lists and tables are constants if their names say so; others may be a program's memory.
-    if isinstance(value, dict):
-        entries = cast("dict[object, object]", value).items()
-        return {repr(_constant(key, name)): _constant(item, name) for key, item in entries}
-    if isinstance(value, (list, set)):
-        return _elements(cast("list[object]", value), is_ordered=isinstance(value, list))
-    return None
-
-
-def _elements(values: tuple[object, ...] | list[object], *, is_ordered: bool) -> JsonValue:
-    found = [repr(_constant(value, "NESTED")) for value in values]
-    return list[JsonValue](found if is_ordered else sorted(found))
