@@ -248,6 +248,29 @@ def test_all_that_is_wrong_with_an_agent_is_told_at_once() -> None:
     ]
 
 
+def test_a_body_that_calls_itself_is_refused_where_it_does() -> None:
+    """Nobody could grant it, so the declaration says what to write; a parameter is no such call."""
+    with pytest.raises(DeclarationError, match=r"calls itself.*undecorated async") as refusal:
+
+        @agent
+        async def countdown(number: int) -> int:
+            return await countdown(number - 1) if number else 0
+
+    assert [problem.code for problem in refusal.value.problems] == ["self_call"]
+    assert ":" in (refusal.value.problems[0].where or "")
+
+    @agent
+    async def named(named: int) -> str:
+        return str(named)
+
+    assert named.name == "named"
+
+    async def plain(number: int) -> int:
+        return await plain(number - 1) if number else 0
+
+    assert agent(plain).name == "plain"
+
+
 @pytest.mark.parametrize("found", [3, "echo", Desk])
 def test_what_is_no_agent_cannot_be_granted(found: Any) -> None:
     """A plain function or a name among the grants is told with what it is."""

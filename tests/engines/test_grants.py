@@ -57,7 +57,7 @@ def test_a_call_without_a_grant_is_refused_when_it_is_made() -> None:
 
 
 def test_an_agent_cannot_call_itself() -> None:
-    """It is nobody's grant, so recursion ends at the first call."""
+    """It is nobody's grant, so recursion ends at the first call, and the message says where to."""
     me: list[Agent[[int], int]] = []
 
     @agent(agents=[path_of])
@@ -67,7 +67,42 @@ def test_an_agent_cannot_call_itself() -> None:
     me.append(again)
 
     assert run(again, 0) == 0
-    assert failure_of(again, 3).code == "not_granted"
+    failure = failure_of(again, 3)
+    assert failure.code == "self_call"
+    assert "undecorated async function" in str(failure)
+
+
+def test_agents_cannot_call_each_other() -> None:
+    """No order of declarations could grant both, so the remedy is not a grant."""
+    known: list[Agent[[int], int]] = []
+
+    @agent
+    async def first(number: int) -> int:
+        return await known[0](number)
+
+    @agent(agents=[first])
+    async def second(number: int) -> int:
+        return await first(number)
+
+    known.append(second)
+
+    failure = failure_of(first, 3)
+    assert failure.code == "self_call"
+    assert "calls 'second', which calls it back" in str(failure)
+
+
+def test_a_body_may_recur_in_a_function_of_its_own() -> None:
+    """The remedy of a self-call works: the calls of an undecorated function are the body's."""
+
+    async def down(number: int) -> str:
+        below = await down(number - 1) if number else ""
+        return below + await echo(str(number))
+
+    @agent(agents=[echo])
+    async def again(number: int) -> str:
+        return await down(number)
+
+    assert run(again, 3) == "0123"
 
 
 def test_a_fallback_needs_a_grant_too() -> None:

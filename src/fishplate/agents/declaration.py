@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fishplate.agents.agent import AnyAgent, Description, Kind, check_name, misfit
-from fishplate.agents.grants import lost_calls, ungranted_calls
+from fishplate.agents.grants import NO_GRANT_FOR_ITSELF, lost_calls, self_calls, ungranted_calls
 from fishplate.contracts.anatomy import is_object_type
 from fishplate.contracts.contract import Contract
 from fishplate.contracts.fits import fits, overlap
@@ -219,7 +219,10 @@ def check_grants(about: Description, problems: ProblemList) -> None:
                 "give one another name="
             )
             problems.add(Problem(code="repeated_name", message=message, where=about.where))
-    for where, found in ungranted_calls(about.written, granted):
+    for where in self_calls(about.written):
+        message = f"{about.subject} calls itself, and {NO_GRANT_FOR_ITSELF}"
+        problems.add(Problem(code="self_call", message=message, where=where))
+    for where, found in ungranted_calls(about.written, {about.name, *granted}):
         word = "tools" if found.about.effect is not None else "agents"
         message = (
             f"{about.subject} calls {found.name!r} without a grant: "

@@ -7,9 +7,15 @@ from collections.abc import Callable, Container, Iterator
 from typing import Any, Final, cast
 
 from fishplate.agents.agent import Agent, AnyAgent
-from fishplate.core.source import FunctionSource, read_source
+from fishplate.core.source import FunctionSource, local_names, read_source
 
 CONFIGURING: Final = frozenset({"assuming", "catching", "named", "or_else", "replace", "using"})
+
+NO_GRANT_FOR_ITSELF: Final = (
+    "a grant names agents that are declared before, never the one that holds it. Put the recursion "
+    "into an undecorated async function that the body awaits: the calls that it makes are the "
+    "body's own"
+)
 
 
 def ungranted_calls(
@@ -33,6 +39,26 @@ def ungranted_calls(
                     yield source.where(part), found
 
 
+def self_calls(function: Callable[..., Any]) -> Iterator[str]:
+    """The places where a body calls its own agent, or hands it on to be called.
+
+    Yields:
+        `file:line` of the call.
+    """
+    source = read_source(function)
+    # Without a decorator, as in `agent(function)`, the name goes on to mean the plain function.
+    if source is None or not source.tree.decorator_list:
+        return
+    if source.tree.name in local_names(source.tree):
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call):
+            handed = [*node.args, *(keyword.value for keyword in node.keywords)]
+            for part in (node.func, *handed):
+                if _is_use_of(source.tree.name, part):
+                    yield source.where(part)
+
+
 def lost_calls(function: Callable[..., Any]) -> Iterator[tuple[str, AnyAgent]]:
     """The calls of agents that a body makes as statements, so that nobody awaits them.
 
@@ -48,6 +74,15 @@ def lost_calls(function: Callable[..., Any]) -> Iterator[tuple[str, AnyAgent]]:
             found = configured_agent(node.value.func, outside)
             if found is not None:
                 yield source.where(node), found
+
+
+def _is_use_of(name: str, node: ast.AST) -> bool:
+    """Whether an expression is an agent's name, or that name configured: `name.using(...)`."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr not in CONFIGURING:
+            return False
+        node = node.func.value
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def configured_agent(node: ast.AST, source: FunctionSource) -> AnyAgent | None:

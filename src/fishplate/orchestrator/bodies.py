@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from fishplate.agents.agent import AnyAgent, Call
+from fishplate.agents.grants import NO_GRANT_FOR_ITSELF
 from fishplate.core.errors import ErrorClass, StepError, UsageError
 from fishplate.orchestrator.effects import ForkEffect, Marked, Strand
 from fishplate.orchestrator.elements import element_names
@@ -13,6 +14,7 @@ from fishplate.orchestrator.readers import SlotReader
 from fishplate.orchestrator.walker import gathered, walk_code
 from fishplate.workflows import compose
 from fishplate.workflows.compose import Composition
+from fishplate.workflows.workflow import reachable
 
 
 def granted(unit: AnyAgent, wanted: AnyAgent, path: str) -> AnyAgent:
@@ -21,9 +23,19 @@ def granted(unit: AnyAgent, wanted: AnyAgent, path: str) -> AnyAgent:
     It is the wanted one as it is configured, unless the grant was exchanged for another agent.
 
     Raises:
-        StepError: The body has no grant for it (code `not_granted`).
+        StepError: The body has no grant for it (code `not_granted`), or it is the agent of the body
+            itself or calls that one back (code `self_call`).
     """
     found = unit.grants.get(wanted.name)
+    if found is None and (wanted.about is unit.about or unit.name in reachable(wanted)):
+        whom = "itself" if wanted.about is unit.about else f"{wanted.name!r}, which calls it back"
+        raise StepError(
+            f"{unit.about.subject} in step {path!r} calls {whom}, and {NO_GRANT_FOR_ITSELF}",
+            step=path,
+            code="self_call",
+            error_class=ErrorClass.POLICY_DENIED,
+            where=unit.about.where,
+        )
     if found is None:
         word = "tools" if wanted.about.effect is not None else "agents"
         raise StepError(
