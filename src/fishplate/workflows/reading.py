@@ -17,7 +17,7 @@ from fishplate.agents.agent import Agent
 from fishplate.core.errors import Problem, ProblemList
 from fishplate.core.source import UNKNOWN, FunctionSource, read_source
 from fishplate.workflows import compose
-from fishplate.workflows.building import is_fixed, unknown_factory
+from fishplate.workflows.building import building_code, is_fixed, unknown_factory
 from fishplate.workflows.refusals import ANY_OF_ASYNCIO, ASYNCIO, BRANCH, STAR, refused_form
 from fishplate.workflows.scope import Scope, is_composition
 
@@ -225,6 +225,14 @@ class BodyReader:
             instead = "an agent that does it" if is_work else f"struct({spelled}, field=value)"
             built = f"{spelled}(...) is built from a value that is not known yet. Write {instead}"
             self._refuse(node, built)
+            return False
+        if (hook := building_code(cls)) is not None:
+            self._refuse(
+                node,
+                f"{spelled}(...) runs its own {hook!r} once, at declaration, and what it reads may "
+                "change later. Build the object above the workflow, as a constant of the module, "
+                "or inside an agent",
+            )
             return False
         given = {keyword.arg for keyword in node.keywords if keyword.arg is not None}
         if (name := unknown_factory(cls, given)) is not None:
