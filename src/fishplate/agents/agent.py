@@ -188,7 +188,9 @@ class Agent(Generic[P, R_co]):
     def or_else(self, other: object) -> Agent[P, R_co]:
         """The same agent, answered by `other` when it fails in a way that a fallback may answer.
 
-        Arguments go over by position. The answer is marked as degraded.
+        Arguments go over by position. The answer is marked as degraded. Failures of what is
+        outside are answered, and outputs that break the contract; a bug, a declared error, a
+        refusal or a denial never is: see `ErrorClass`, its last column.
 
         Raises:
             DeclarationError: `other` does not take what this agent takes, or its answer does not

@@ -229,8 +229,8 @@ def check_grants(about: Description, problems: ProblemList) -> None:
             f"add it to {word}=[...] of the decorator"
         )
         problems.add(Problem(code="not_granted", message=message, where=where))
-    for where, found in lost_calls(about.written):
-        message = f"{about.subject} calls {found.name!r} and nobody awaits it: write 'await'"
+    for where, found, instead in lost_calls(about.written):
+        message = f"{about.subject} calls {found.name!r} and nobody awaits it: {instead}"
         problems.add(Problem(code="lost_step", message=message, where=where))
 
 

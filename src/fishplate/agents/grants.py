@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator
 from typing import Any, Final, cast
 
 from fishplate.agents.agent import Agent, AnyAgent
-from fishplate.core.source import FunctionSource, local_names, read_source
+from fishplate.core.source import FunctionSource, FunctionTree, local_names, read_source
 
 CONFIGURING: Final = frozenset({"assuming", "catching", "named", "or_else", "replace", "using"})
 
@@ -59,21 +59,45 @@ def self_calls(function: Callable[..., Any]) -> Iterator[str]:
                     yield source.where(part)
 
 
-def lost_calls(function: Callable[..., Any]) -> Iterator[tuple[str, AnyAgent]]:
-    """The calls of agents that a body makes as statements, so that nobody awaits them.
+def lost_calls(function: Callable[..., Any]) -> Iterator[tuple[str, AnyAgent, str]]:
+    """The calls of agents that a body does not await, though it uses them as if it had.
+
+    Those are calls as statements of their own, calls that it returns, and calls whose fields it
+    reads. What it assigns or hands on may be awaited later.
 
     Yields:
-        `file:line` of the call, and the agent.
+        `file:line` of the call, the agent, and what to write instead.
     """
     source = read_source(function)
     if source is None:
         return
     outside = source.outside()
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            found = configured_agent(node.value.func, outside)
+    for node, instead in _unawaited(source.tree):
+        if isinstance(node, ast.Call):
+            found = configured_agent(node.func, outside)
             if found is not None:
-                yield source.where(node), found
+                yield source.where(node), found, instead
+
+
+def _unawaited(tree: FunctionTree) -> Iterator[tuple[ast.AST | None, str]]:
+    """Expressions of a body that stand where a value is needed, with what to write there."""
+    # What a function inside the body returns may be awaited by the body.
+    inner = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not tree
+        for part in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=value):
+                yield value, "write 'await'"
+            case ast.Return(value=value) if node not in inner:
+                yield value, "write 'return await'"
+            case ast.Attribute(value=value, attr=name):
+                yield value, f"write (await ...).{name}"
+            case _:
+                pass
 
 
 def _is_use_of(name: str, node: ast.AST) -> bool:

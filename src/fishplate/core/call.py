@@ -57,3 +57,11 @@ class Deferred(Generic[R_co]):
             msg = "nothing can answer this call: import it through the package 'fishplate'"
             raise UsageError(msg, code="no_app")
         return scope.issue(self)
+
+
+def missing_await(error: BaseException) -> str | None:
+    """What an `AttributeError` says if a deferred call was used as if it were its value."""
+    owner: object = error.obj if isinstance(error, AttributeError) else None
+    if not isinstance(error, AttributeError) or not isinstance(owner, Deferred):
+        return None
+    return f"{owner!r} is not awaited, so it has no {error.name!r}: write (await ...).{error.name}"

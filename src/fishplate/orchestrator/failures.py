@@ -6,6 +6,7 @@ import asyncio
 from typing import cast
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.core.call import missing_await
 from fishplate.core.errors import ErrorClass, FishplateError, StepError
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.effects import CallEffect
@@ -78,4 +79,13 @@ def _classified(error: BaseException, unit: AnyAgent) -> tuple[str, ErrorClass, 
     if not isinstance(error, Exception):
         return "bug", ErrorClass.BUG, f"{subject} raised {name}"
     error_class = classify(error, unit.about.error_classes)
-    return code_of(error, error_class), error_class, f"{subject} raised {name}"
+    why = f"{subject} raised {name}"
+    if (lost := missing_await(error)) is not None:
+        why = f"{why}: {lost}"
+    elif unit.fallbacks and error_class is ErrorClass.BUG:
+        why = (
+            f"{why}, which is a bug, and no fallback answers for a bug: if it is a failure of "
+            f"something outside, say so with error_classes={{{name}: ErrorClass...}} on "
+            f"{unit.name!r}, or raise a Failure"
+        )
+    return code_of(error, error_class), error_class, why

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.values import BrokenValueError
-from fishplate.core.call import SCOPE
+from fishplate.core.call import SCOPE, Deferred
 from fishplate.core.current import RunContext
 from fishplate.core.errors import (
     ErrorClass,
@@ -321,6 +321,15 @@ def _accepted(unit: AnyAgent, result: object, path: str) -> object:
     try:
         return cast("object", unit.signature.output.accept(result, given=True))
     except BrokenValueError as error:
+        if isinstance(result, Deferred):
+            raise StepError(
+                f"{unit.about.subject} in step {path!r} returned {result!r}, which nobody awaited: "
+                "write 'return await ...'",
+                step=path,
+                code="lost_step",
+                error_class=ErrorClass.BUG,
+                where=unit.about.where,
+            ) from None
         subject = f"the output of {unit.about.subject} in step {path!r}"
         raise OutputError(subject, error.violations) from None
 

@@ -129,6 +129,15 @@ class BodyReader:
                 node, f"{node.attr!r} is not a field of any value. Write an agent that finds it out"
             )
             return
+        if isinstance(node.value, ast.Call) and self._scope.is_deferred(node.value):
+            call = ast.unparse(node.value)
+            self._refuse(
+                node,
+                f"{call} is not awaited, so it has no {node.attr!r}: "
+                f"write (await {call}).{node.attr}",
+                code="lost_step",
+            )
+            return
         self._expression(node.value)
         owner = self._scope.source.resolve(node.value)
         if not (owner is UNKNOWN or _holds_constants(owner)):

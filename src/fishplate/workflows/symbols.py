@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol, cast
 
 from typing_extensions import is_typeddict
 
@@ -159,6 +160,13 @@ def spelled(facts: Facts) -> str:
 
 def _project(facts: Facts, name: str) -> Symbol:
     fields = facts.shape.fields()
+    if name not in fields and _is_worked_out(facts.shape.annotation, name):
+        facts.listener.misuse(
+            f"{name!r} of {spelled(facts)} is worked out by Python code of {facts.shape.name}, and "
+            "a plan follows fields only. Make it a field that the step before fills, or write an "
+            "agent that gives it",
+            code="unknown_field",
+        )
     if name not in fields:
         has = ", ".join(sorted(fields)) or "no fields that are there in every case"
         facts.listener.misuse(
@@ -169,6 +177,14 @@ def _project(facts: Facts, name: str) -> Symbol:
     below = _below(facts, found.shape, name, found.alias)
     below.may_be_absent = facts.may_be_absent or not found.is_required
     return Symbol(below)
+
+
+def _is_worked_out(annotation: object, name: str) -> bool:
+    """Whether a class has a property or a method of that name, computed fields of models too."""
+    if not isinstance(annotation, type):
+        return False
+    found = inspect.getattr_static(annotation, name, None)
+    return hasattr(cast("type[object]", type(found)), "__get__")
 
 
 def _below(facts: Facts, shape: Shape[Any], name: str | int, alias: str) -> Facts:
