@@ -34,6 +34,24 @@ def test_the_output_alone_stands_on_stdout(cli: Program) -> None:
     assert (ended.code, ended.out, ended.err) == (0, '"order W1 is shipped"\n', "")
 
 
+@pytest.mark.parametrize(("value", "says"), [("2**60", "2^53"), ("'\\ud800'", "surrogate")])
+def test_an_output_that_readers_of_json_disagree_on_is_no_output(
+    cli: Program, value: str, says: str
+) -> None:
+    """The edge of the program holds the rule that its own reader of JSON holds."""
+    returned = "int" if value.startswith("2") else "str"
+    cli.write(
+        "large.py",
+        f"from fishplate import agent\n@agent\nasync def made() -> {returned}:\n"
+        f"    return {value}\n",
+    )
+    ended = cli("run", "large.py:made")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "error[invalid_output]" in ended.err
+    assert says in ended.err
+
+
 def test_with_json_the_run_comes_with_its_output(cli: Program) -> None:
     """`--json` gives one document: how the run ended, its ids and its release."""
     ended = cli("run", f"{SHOP}:support", "--input", QUESTION, "--json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, ForwardRef, Literal, cast
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, create_model
 
 from fishplate import DeclarationError
 from fishplate.contracts.shape import BrokenValueError, Shape
-from fishplate.core.errors import JsonValue
+from fishplate.core.errors import JsonValue, OutputError
 from tests.contracts.shapes_table import (
     TYPES,
     Aliased,
@@ -100,6 +101,38 @@ def test_numbers_that_are_not_finite_are_refused(number: float) -> None:
     for annotation, wrapped in ((float, number), (list[float], [number]), (Any, {"a": number})):
         with pytest.raises(BrokenValueError, match="not finite"):
             Shape.of(annotation).accept(wrapped, given=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [(2**53 + 1, r"beyond 2\^53"), (-(2**60), r"beyond 2\^53"), ("a\ud800", "lone surrogate")],
+)
+def test_what_readers_of_json_disagree_on_is_refused_at_every_edge(
+    value: object, says: str
+) -> None:
+    """Coming in as JSON, leaving as JSON, or on its way through it: by pointer, keys too."""
+    shape = Shape.of(dict[str, Any])
+    edges: list[Callable[[], object]] = [
+        lambda: shape.decode({"a": [value]}),
+        lambda: shape.accept({"a": (value,)}, given=True),
+    ]
+    for edge in edges:
+        with pytest.raises(BrokenValueError, match=says) as broken:
+            edge()
+        assert broken.value.violations[0].pointer == "/a/0"
+    with pytest.raises(OutputError, match=says) as refused:
+        Shape.of(cast("Any", type(value))).encode(value)
+    assert refused.value.pointer == ""
+    if isinstance(value, str):
+        with pytest.raises(BrokenValueError, match=says):
+            shape.decode({value: 1})
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), "\U0001f600", True])
+def test_the_ends_of_what_is_portable_belong_to_it(value: Any) -> None:
+    """2^53 itself and every character are read alike by all."""
+    assert Shape.of(Any).decode(value) == value
+    assert Shape.of(cast("Any", type(value))).encode(value) == value
 
 
 def test_a_whole_number_with_a_point_is_an_integer() -> None:

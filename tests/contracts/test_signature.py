@@ -253,3 +253,14 @@ def test_a_parameter_without_a_default_has_none() -> None:
     parameters = {one.name: one.default for one in signature_of(_of_several).parameters}
 
     assert parameters == {"line": MISSING, "times": 2, "by": "a"}
+
+
+def test_an_input_that_is_no_object_is_told_the_parameters_by_name() -> None:
+    """The commonest slip of a first run: the bare value in place of the object."""
+
+    def scale(number: int, factor: int) -> int:
+        return number * factor
+
+    signature = Signature.of(scale, subject="agent 'scale'", where="x.py:1", local={})
+    with pytest.raises(InputError, match='{"number": ..., "factor": ...}'):
+        signature.decode(3, subject="the input")

@@ -135,11 +135,13 @@ async def _run(app: App, agent: AnyAgent, document: JsonValue) -> _Ended:
 async def _ended(
     app: App, run: Run[Any], output: JsonValue, error: FishplateError | DeclaredError | None
 ) -> _Ended:
+    state = await run.ended()
     return _Ended(
         run_id=run.id,
         trace_id=run.trace_id,
         release=run.release,
-        state=await run.ended(),
+        # An output that cannot be written as JSON is none for whoever reads this program's.
+        state="failed" if error is not None and _EXITS[state] is ExitCode.OK else state,
         output=output,
         error=error,
         degraded=run.degraded,

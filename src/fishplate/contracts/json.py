@@ -19,6 +19,9 @@ from pydantic_core import from_json
 
 from fishplate.core.errors import JsonError, JsonValue
 
+# Beyond it, a reader that keeps numbers as doubles takes another integer: RFC 7493, section 2.2.
+MOST_PORTABLE: Final = 2**53
+
 _SEQUENCES: Final = (list, tuple)
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # From here on, and below the second, ECMAScript writes a number with an exponent.
@@ -48,7 +51,7 @@ class JsonLimits:
     depth: int = 64
     nodes: int = 100_000
     string_bytes: int = 256 * 1024
-    integer: int | None = 2**53
+    integer: int | None = MOST_PORTABLE
 
 
 _DEFAULT_LIMITS: Final = JsonLimits()

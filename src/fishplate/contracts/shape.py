@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar, cast, get_args, get
 
 import pydantic
 from pydantic import TypeAdapter
-from pydantic_core import ValidationError, to_json
+from pydantic_core import ValidationError, to_json, to_jsonable_python
 from typing_extensions import override
 
 from fishplate.contracts.anatomy import Anatomy, bare, union_arms, union_of
@@ -26,8 +26,14 @@ from fishplate.contracts.parts import arms as arms_of
 from fishplate.contracts.parts import opened_reference, part, side_by_side
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.spelling import spelled
-from fishplate.contracts.values import BrokenValueError, integral, not_finite, plain, violations_of
-from fishplate.core.errors import DeclarationError, JsonValue, Problem, Violation
+from fishplate.contracts.values import (
+    BrokenValueError,
+    integral,
+    not_portable,
+    plain,
+    violations_of,
+)
+from fishplate.core.errors import DeclarationError, JsonValue, OutputError, Problem, Violation
 
 T = TypeVar("T")
 
@@ -222,6 +228,8 @@ class Shape(Generic[T]):
         Raises:
             BrokenValueError: The value does not satisfy the schema, or the type refuses it.
         """
+        if (violation := not_portable(value)) is not None:
+            raise BrokenValueError(violation)
         self._judge(value, given=given)
         if self._adapter is None:
             return cast("T", value)
@@ -235,10 +243,20 @@ class Shape(Generic[T]):
                 raise BrokenValueError(*violations_of(first)) from None
 
     def encode(self, value: T) -> JsonValue:
-        """The JSON form of a value that this shape has accepted."""
-        if self._adapter is None:
-            return cast("JsonValue", value)
-        return cast("JsonValue", self._adapter.dump_python(value, mode="json", by_alias=True))
+        """The JSON form of a value that this shape has accepted.
+
+        Raises:
+            OutputError: Readers of JSON would not agree on it, see `contracts.values`.
+        """
+        found: object = value
+        if self._adapter is not None:
+            found = self._adapter.dump_python(value, mode="json", by_alias=True)
+        return self._written(found)
+
+    def _written(self, found: object) -> JsonValue:
+        if (violation := not_portable(found)) is not None:
+            raise OutputError(f"the JSON form of {self.name}", [violation])
+        return cast("JsonValue", found)
 
     def _judge(self, value: JsonValue, *, given: bool) -> None:
         schema = self.gives if given else self.takes
@@ -283,7 +301,7 @@ class _Mixed(Shape[Any]):
 
     @override
     def encode(self, value: Any) -> JsonValue:
-        return plain(value, None)
+        return self._written(to_jsonable_python(value, by_alias=True, inf_nan_mode="constants"))
 
     def _first(self, attempt: Callable[[Shape[Any]], Any]) -> Any:
         violations: list[Violation] = []
@@ -388,4 +406,4 @@ def _element_type(annotation: object) -> object | None:
     return None
 
 
-__all__ = ["BrokenValueError", "Projection", "Shape", "not_finite"]
+__all__ = ["BrokenValueError", "Projection", "Shape"]

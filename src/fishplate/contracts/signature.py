@@ -16,6 +16,7 @@ from fishplate.core.errors import (
     DeclarationError,
     InputError,
     JsonValue,
+    OutputError,
     Problem,
     ProblemList,
     Violation,
@@ -154,14 +155,13 @@ class Signature:
         Raises:
             InputError: The document breaks the contract; names the JSON pointer.
         """
-        if violations := self.takes.violations(document):
-            raise InputError(subject, violations)
         values = {self.parameters[0].name: document} if self.is_whole else document
         if not isinstance(values, dict):
-            raise InputError(
-                subject,
-                [Violation(pointer="", message="the input is not an object", keyword="type")],
-            )
+            names = ", ".join(f'"{parameter.name}": ...' for parameter in self.parameters)
+            message = f"the input is an object with the parameters by name: {{{names}}}"
+            raise InputError(subject, [Violation(pointer="", message=message, keyword="type")])
+        if violations := self.takes.violations(document):
+            raise InputError(subject, violations)
         arguments: list[object] = []
         for parameter in self.parameters:
             if parameter.name not in values:
@@ -206,7 +206,8 @@ class _Reader:
             return Parameter(name=parameter.name, shape=shape)
         try:
             default = shape.accept(parameter.default)
-        except BrokenValueError as error:
+            shape.encode(default)
+        except (BrokenValueError, OutputError) as error:
             message = f"the default of {parameter.name!r} breaks its own type: {error}"
             self._wrong(message, code="bad_default")
             return None

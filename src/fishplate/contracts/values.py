@@ -1,15 +1,24 @@
-"""The JSON form of Python values, as it is judged and written."""
+"""The JSON form of Python values, as it is judged and written.
+
+What is written has to mean the same to every reader: numbers are finite, integers lie within 2^53,
+and text is Unicode without lone surrogates, as in RFC 7493 (I-JSON) and as our reader of JSON asks
+for. Inside a process a value goes from agent to agent as it is; the rule is asked where a value
+comes in as JSON or leaves as JSON.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+import re
+from typing import Any, Final, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, ValidationError, to_jsonable_python
 
-from fishplate.contracts.json import to_pointer
+from fishplate.contracts.json import MOST_PORTABLE, to_pointer
 from fishplate.core.errors import JsonValue, Violation
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class BrokenValueError(Exception):
@@ -28,13 +37,12 @@ def plain(value: object, adapter: TypeAdapter[Any] | None) -> JsonValue:
     """The JSON form of a value, narrowed to the types of the adapter if there is one.
 
     Raises:
-        BrokenValueError: The value has no JSON form, or holds a number that is not finite.
+        BrokenValueError: The value has no JSON form, or one that readers would not agree on.
     """
     try:
         found = to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
-        if (pointer := not_finite(found)) is not None:
-            message = "the number is not finite; JSON holds no NaN and no Infinity"
-            raise BrokenValueError(Violation(pointer=pointer, message=message, keyword="type"))
+        if (violation := not_portable(found)) is not None:
+            raise BrokenValueError(violation)
         if adapter is not None:
             found = adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
     except (PydanticSerializationError, ValueError) as error:
@@ -43,19 +51,37 @@ def plain(value: object, adapter: TypeAdapter[Any] | None) -> JsonValue:
     return cast("JsonValue", found)
 
 
-def not_finite(value: object) -> str | None:
-    """Pointer to a number that is not finite, or `None`; tuples stand for arrays."""
+def not_portable(value: object) -> Violation | None:
+    """What readers of JSON would not agree on, or `None`; tuples stand for arrays."""
     stack: list[tuple[tuple[str | int, ...], object]] = [((), value)]
     while stack:
         path, found = stack.pop()
-        if isinstance(found, float) and not math.isfinite(found):
-            return to_pointer(path)
         if isinstance(found, dict):
-            items = cast("dict[object, object]", found).items()
-            stack.extend(((*path, str(key)), item) for key, item in items)
+            members = cast("dict[object, object]", found)
+            stack.extend(((*path, str(key)), item) for key, item in members.items())
+            reason = next(filter(None, map(_why_not_portable, members)), None)
         elif isinstance(found, (list, tuple)):
             elements = cast("list[object]", found)
             stack.extend(((*path, index), item) for index, item in enumerate(elements))
+            continue
+        else:
+            reason = _why_not_portable(found)
+        if reason is not None:
+            pointer = to_pointer(path).encode(errors="backslashreplace").decode()
+            return Violation(pointer=pointer, message=reason, keyword="type")
+    return None
+
+
+def _why_not_portable(value: object) -> str | None:
+    if isinstance(value, str):
+        if value.isascii() or _SURROGATE.search(value) is None:
+            return None
+        return "the text holds a lone surrogate, which UTF-8 cannot carry"
+    if isinstance(value, float):
+        finite = math.isfinite(value)
+        return None if finite else "the number is not finite; JSON holds no NaN and no Infinity"
+    if isinstance(value, int) and not -MOST_PORTABLE <= value <= MOST_PORTABLE:
+        return "the integer is beyond 2^53, where readers of JSON round: give it as a text"
     return None
 
 

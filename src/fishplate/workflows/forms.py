@@ -13,6 +13,7 @@ from fishplate.contracts.contract import Contract
 from fishplate.contracts.fits import fits
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import BrokenValueError, Shape
+from fishplate.core.errors import OutputError
 from fishplate.core.outcome import Rejected, TimedOut
 from fishplate.workflows import check, compose
 from fishplate.workflows.compose import Composition
@@ -168,7 +169,7 @@ def _wait(recorder: Recorder, word: compose.WaitFor) -> Symbol:
             recorder.refuse("wait_for(..., default=) is part of the plan: a constant")
         try:
             default = Const(value=shape.encode(shape.accept(word.default)))
-        except BrokenValueError as error:
+        except (BrokenValueError, OutputError) as error:
             recorder.refuse(f"wait_for(..., default=) breaks {shape.name}: {error}")
     is_timed = word.within is not None and default is None
     step = WaitStep(

@@ -13,7 +13,7 @@ from fishplate.agents.agent import NO_POLICY, AnyAgent, Call
 from fishplate.contracts.shape import BrokenValueError, Shape
 from fishplate.contracts.signature import Parameter
 from fishplate.core.call import RECORDER, Deferred, missing_await
-from fishplate.core.errors import DeclarationError, Problem, ProblemList
+from fishplate.core.errors import DeclarationError, OutputError, Problem, ProblemList
 from fishplate.core.source import raised_at, user_location
 from fishplate.workflows import check
 from fishplate.workflows.compose import Composition
@@ -118,7 +118,7 @@ class Recorder:
             )
         try:
             result = Const(value=output.encode(output.accept(returned, given=True)))
-        except BrokenValueError as error:
+        except (BrokenValueError, OutputError) as error:
             message = (
                 f"the workflow returns {type(returned).__name__}, and it promises {output.name}: "
                 f"{error}"
@@ -222,7 +222,7 @@ class Recorder:
             )
         try:
             return Const(value=parameter.shape.encode(parameter.shape.accept(value)))
-        except BrokenValueError as error:
+        except (BrokenValueError, OutputError) as error:
             first = error.violations[0]
             message = (
                 f"step {step!r} cannot take the constant {reprlib.repr(value)} as "
