@@ -106,3 +106,54 @@ def test_a_data_set_that_is_none_is_bad_usage(
     assert ended.code == 2
     assert message in ended.err
     assert "counting" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("right", "rate", "code", "says"),
+    [
+        (60, "0.9", 0, ""),
+        (60, "0.99", 1, "not shown to be at least 0.99: the lower end is 0.940. Ask more cases"),
+        (3, "0.9", 1, "Ask more cases"),
+        (1, "2", 2, "'2' is no rate: write 0.9 for 90 %"),
+    ],
+)
+def test_a_wanted_accuracy_decides_the_exit_code(
+    cli: Program, right: int, rate: str, code: int, says: str
+) -> None:
+    """The lower end of the interval has to reach the rate: few right answers show little."""
+    cli.write("cases.jsonl", lines_of([(WHERE, "status")] * right))
+    words = ("--data", "cases.jsonl", "--at", "/kind", "--at-least", rate)
+    ended = cli("eval", f"{SHOP}:intent", *words)
+
+    assert ended.code == code
+    assert says in ended.err
+
+
+def test_wrong_answers_fail_a_wanted_accuracy(cli: Program) -> None:
+    """Where the share itself is too low, more cases are no remedy."""
+    cli.write("cases.jsonl", lines_of(CASES))
+    ended = cli(
+        *("eval", f"{SHOP}:intent", "--data", "cases.jsonl", "--at", "/kind", "--at-least", "0.9")
+    )
+
+    assert ended.code == 1
+    assert "Make it right more often" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "at", "code"),
+    [
+        ("", "", "bad_dataset"),
+        ("{", "", "bad_dataset"),
+        ('{"input": 1}', "", "bad_dataset"),
+        ('{"input": 1, "expected": 1}', "kind", "bad_pointer"),
+    ],
+)
+def test_an_evaluation_that_cannot_start_has_a_code_of_its_own(
+    cli: Program, lines: str, at: str, code: str
+) -> None:
+    """Scripts tell a wrong data set from a wrong pointer by the code."""
+    cli.write("cases.jsonl", lines)
+    ended = cli("eval", f"{SHOP}:intent", "--data", "cases.jsonl", "--at", at, "--json")
+
+    assert (ended.code, ended.json["error"]["code"]) == (2, code)

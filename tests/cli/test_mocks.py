@@ -46,6 +46,48 @@ def test_several_agents_are_exchanged_at_once(cli: Program) -> None:
     assert ended.out == '"as you like it"\n'
 
 
+@pytest.mark.parametrize("error", ['{"order_id": "W7"}', "@error.json"])
+def test_a_mock_fails_with_a_declared_error(cli: Program, error: str) -> None:
+    """The error's code and fields are what the step ends with, and its span says who it was."""
+    cli.write("error.json", '{"order_id": "W7"}')
+    mock = f"find_order=error:not_found{error}"
+    ended = cli("run", f"{SHOP}:support", "-i", QUESTION, "--mock", mock, "--trace", "--json")
+
+    assert ended.code == 1
+    assert ended.json["error"]["code"] == "not_found"
+    assert ended.json["error"]["declared"] == {"error": "not_found", "order_id": "W7"}
+    spans = [ended.json["trace"][0]]
+    for span in spans:
+        spans.extend(span["children"])
+    assert {span["name"] for span in spans if span["attributes"].get("mocked")} == {"find_order"}
+
+
+@pytest.mark.parametrize(
+    ("mock", "code", "says"),
+    [
+        (
+            "find_order=error:lost",
+            "undeclared_error",
+            "declares no error 'lost'; it declares: not_",
+        ),
+        ("intent=error:lost", "undeclared_error", "agent 'intent' declares no error 'lost'"),
+        ("find_order=error:not_found", "invalid_input", "the error 'not_found'"),
+        ("find_order=error:", "undeclared_error", "declares no error ''"),
+        ("find_order=error=x", "json_malformed", "text is not JSON"),
+        ("nobody=error:not_found", "unknown_agent", "does not call 'nobody'"),
+    ],
+)
+def test_an_error_that_nobody_declares_is_no_mock(
+    cli: Program, mock: str, code: str, says: str
+) -> None:
+    """Only what the contract allows can be mocked, with all of its fields."""
+    ended = cli("run", f"{SHOP}:support", "-i", QUESTION, "--mock", mock, "--json")
+
+    assert ended.code == 2
+    assert ended.json["error"]["code"] == code
+    assert says in ended.json["error"]["message"]
+
+
 def test_a_mock_has_to_keep_the_contract(cli: Program) -> None:
     """An output that the agent's contract does not promise is refused with its pointer."""
     mock = 'find_order={"order_id": "W8", "state": "lost"}'

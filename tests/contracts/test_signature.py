@@ -262,5 +262,5 @@ def test_an_input_that_is_no_object_is_told_the_parameters_by_name() -> None:
         return number * factor
 
     signature = Signature.of(scale, subject="agent 'scale'", where="x.py:1", local={})
-    with pytest.raises(InputError, match='{"number": ..., "factor": ...}'):
+    with pytest.raises(InputError, match=r'\{"number": \.\.\., "factor": \.\.\.\}'):
         signature.decode(3, subject="the input")

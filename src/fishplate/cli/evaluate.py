@@ -1,7 +1,8 @@
 """`fishplate eval`: how often an agent is right on labelled cases."""
 
 import asyncio
-from argparse import ArgumentParser, Namespace
+import math
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_agent
 from fishplate.core.errors import ErrorClass, Failure, JsonValue
 from fishplate.core.outcome import DeclaredError
-from fishplate.quality import Dataset, Prediction, evaluate, predict
+from fishplate.quality import Dataset, Prediction, Proportion, evaluate, predict
 
 _AT_A_TIME: Final = 8
 
@@ -32,6 +33,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="",
         help="JSON pointer to the part of an output that is compared, e.g. /kind",
     )
+    parser.add_argument(
+        "--at-least",
+        metavar="RATE",
+        type=_rate,
+        help="exit 1 unless the lower end of the accuracy's interval is this high, e.g. 0.9",
+    )
 
 
 def execute(arguments: Namespace, screen: Screen) -> ExitCode:
@@ -50,7 +57,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     else:
         screen.lines([f"{loaded.agent.name} {loaded.agent.label}"], style="bold")
         screen.lines(evaluation.to_text().split("\n"))
-    return ExitCode.OK
+    return _verdict(evaluation.accuracy, arguments.at_least, screen)
 
 
 COMMAND: Final = Command(
@@ -58,12 +65,36 @@ COMMAND: Final = Command(
     summary="count how often an agent is right",
     description=(
         "Run an agent on labelled cases and print its accuracy with a 95 % Wilson interval, what\n"
-        "was taken for what, and every failure. A case that fails is a wrong answer."
+        "was taken for what, and every failure. A case that fails is a wrong answer.\n"
+        "--at-least asks the lower end of the interval, so that a few lucky cases do not pass."
     ),
-    examples=("eval shop.py:intent --data cases.jsonl --at /kind",),
+    examples=("eval shop.py:intent --data cases.jsonl --at /kind --at-least 0.9",),
     add_arguments=add_arguments,
     execute=execute,
 )
+
+
+def _rate(text: str) -> float:
+    """A share as a number: 0.9, and not 90."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate <= 1:
+        message = f"{text!r} is no rate: write 0.9 for 90 %"
+        raise ArgumentTypeError(message)
+    return rate
+
+
+def _verdict(accuracy: Proportion, wanted: float | None, screen: Screen) -> ExitCode:
+    """Whether the evaluation shows the accuracy that is asked for."""
+    lower = accuracy.interval.lower
+    if wanted is None or lower >= wanted:
+        return ExitCode.OK
+    better = "Ask more cases" if accuracy.share >= wanted else "Make it right more often"
+    message = f"not shown to be at least {wanted:g}: the lower end is {lower:.3f}. {better}"
+    screen.note([message], style="red")
+    return ExitCode.FAILED
 
 
 async def _predictions(

@@ -11,6 +11,7 @@ from fishplate.app import App, Run
 from fishplate.cli.command import Command, ExitCode, add_target
 from fishplate.cli.documents import read_json
 from fishplate.cli.inject import FORM, fault_counts, fault_lines, read_faults
+from fishplate.cli.mocks import read_mocks
 from fishplate.cli.problems import error_json, error_lines, trace_lines
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import Loaded, load_agent
@@ -44,7 +45,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME=JSON",
         action="append",
         default=[],
-        help="let an agent or tool always answer with this JSON or @file.json; may be repeated",
+        help=(
+            "let an agent or tool always answer with this JSON or @file.json, or fail with a "
+            "declared error: NAME=error:CODE, with its fields error:CODE{...} or "
+            "error:CODE@file.json; may be repeated"
+        ),
     )
     parser.add_argument(
         "--inject",
@@ -64,7 +69,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     loaded = load_agent(arguments.target)
     if loaded.is_chosen:
         screen.note([f"running {loaded.agent.about.subject} ({loaded.agent.about.where})"])
-    mocks = _mocks(arguments.mock)
+    mocks = read_mocks(arguments.mock, loaded.agent)
     faults = read_faults(arguments.inject, arguments.inject_seed)
     document = _input(arguments.input, loaded)
     agent = with_stand_ins(loaded.agent, mocks)
@@ -92,6 +97,7 @@ COMMAND: Final = Command(
         """run shop.py:support --input '{"text": "Where is my order?"}'""",
         "run shop.py:support --input @query.json --mock logistics=@tracking.json --trace",
         "run shop.py:support --input @query.json --inject logistics=error:overload@0.5",
+        "run shop.py:support --input @query.json --mock find_order=error:not_found",
     ),
     add_arguments=add_arguments,
     execute=execute,
@@ -217,16 +223,3 @@ def _input(text: str | None, loaded: Loaded) -> JsonValue:
         )
         raise UsageError(message, code="missing_input")
     return {}
-
-
-def _mocks(texts: Sequence[str]) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {}
-    for text in texts:
-        name, equals, output = text.partition("=")
-        if not equals or not name:
-            message = f"--mock {text!r} is not of the form NAME=JSON or NAME=@file.json"
-            raise UsageError(message, code="bad_mock")
-        if name in found:
-            raise UsageError(f"--mock names {name!r} twice: keep one", code="bad_mock")
-        found[name] = read_json(output, option=f"--mock {name}")
-    return found

@@ -40,12 +40,16 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not self.cases:
-            raise UsageError("A data set without cases shows nothing. Give one line per case.")
+            raise UsageError(
+                "A data set without cases shows nothing. Give one line per case.",
+                code="bad_dataset",
+            )
         seen: set[str] = set()
         for case in self.cases:
             if case.id in seen:
                 raise UsageError(
-                    f"Two cases of the data set have the id {case.id!r}. Give each its own."
+                    f"Two cases of the data set have the id {case.id!r}. Give each its own.",
+                    code="bad_dataset",
                 )
             seen.add(case.id)
 
@@ -59,7 +63,8 @@ class Dataset:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"The data set {str(path)!r} cannot be read: {error}") from error
+            message = f"The data set {str(path)!r} cannot be read: {error}"
+            raise UsageError(message, code="unreadable_file") from error
         # Not `splitlines`: a JSON text may hold U+2028 and its like, which end no line of JSONL.
         return cls.parse(text.split("\n"), source=str(path))
 
@@ -93,13 +98,16 @@ def _case(line: str, number: int, where: str) -> Case:
     try:
         value = parse_json(line)
     except FishplateError as error:
-        raise UsageError(f"The case at {where} is no JSON: {error.message}") from error
+        message = f"The case at {where} is no JSON: {error.message}"
+        raise UsageError(message, code="bad_dataset") from error
     if not isinstance(value, dict) or not {"input", "expected"} <= value.keys() <= _MEMBERS:
         raise UsageError(
             f"The case at {where} must be an object with 'input', 'expected' and, if wanted, 'id'; "
-            "nothing else."
+            "nothing else.",
+            code="bad_dataset",
         )
     name = value.get("id", str(number))
     if not isinstance(name, str) or not name:
-        raise UsageError(f"The id at {where} is {name!r}. Give a text that is not empty.")
+        message = f"The id at {where} is {name!r}. Give a text that is not empty."
+        raise UsageError(message, code="bad_dataset")
     return Case(id=name, input=value["input"], expected=value["expected"])

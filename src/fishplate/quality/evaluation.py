@@ -182,7 +182,8 @@ def _check_pointer(at: str) -> None:
     except JsonError as error:
         raise UsageError(
             f"{at!r} is no JSON pointer. Write '/label' for the member 'label', or nothing for the "
-            "whole output."
+            "whole output.",
+            code="bad_pointer",
         ) from error
 
 
@@ -193,12 +194,14 @@ def _by_case(dataset: Dataset, predictions: Iterable[Prediction]) -> dict[str, P
         if prediction.case not in known:
             raise UsageError(
                 f"There is a prediction for {prediction.case!r}, which is no case of the data set. "
-                "Predict the cases of this data set."
+                "Predict the cases of this data set.",
+                code="bad_prediction",
             )
         if prediction.case in found:
             raise UsageError(
                 f"The case {prediction.case!r} has two predictions. Give one, or evaluate each "
-                "repetition by itself."
+                "repetition by itself.",
+                code="bad_prediction",
             )
         found[prediction.case] = prediction
     return found
