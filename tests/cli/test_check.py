@@ -107,6 +107,7 @@ def test_what_does_not_fit_is_refused(
     assert (ended.code, ended.json["ok"]) == (1, False)
     [target] = ended.json["targets"]
     assert target["verdict"] == "refused"
+    assert target["incomplete"] is True
     [problem] = target["error"]["problems"]
     assert problem["code"] == code
     assert problem["where"].startswith("odd.py:")
@@ -125,6 +126,9 @@ def test_a_refusal_is_readable(cli: Program) -> None:
     assert lines[2].startswith("    odd.py:27: ")
     assert "      step: route" in lines
     assert '      counterexample: {"kind":"b"}' in lines
+    assert (
+        lines[-2].strip() == "what the file declares below it was not read: mend it and check again"
+    )
     assert lines[-1] == "1 refused"
 
 

@@ -344,3 +344,18 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
 
     assert repr(str(path)) in caught.value.message
     assert caught.value.problems[0].pointer == "/input_schema"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"type": "string", "minLength": 2}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}],
+)
+def test_json_schema_without_its_mark_is_told_as_such(schema: JsonValue) -> None:
+    """One problem says how the slot was read and what to add, in place of one for each word."""
+    with pytest.raises(DeclarationError) as refused:
+        Contract.parse({"agent": "a", "input_schema": schema, "output_schema": "any"})
+
+    [problem] = refused.value.problems
+    assert problem.pointer == "/input_schema"
+    assert "is read as the short notation" in problem.message
+    assert 'add "$schema": "https://json-schema.org/draft/2020-12/schema"' in problem.message

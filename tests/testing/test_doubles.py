@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from pydantic import BaseModel
 
-from fishplate import Agent, App, OutputError, UsageError, agent, tool, workflow
+from fishplate import Agent, App, DeclaredError, OutputError, UsageError, agent, tool, workflow
 from fishplate.core.errors import JsonValue
 from fishplate.testing import stand_in, with_stand_ins
 
@@ -115,3 +115,17 @@ def test_a_stand_in_that_is_out_of_reach_is_refused() -> None:
     """A stand-in below another one would never answer."""
     with pytest.raises(UsageError, match="nobody calls 'pay' once its callers have stand-ins"):
         with_stand_ins(purchase, {"buy": "bought", "pay": "as if"})
+
+
+class SoldOut(DeclaredError):  # noqa: N818 -- it is an outcome too
+    """Nothing is left."""
+
+    item: str
+
+
+def test_a_stand_in_raises_only_what_its_agent_declares() -> None:
+    """The contract that a stand-in keeps has errors too."""
+    with pytest.raises(UsageError, match="'price_of' does not declare 'SoldOut'") as refused:
+        stand_in(price_of, SoldOut(item="pen"))
+
+    assert refused.value.code == "undeclared_error"

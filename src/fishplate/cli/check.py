@@ -97,6 +97,11 @@ class Checked:
             return "unreadable"
         return "refused" if self.error is not None or self.problems else "ok"
 
+    @property
+    def is_cut_short(self) -> bool:
+        """A refused declaration ended the import, so nobody has seen what stands below it."""
+        return isinstance(self.error, DeclarationError)
+
     def lines(self) -> Iterator[str]:
         """The details for people."""
         for name, fact in self.facts.items():
@@ -105,6 +110,8 @@ class Checked:
             yield from problem_lines(problem)
         if self.error is not None:
             yield from error_lines(self.error)
+        if self.is_cut_short:
+            yield "  what the file declares below it was not read: mend it and check again"
 
     def to_json(self) -> dict[str, JsonValue]:
         """The result as a JSON object."""
@@ -115,6 +122,8 @@ class Checked:
             written["problems"] = [problem.to_json() for problem in self.problems]
         if self.error is not None:
             written["error"] = error_json(self.error)
+        if self.is_cut_short:
+            written["incomplete"] = True
         return written
 
 

@@ -27,6 +27,15 @@ _KEYS: Final = (
 )
 _ANYTHING: Final = Schema(True)  # noqa: FBT003 -- the schema that accepts everything
 
+# Words of JSON Schema that would be odd names of fields.
+_TELLING: Final = frozenset(
+    {
+        *("$defs", "$id", "$ref", "additionalProperties", "allOf", "anyOf", "const", "enum"),
+        *("items", "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum"),
+        *("oneOf", "pattern", "prefixItems", "properties", "required"),
+    }
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contract:
@@ -184,8 +193,16 @@ class _Fields:
         document = held
         if not _is_full_schema(held):
             document, problems = read_notation(held, is_closed=is_closed, pointer=pointer)
-            if problems:
+            words = sorted(_TELLING & held.keys()) if isinstance(held, dict) else []
+            if problems and words:
+                self._wrong(
+                    f"{pointer!r} is read as the short notation, in which {', '.join(words)} would "
+                    f'be fields. If it is JSON Schema, add "$schema": "{CURRENT_DIALECT}" to it',
+                    pointer,
+                )
+            elif problems:
                 self.problems.found.extend(problems)
+            if problems:
                 return _ANYTHING
         try:
             return Schema.from_foreign(document)

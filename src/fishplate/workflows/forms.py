@@ -74,6 +74,12 @@ def _parallel(recorder: Recorder, word: compose.Parallel) -> Symbol:
 def _each(recorder: Recorder, word: compose.Each) -> Symbol:
     name = recorder.name("each")
     path = recorder.path(name)
+    if isinstance(word.items, (list, tuple, set, frozenset)):
+        recorder.refuse(
+            f"each(..., items) of step {path!r} are known at declaration, and each goes over a "
+            "list that only a run has. Write parallel(agent(a), agent(b), ...) for these, or take "
+            "the list as an input of the workflow"
+        )
     items = value_of(recorder, word.items, f"each(..., items) of step {path!r}")
     element = items.shape.element()
     if element is None:
