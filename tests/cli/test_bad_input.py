@@ -138,7 +138,7 @@ def test_many_violations_are_cut(cli: Program) -> None:
     [
         ("hello", """Text needs quotes: '"hello"'"""),
         ("input.json", "To read a file, write @input.json"),
-        ("{'text': 'a'}", "Give JSON, @file.json, or - for stdin"),
+        ("{'text': 'a'}", 'JSON has double quotes: \'{"text": "a"}\''),
     ],
 )
 def test_a_text_that_is_no_json_comes_with_advice(cli: Program, text: str, hint: str) -> None:

@@ -120,13 +120,29 @@ def test_several_agents_ask_for_a_name(cli: Program) -> None:
     assert "has 2 workflows: name one, as in " in ended.err
 
 
-def test_an_unknown_name_lists_what_there_is(cli: Program) -> None:
-    """A misspelled name comes with the close one and with all others."""
-    ended = cli("run", f"{SHOP}:suport")
+def test_an_unknown_name_is_told_the_one_that_is_meant(cli: Program) -> None:
+    """A close name alone, else all that are there: both at once hide each other."""
+    close, far = cli("run", f"{SHOP}:suport"), cli("run", f"{SHOP}:xyz")
 
-    assert ended.code == 2
-    assert "error[unknown_target]: " in ended.err
-    assert "has no 'suport'. Did you mean 'support'? It has: find_order (tool)" in ended.err
+    assert (close.code, far.code) == (2, 2)
+    assert close.err.endswith("has no 'suport'. Did you mean 'support'?\n")
+    assert "has no 'xyz'. It has: find_order (tool), " in far.err
+
+
+def test_what_cannot_be_chosen_between_is_listed_alone(cli: Program) -> None:
+    """Of two workflows one is meant, so the agents beside them are not listed."""
+    ended = cli("run", SHOP)
+
+    assert "error[ambiguous_target]" in ended.err
+    assert ended.err.endswith("It has: support (workflow), shipping (workflow)\n")
+
+
+def test_a_class_is_told_to_be_one(cli: Program) -> None:
+    """A model in place of an agent is no riddle about its metaclass."""
+    ended = cli("run", f"{SHOP}:Question")
+
+    assert "'Question' in " in ended.err
+    assert " is a class and no agent. It has: " in ended.err
 
 
 def test_a_name_that_is_no_agent_says_what_it_is(cli: Program) -> None:

@@ -38,6 +38,8 @@ def read_json(text: str, *, option: str) -> JsonValue:
 def _hint(text: str) -> str:
     if text.endswith(".json"):
         return f"To read a file, write @{text}"
+    if "'" in text and '"' not in text:
+        return f"JSON has double quotes: '{text.replace(chr(39), chr(34))}'"
     if text.isalnum():
         return f"""Text needs quotes: '"{text}"'"""
     return "Give JSON, @file.json, or - for stdin"

@@ -178,12 +178,12 @@ def _named(
     if isinstance(found, Agent):
         return cast("AnyAgent", found)
     if name in vars(module):
-        message = (
-            f"{name!r} in {target.place!r} is of type {type(found).__name__!r} and no agent: "
-            f"decorate it with @agent, @tool or @workflow. {_listed(agents)}"
-        )
+        kind = "a class" if isinstance(found, type) else f"of type {type(found).__name__!r}"
+        message = f"{name!r} in {target.place!r} is {kind} and no agent. {_listed(agents)}"
         raise UsageError(message, code="not_an_agent")
-    message = f"{target.place!r} has no {name!r}.{suggestion(name, agents)} {_listed(agents)}"
+    # The one that is meant, or else all of them: both at once hide each other.
+    instead = suggestion(name, agents) or f" {_listed(agents)}"
+    message = f"{target.place!r} has no {name!r}.{instead}"
     raise UsageError(message, code="unknown_target")
 
 
@@ -197,13 +197,14 @@ def _only(place: str, agents: Mapping[str, AnyAgent], own: Mapping[str, AnyAgent
         if names:
             word = "workflows" if workflows else "agents"
             message = f"{place!r} has {len(names)} {word}: name one, as in {place}:{names[0]}."
-            raise UsageError(f"{message} {_listed(group)}", code="ambiguous_target")
+            chosen = {name: group[name] for name in names}
+            raise UsageError(f"{message} {_listed(chosen)}", code="ambiguous_target")
     raise UsageError(f"{place!r} has no agent", code="unknown_target")
 
 
 def _listed(agents: Mapping[str, AnyAgent]) -> str:
     if not agents:
-        return "It has no agent."
+        return "It has no agent. Decorate a function with @agent, @tool or @workflow"
     return f"It has: {', '.join(f'{name} ({_word(agent)})' for name, agent in agents.items())}"
 
 
