@@ -53,6 +53,37 @@ def plain(value: object, adapter: TypeAdapter[Any] | None) -> JsonValue:
 
 def not_portable(value: object) -> Violation | None:
     """What readers of JSON would not agree on, or `None`; tuples stand for arrays."""
+    return None if _is_portable(value) else _first_not_portable(value)
+
+
+def _is_portable(value: object) -> bool:  # noqa: C901 -- one branch per kind of JSON
+    """The same question without a place: asked of every document, and nearly always answered yes.
+
+    A kind that JSON does not have, such as a subclass, is left to the walk that knows places.
+    """
+    pending: list[Any] = [value]
+    for found in pending:  # it grows as it is read
+        kind = type(found)
+        if kind is str:
+            if not found.isascii() and _SURROGATE.search(found):
+                return False
+        elif kind is int:
+            if not -MOST_PORTABLE <= found <= MOST_PORTABLE:
+                return False
+        elif kind is float:
+            if not math.isfinite(found):
+                return False
+        elif kind is dict:
+            pending += found
+            pending += found.values()
+        elif kind is list:
+            pending += found
+        elif found is not None and kind is not bool:
+            return False
+    return True
+
+
+def _first_not_portable(value: object) -> Violation | None:
     stack: list[tuple[tuple[str | int, ...], object]] = [((), value)]
     while stack:
         path, found = stack.pop()
