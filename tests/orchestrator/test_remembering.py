@@ -1,9 +1,8 @@
 """Answers from memory: how old, for whom, and when they are forgotten."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -21,7 +20,7 @@ from fishplate import (
     workflow,
 )
 from fishplate.testing import FakeClock
-from tests.engines.running import failure_of, in_app
+from tests.engines.running import in_app
 
 
 class Order(BaseModel):
@@ -194,21 +193,3 @@ def test_a_replacement_does_not_get_the_answers_of_what_it_replaces() -> None:
         return [await flow("1"), await variant("1"), await flow("1")]
 
     assert in_app(scenario) == ["open", "fake", "open"]
-
-
-def test_a_call_with_an_effect_is_never_answered_from_memory() -> None:
-    """Neither a tool nor what calls one: the second call would be left out."""
-    shelf = Shelf()
-    cached = Policy(cache=Cache(ttl=10, scope="orders"))
-
-    @agent(tools=[shelf.write], policy=cached)
-    async def closer(number: str) -> str:
-        return await shelf.write(number, "closed")
-
-    units: list[Callable[..., Any]] = [shelf.write.using(cached), closer]
-    arguments = [("1", "closed"), ("1",)]
-
-    for unit, given in zip(units, arguments, strict=True):
-        failure = failure_of(cast("Any", unit), *given)
-        assert failure.code == "cached_effect"
-        assert "'write'" in str(failure)

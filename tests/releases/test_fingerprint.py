@@ -175,12 +175,36 @@ def test_what_the_code_does_changes_the_behaviour_alone(
     assert changed_by(changes, name, tmp_path) == {"behaviour"}
 
 
+POLICIES = [
+    "timeout=9",
+    "timeout=2, attempt_timeout=1",
+    "timeout=2, reserve=1",
+    "timeout=2, retry=Retry()",
+    "timeout=2, retry='off'",
+    "timeout=2, breaker=Breaker()",
+    "timeout=2, bulkhead=Bulkhead()",
+    "timeout=2, rate_limit=RateLimit(requests_per_minute=60)",
+    "timeout=2, cache=Cache(ttl=1, scope='orders')",
+]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("name", ["answer", "flow"])
-def test_a_timeout_changes_the_policy_alone(name: str, tmp_path: Path) -> None:
-    """How an agent is protected is a part of its own."""
-    changes = {"Policy(timeout=2)": "Policy(timeout=9)"}
+def test_a_policy_changes_the_policy_alone(name: str, policy: str, tmp_path: Path) -> None:
+    """How an agent is protected is a part of its own, whichever policy it is."""
+    changes = {"Policy(timeout=2)": f"Policy({policy})"}
 
     assert changed_by(changes, name, tmp_path) == {"policy"}
+
+
+def test_each_number_of_a_policy_counts(tmp_path: Path) -> None:
+    """Two policies that differ in one number are two releases."""
+    found = {
+        release_of("answer", tmp_path, {"timeout=2": f"timeout=2, {words}"}).policy
+        for words in ("retry=Retry()", "retry=Retry(base=0.4)", "retry=Retry(attempts=2)")
+    }
+
+    assert len(found) == 3
 
 
 def test_the_policy_of_a_step_changes_the_policy_alone(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from inspect import signature
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from fishplate.core.errors import JsonValue
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Policy, RateLimit, Retry
+from fishplate.resilience.settings import Settings
 
 IMPOSSIBLE: list[tuple[Callable[[], object], str]] = [
     (lambda: Retry(attempts=0), "Retry(attempts=0): attempts is a whole number, at least 1"),
@@ -44,6 +47,7 @@ IMPOSSIBLE: list[tuple[Callable[[], object], str]] = [
     (lambda: Policy(timeout=0), "Policy(timeout=0): timeout is a finite number of seconds"),
     (lambda: Policy(timeout=2, attempt_timeout=3), "Policy(attempt_timeout=3): attempt_timeout"),
     (lambda: Policy(timeout=2, reserve=2), "Policy(reserve=2): reserve is a finite number"),
+    (lambda: Policy(timeout=10**400), "timeout is a finite number of seconds, above 0"),
     (lambda: Policy(retry=3), "Policy(retry=3): retry is Retry(...) or 'off'"),  # pyright: ignore[reportArgumentType] -- refused
     (lambda: Policy(breaker="on"), "Policy(breaker='on'): breaker is Breaker(...) or 'off'"),  # pyright: ignore[reportArgumentType] -- refused
     (lambda: Policy(cache="off"), "Policy(cache='off'): cache is Cache(...)"),  # pyright: ignore[reportArgumentType] -- refused
@@ -57,6 +61,41 @@ def test_an_impossible_setting_is_refused_by_name(make: Callable[[], object], me
         make()
 
     assert message in str(refused.value)
+
+
+# Settings without which the class could not be made at all.
+LEAST: dict[type[Settings], dict[str, object]] = {
+    Retry: {},
+    Breaker: {},
+    Bulkhead: {},
+    RateLimit: {"requests_per_minute": 60},
+    Cache: {"ttl": 1, "scope": "orders"},
+    Policy: {},
+}
+NO_NUMBERS = {(Retry, "budget"), (Cache, "scope")}
+NO_NUMBERS |= {(Policy, name) for name in ("retry", "breaker", "bulkhead", "rate_limit", "cache")}
+NUMBERS = [
+    (kind, name)
+    for kind in LEAST
+    for name in signature(kind).parameters
+    if (kind, name) not in NO_NUMBERS
+]
+NO_NUMBER_OF_OURS = [math.nan, math.inf, -math.inf, -1, -0.5, True, "1", [1]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), NUMBERS, ids=lambda part: getattr(part, "__name__", part)
+)
+@pytest.mark.parametrize("value", NO_NUMBER_OF_OURS, ids=repr)
+def test_every_number_is_finite_and_not_negative(
+    kind: type[Settings], name: str, value: object
+) -> None:
+    """No field of any policy takes NaN, an infinity, a negative number, a boolean or a text."""
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 -- the whole message is compared
+        cast("Callable[..., object]", kind)(**{**LEAST[kind], name: value})
+
+    assert str(refused.value).startswith(f"{kind.__name__}({name}=")
+    assert f": {name} is " in str(refused.value)
 
 
 seconds = st.floats(0.001, 3600)

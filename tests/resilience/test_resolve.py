@@ -80,6 +80,14 @@ def test_a_reserve_has_to_leave_time_to_the_call() -> None:
         resolve(Policy(reserve=10), "tool", "readonly")
 
 
+@pytest.mark.parametrize("policy", [Policy(timeout=0.05), Policy(timeout=5, reserve=4.96)])
+def test_a_timeout_has_to_let_an_attempt_begin(policy: Policy) -> None:
+    """No attempt is started with 0.05 seconds left, so that such a call could never be made."""
+    with pytest.raises(ValueError, match=r"is above 0.05 seconds .* no attempt is started"):
+        resolve(policy, "tool", "readonly")
+    assert resolve(policy, "agent").timeout == policy.timeout
+
+
 def test_a_tool_without_an_effect_is_refused() -> None:
     """Whether a call may repeat is never guessed."""
     with pytest.raises(ValueError, match="a tool has a declared effect"):
@@ -123,6 +131,10 @@ def test_the_pipeline_is_told_in_the_order_in_which_it_acts() -> None:
         ("breaker_permit", "default"),
         ("attempt_timeout", "declared"),
     ]
+    assert pipeline_of(resolve(Policy(timeout=9, reserve=2), "agent"))[0].settings == {
+        "seconds": 9,
+        "reserve": 2,
+    }
     assert stages[3].settings == {"share": 0.2, "per_second": 1.0, "window": 10.0}
     assert stages[6].settings == {"concurrent": 3, "queued": 20, "wait": 1.0}
 

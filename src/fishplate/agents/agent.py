@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
+from fishplate.agents.policies import check_policy
 from fishplate.contracts.contract import Contract
 from fishplate.contracts.fits import Fit, fits
 from fishplate.contracts.identity import accepted_fingerprint
@@ -120,6 +121,9 @@ class Agent(Generic[P, R_co]):
         is_bare_plan: A bare call is nothing but the walk of the plan.
         assumed: Why edges into the step that are not proven are let through; they are checked when
             they run.
+
+    Raises:
+        DeclarationError: No call could be made under the policy; see `check_policy`.
     """
 
     def __init__(  # noqa: PLR0913 -- what a step may say about its agent, keyword-only
@@ -149,6 +153,8 @@ class Agent(Generic[P, R_co]):
         self.is_single = not (fallbacks or caught)
         self.is_direct = self.is_bare and about.kind == "async" and about.effect is None
         self.is_bare_plan = self.is_bare and about.kind == "plan"
+        if policy is not NO_POLICY:
+            check_policy(self)
         self.__name__ = about.name
         self.__doc__ = about.written.__doc__
 
@@ -230,7 +236,12 @@ class Agent(Generic[P, R_co]):
         return self.variant(caught=(*self.caught, *errors))
 
     def using(self, policy: Policy) -> Agent[P, R_co]:
-        """The same agent under another policy."""
+        """The same agent under another policy.
+
+        Raises:
+            DeclarationError: No call could be made under it (code `impossible_policy`), or its
+                cache would leave an effect out (code `cached_effect`).
+        """
         return self.variant(policy=policy)
 
     def named(self, name: str) -> Agent[P, R_co]:

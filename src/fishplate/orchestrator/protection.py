@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.agents.policies import policy_of, target_of
 from fishplate.resilience.pipeline import Pipeline
-from fishplate.resilience.resolve import Kind, ResolvedPolicy, resolve
+from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.resilience.targets import Targets
 
 MOST_PROTECTIONS: Final = 1_000
@@ -53,22 +54,7 @@ class Protections:
         if not policy.needs_pipeline:
             return Protection(policy, None)
         about = unit.about
-        key = about.target or f"{kind_of(unit)}/{about.name}"
         pipeline = self._targets.pipeline(
-            key, policy, owner=about.subject, errors=about.error_classes
+            target_of(unit), policy, owner=about.subject, errors=about.error_classes
         )
         return Protection(policy, pipeline)
-
-
-def policy_of(unit: AnyAgent) -> ResolvedPolicy:
-    """The policies of an agent's calls: what is declared, and the defaults of what it is."""
-    about = unit.about
-    effect = None if about.effect is None else about.effect.effect
-    return resolve(unit.policy, kind_of(unit), effect, named_target=about.target is not None)
-
-
-def kind_of(unit: AnyAgent) -> Kind:
-    """What an agent is to its policies."""
-    if unit.about.effect is not None:
-        return "tool"
-    return "workflow" if unit.about.kind == "plan" else "agent"

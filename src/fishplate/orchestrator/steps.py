@@ -36,7 +36,7 @@ from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.calls import ORDINARY, CallOptions
 from fishplate.resilience.pipeline import Pipeline
 from fishplate.resilience.targets import Targets
-from fishplate.workflows.workflow import Workflow, reachable
+from fishplate.workflows.workflow import Workflow
 
 MOST_PROGRAMS: Final = 1_000
 """Programs kept; a service that makes workflows as it goes must not grow with them."""
@@ -190,7 +190,6 @@ class Steps:
         policy = unit.policy.cache
         if policy is None:
             return await self._effective(frame, unit, arguments)
-        _check_cacheable(unit)
         now_ns, tenant = frame.run.now_ns, frame.principal.tenant
         release = unit.release
         # The behaviour is part of it, since a stand-in has the name and contract of another agent.
@@ -336,16 +335,3 @@ def _accepted(unit: AnyAgent, result: object, path: str) -> object:
 
 def _fingerprint(unit: AnyAgent, arguments: tuple[object, ...]) -> str:
     return canonical_json(unit.signature.encode(arguments)).decode()
-
-
-def _check_cacheable(unit: AnyAgent) -> None:
-    """Refuse to answer from memory what is called for its effect."""
-    for found in (unit, *reachable(unit).values()):
-        effect = found.about.effect
-        if effect is not None and not effect.is_readonly:
-            raise UsageError(
-                f"{unit.about.subject} has a cache, and {found.about.subject} has the effect "
-                f"{effect.effect!r}, which a cached answer would leave out: "
-                "cache what only reads",
-                code="cached_effect",
-            )

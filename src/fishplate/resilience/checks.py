@@ -24,7 +24,7 @@ def check_number(  # noqa: PLR0913 -- the bounds of one number
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not math.isfinite(value)
+        or not _is_finite(value)
         or (above is not None and not value > above)
         or (at_least is not None and not value >= at_least)
         or (below is not None and not value < below)
@@ -80,3 +80,10 @@ def check_word(owner: str, name: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         msg = f"{owner}({name}={value!r}): {name} is a text that is not empty"
         raise ValueError(msg)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond what a float holds
+        return False

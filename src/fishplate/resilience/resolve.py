@@ -10,6 +10,7 @@ from fishplate.core.errors import JsonValue
 from fishplate.resilience.breaker import LEASE_MARGIN
 from fishplate.resilience.budget import SHARE_OF_CALLS, SPAN, UNASKED_PER_SECOND
 from fishplate.resilience.checks import check_number
+from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Off, Policy, RateLimit, Retry
 
 Kind: TypeAlias = Literal["agent", "workflow", "tool", "model", "remote"]
@@ -97,7 +98,8 @@ def resolve(
         named_target: Whether a tool names its `target=`.
 
     Raises:
-        ValueError: A tool without an effect, or a reserve that leaves no time to the call.
+        ValueError: A tool without an effect, a reserve that leaves no time to the call, or less
+            time than an attempt needs to be started.
     """
     if kind == "tool" and effect is None:
         msg = "resolve(kind='tool', effect=None): a tool has a declared effect"
@@ -111,7 +113,7 @@ def resolve(
         timeout = max(STEP_TIMEOUT[kind], _time_of_attempts(policy, retry))
     if policy.reserve is not None and timeout is not None:
         check_number("Policy", "reserve", policy.reserve, at_least=0, below=timeout)
-    return ResolvedPolicy(
+    resolved = ResolvedPolicy(
         timeout=timeout,
         attempt_timeout=policy.attempt_timeout,
         reserve=policy.reserve,
@@ -124,6 +126,8 @@ def resolve(
         repeats="always" if is_repeatable else "without_effect",
         declared=frozenset(policy.to_json()),
     )
+    _check_time(resolved)
+    return resolved
 
 
 def pipeline_of(resolved: ResolvedPolicy) -> tuple[Stage, ...]:  # noqa: C901 -- a table of stages
@@ -139,7 +143,8 @@ def pipeline_of(resolved: ResolvedPolicy) -> tuple[Stage, ...]:  # noqa: C901 --
     if resolved.cache is not None:
         add("cache", "cache", resolved.cache.to_json())
     if resolved.timeout is not None:
-        add("timeout", "timeout", {"seconds": resolved.timeout})
+        kept = {} if resolved.reserve is None else {"reserve": resolved.reserve}
+        add("timeout", "timeout", {"seconds": resolved.timeout, **kept})
     if resolved.retry is not None:
         settings = resolved.retry.to_json()
         has_budget = settings.pop("budget")
@@ -166,11 +171,23 @@ def _chosen(declared: S | Off | None, default: S, *, is_default: bool) -> S | No
     return None if declared == "off" else declared
 
 
+def _check_time(resolved: ResolvedPolicy) -> None:
+    """Refuse a timeout under which no attempt would ever be started."""
+    timeout, reserve = resolved.timeout, resolved.reserve or 0.0
+    if timeout is None or not resolved.needs_pipeline or timeout - reserve > LEAST_USEFUL:
+        return
+    less = f", less reserve={reserve!r}," if reserve else ""
+    msg = (
+        f"Policy(timeout={timeout!r}): timeout{less} is above {LEAST_USEFUL:g} seconds where "
+        "attempts are retried, limited or watched by a breaker: no attempt is started with less"
+    )
+    raise ValueError(msg)
+
+
 def _time_of_attempts(policy: Policy, retry: Retry | None) -> float:
     """How long the declared attempts may take with the longest delays of our own."""
     if policy.attempt_timeout is None:
         return 0.0
     if retry is None:
         return policy.attempt_timeout
-    delays = (min(retry.cap, retry.base * 2.0**n) for n in range(retry.attempts - 1))
-    return retry.attempts * policy.attempt_timeout + sum(delays)
+    return retry.attempts * policy.attempt_timeout + retry.longest_delays

@@ -1,0 +1,133 @@
+"""What an agent's policy is in the end, and which policies an agent cannot have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from fishplate.core.errors import DeclarationError, Problem
+from fishplate.resilience.policy import Policy
+from fishplate.resilience.resolve import Kind, ResolvedPolicy, resolve
+from fishplate.tools.effect import EffectDeclaration
+
+
+class Described(Protocol):
+    """What a policy has to know of a `Description`."""
+
+    @property
+    def subject(self) -> str:
+        """What errors call it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """How its behaviour runs; `plan` for a workflow."""
+        ...
+
+    @property
+    def effect(self) -> EffectDeclaration | None:
+        """Its declared effect, if it is a tool."""
+        ...
+
+    @property
+    def target(self) -> str | None:
+        """The target that it names."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """`file:line` of its source."""
+        ...
+
+
+class Protected(Protocol):
+    """What a policy has to know of an `Agent`."""
+
+    @property
+    def about(self) -> Described:
+        """What the agent is."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """What it declares."""
+        ...
+
+    @property
+    def granted(self) -> tuple[Protected, ...]:
+        """What its body may call."""
+        ...
+
+    @property
+    def fallbacks(self) -> tuple[Protected, ...]:
+        """What answers when it fails."""
+        ...
+
+
+def policy_of(unit: Protected) -> ResolvedPolicy:
+    """The policies of an agent's calls: what is declared, and the defaults of what it is."""
+    about = unit.about
+    effect = None if about.effect is None else about.effect.effect
+    return resolve(unit.policy, kind_of(unit), effect, named_target=about.target is not None)
+
+
+def kind_of(unit: Protected) -> Kind:
+    """What an agent is to its policies."""
+    if unit.about.effect is not None:
+        return "tool"
+    return "workflow" if unit.about.kind == "plan" else "agent"
+
+
+def target_of(unit: Protected) -> str:
+    """The key of the target that an agent's calls go to."""
+    return unit.about.target or f"{kind_of(unit)}/{unit.about.name}"
+
+
+def check_policy(unit: Protected) -> None:
+    """Refuse a policy that the agent could not be called under.
+
+    Raises:
+        DeclarationError: Its numbers leave no time to the agent's calls (code `impossible_policy`),
+            or a cache would leave an effect out (code `cached_effect`).
+    """
+    about = unit.about
+    try:
+        policy_of(unit)
+    except ValueError as error:
+        raise _refusal(unit, "impossible_policy", f"{about.subject}: {error}") from error
+    if unit.policy.cache is None:
+        return
+    for found in _with_below(unit):
+        effect = found.about.effect
+        if effect is not None and not effect.is_readonly:
+            message = (
+                f"{about.subject} has a cache, and {found.about.subject} has the effect "
+                f"{effect.effect!r}, which a cached answer would leave out: cache what only reads"
+            )
+            raise _refusal(unit, "cached_effect", message)
+
+
+def _with_below(unit: Protected) -> Iterator[Protected]:
+    """The agent and what its body may call, at any depth, each once.
+
+    Its own fallbacks are not below it: their answers are never remembered as its own.
+    """
+    seen = set[int]()
+    pending = [unit]
+    while pending:
+        found = pending.pop()
+        if id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            pending.extend(found.granted)
+            pending.extend(other for child in found.granted for other in child.fallbacks)
+
+
+def _refusal(unit: Protected, code: str, message: str) -> DeclarationError:
+    about = unit.about
+    return DeclarationError(about.subject, [Problem(code=code, message=message, where=about.where)])
