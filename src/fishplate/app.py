@@ -69,6 +69,10 @@ class App:
         debug: Compare every agent's inputs before and after its call.
         faults: What goes wrong on purpose; `fishplate.testing.faults.Faults` is made for this.
 
+    Attributes:
+        agents: Those that were given, by name.
+        working_time: Seconds that a run may work.
+
     Raises:
         DeclarationError: Two agents have one name, or wait for each other in a pool.
         UsageError: A fault could never act on any of the agents (codes `unknown_agent`,
@@ -97,7 +101,7 @@ class App:
         self.traces = TraceRecorder()
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
-        self._working_time = working_time
+        self.working_time = working_time
         self._wheel = TimerWheel()  # hardly any run works to the end of its time
         self._thread_count = threads or min(32, (os.cpu_count() or 1) + 4)
         self._executor: ThreadPoolExecutor | None = None
@@ -355,13 +359,13 @@ class App:
             except StopIteration as stop:
                 found = stop.value
             else:
-                left = self._working_time - (context.now_ns() - context.started_ns) / 1e9
+                left = self.working_time - (context.now_ns() - context.started_ns) / 1e9
                 found = await finish_within(left, coroutine, yielded, self._wheel)
             return found if is_marked or type(found) is not Marked else found.value
         except OutOfTimeError as over:
             raise StepError(
                 f"the run of {effect.unit.name!r} worked longer than its "
-                f"{self._working_time:g} seconds",
+                f"{self.working_time:g} seconds",
                 step=effect.key,
                 code="deadline",
                 error_class=ErrorClass.DEADLINE,

@@ -72,13 +72,9 @@ LEAST: dict[type[Settings], dict[str, object]] = {
     Cache: {"ttl": 1, "scope": "orders"},
     Policy: {},
 }
-NO_NUMBERS = {(Retry, "budget"), (Cache, "scope")}
-NO_NUMBERS |= {(Policy, name) for name in ("retry", "breaker", "bulkhead", "rate_limit", "cache")}
+NO_NUMBERS = {"budget", "scope", "retry", "breaker", "bulkhead", "rate_limit", "cache"}
 NUMBERS = [
-    (kind, name)
-    for kind in LEAST
-    for name in signature(kind).parameters
-    if (kind, name) not in NO_NUMBERS
+    (kind, name) for kind in LEAST for name in signature(kind).parameters if name not in NO_NUMBERS
 ]
 NO_NUMBER_OF_OURS = [math.nan, math.inf, -math.inf, -1, -0.5, True, "1", [1]]
 

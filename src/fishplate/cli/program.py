@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 from typing_extensions import override
 
-from fishplate.cli import check, contract, diff, evaluate, graph, run
+from fishplate.cli import check, contract, diff, evaluate, graph, policy, run
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.problems import report
 from fishplate.cli.screen import Screen
@@ -20,7 +20,8 @@ from fishplate.cli.targets import suggestion
 from fishplate.core.errors import DeclarationError, FishplateError, UsageError
 
 _COMMANDS: Final[Mapping[str, Command]] = {
-    module.COMMAND.name: module.COMMAND for module in (run, check, graph, contract, diff, evaluate)
+    module.COMMAND.name: module.COMMAND
+    for module in (run, check, graph, policy, contract, diff, evaluate)
 }
 _DESCRIPTION: Final = "Run, check and compare agents and workflows."
 _EPILOG: Final = """\

@@ -107,6 +107,29 @@ def load_agent(text: str) -> Loaded:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runnable:
+    """What a target names that may be started, and the app that it runs in."""
+
+    agents: tuple[AnyAgent, ...]
+    app: App
+
+
+def load_runnable(text: str) -> Runnable:
+    """Import the agent that a target names, or all agents of the app that it names.
+
+    Raises:
+        UsageError: There is neither; see `load_agent`.
+        DeclarationError: A declaration in the module is refused.
+    """
+    target = Target.parse(text)
+    found = None if target.name is None else vars(target.load()).get(target.name)
+    if isinstance(found, App):
+        return Runnable(agents=tuple(found.agents.values()), app=found)
+    loaded = load_agent(text)
+    return Runnable(agents=(loaded.agent,), app=loaded.app())
+
+
 def load_agents(text: str) -> list[Loaded]:
     """Import all agents of a target without a name: those that the module declares.
 

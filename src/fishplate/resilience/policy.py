@@ -67,11 +67,6 @@ class Retry(Settings):
         check_flag("Retry", "budget", self.budget)
         check_number("Retry", "max_wait", self.max_wait, at_least=0)
 
-    @property
-    def longest_delays(self) -> float:
-        """Seconds of all delays between the attempts, each at its longest."""
-        return sum(min(self.cap, self.base * 2.0**n) for n in range(self.attempts - 1))
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Breaker(Settings):

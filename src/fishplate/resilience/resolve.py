@@ -12,6 +12,7 @@ from fishplate.resilience.budget import SHARE_OF_CALLS, SPAN, UNASKED_PER_SECOND
 from fishplate.resilience.checks import check_number
 from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Off, Policy, RateLimit, Retry
+from fishplate.resilience.retry import longest_delays
 
 Kind: TypeAlias = Literal["agent", "workflow", "tool", "model", "remote"]
 Source: TypeAlias = Literal["declared", "default"]
@@ -190,4 +191,4 @@ def _time_of_attempts(policy: Policy, retry: Retry | None) -> float:
         return 0.0
     if retry is None:
         return policy.attempt_timeout
-    return retry.attempts * policy.attempt_timeout + retry.longest_delays
+    return retry.attempts * policy.attempt_timeout + longest_delays(retry)

@@ -48,6 +48,11 @@ def backoff(retry: Retry, attempt: int, uniform: Callable[[float, float], float]
     return uniform(0.0, min(retry.cap, retry.base * 2.0 ** (attempt - 1)))
 
 
+def longest_delays(retry: Retry) -> float:
+    """Seconds of all delays between the attempts of a call, each at its longest."""
+    return sum(min(retry.cap, retry.base * 2.0**n) for n in range(retry.attempts - 1))
+
+
 def next_delay(  # noqa: PLR0911 -- one line for each reason to stop
     retry: Retry, failed: FailedAttempt, uniform: Callable[[float, float], float]
 ) -> float | StopReason:
