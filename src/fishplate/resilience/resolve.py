@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from fishplate.core.errors import JsonValue
@@ -83,6 +84,7 @@ class Stage:
     source: Source
 
 
+@lru_cache(maxsize=1_024)  # a body may configure an agent anew at every call
 def resolve(
     policy: Policy, kind: Kind, effect: str | None = None, *, named_target: bool = False
 ) -> ResolvedPolicy:
