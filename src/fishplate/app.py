@@ -35,6 +35,7 @@ from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
 from fishplate.resilience.cache import AnswerCache
+from fishplate.resilience.checks import check_number
 from fishplate.resilience.target import Environment
 from fishplate.resilience.targets import Targets
 from fishplate.traces.recorder import SpanTree, TraceRecorder
@@ -91,9 +92,7 @@ class App:
         debug: bool = False,
         faults: Injector | None = None,
     ) -> None:
-        if not working_time > 0:
-            msg = f"App(working_time={working_time!r}): a number of seconds above 0"
-            raise ValueError(msg)
+        check_number("App", "working_time", working_time, above=0)
         if threads is not None and threads < 1:
             msg = f"App(threads={threads!r}): at least 1"
             raise ValueError(msg)
