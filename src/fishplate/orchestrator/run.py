@@ -74,7 +74,8 @@ class Run(Generic[R_co]):
             FishplateError: The run failed, or it was cancelled (code `run_cancelled`).
             DeclaredError: The agent raised an error that its contract declares.
         """
-        await asyncio.wait([self._task])
+        if not self._task.done():  # waiting for what is done goes through the loop all the same
+            await asyncio.wait([self._task])
         if self._task.cancelled():
             raise StepError(
                 f"the run of {self.agent.name!r} was cancelled",
@@ -92,7 +93,8 @@ class Run(Generic[R_co]):
 
     async def ended(self) -> RunState:
         """Wait for the end, whatever it is; the state."""
-        await asyncio.wait([self._task])
+        if not self._task.done():
+            await asyncio.wait([self._task])
         return self.state
 
     @override
