@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar, cast
@@ -64,13 +64,12 @@ class RunContext:
         principal: On whose behalf the run acts.
         trace_id: 128 random bits, from which the randomness of the run's calls is drawn too.
         started_ns: When the run began, on the clock's monotonic scale.
-        effects: Paths of the calls that have changed something, or may have.
     """
 
     __slots__ = (
+        "_effects",
         "_run_id",
         "around",
-        "effects",
         "now_ns",
         "principal",
         "sink",
@@ -84,9 +83,25 @@ class RunContext:
         self.sink = around.sink
         self.principal = principal
         self.trace_id = trace_id
-        self.effects: list[str] = []
+        self._effects: list[str] | None = None  # most runs change nothing
         self.started_ns = around.now_ns()
         self._run_id: str | None = None
+
+    @property
+    def effects(self) -> Sequence[str]:
+        """Paths of the calls that have changed something, or may have; one for each attempt."""
+        return self._effects or ()
+
+    def add_effect(self, path: str) -> None:
+        """Note that an attempt of the call at `path` may change something."""
+        if self._effects is None:
+            self._effects = []
+        self._effects.append(path)
+
+    def drop_effect(self, path: str) -> None:
+        """Note that an attempt of the call at `path` has surely changed nothing."""
+        assert self._effects is not None, "the attempt was noted before it began"
+        self._effects.remove(path)
 
     def has_effect_below(self, path: str) -> bool:
         """Whether a call at `path`, or one that it made, has changed something or may have."""

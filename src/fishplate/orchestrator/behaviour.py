@@ -112,14 +112,13 @@ class Behaviours:
         if effect is None or effect.is_readonly:
             return await self._behave(frame, unit, arguments, on_end, on_left)
         # One entry for each attempt: that the second surely did nothing says nothing of the first.
-        effects = frame.run.effects
-        effects.append(frame.path)
+        frame.run.add_effect(frame.path)
         try:
             return await self._behave(frame, unit, arguments, on_end, on_left)
         except Exception as error:
             # After any other end, also one that nobody waited for, the effect may have happened.
             if type(error) in unit.about.errors or _proves_no_effect(error):
-                effects.remove(frame.path)
+                frame.run.drop_effect(frame.path)
             raise
 
     async def _behave(
