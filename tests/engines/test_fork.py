@@ -144,6 +144,28 @@ def test_what_a_branch_raises_while_it_is_ended_is_not_the_failure() -> None:
     assert run(scenario) == 1
 
 
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_what_a_cancelled_branch_answers_regardless_is_dropped(factory: Any) -> None:
+    """Whoever cancelled it is told that it is cancelled."""
+
+    async def branch(_index: int) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            return "anyway"
+        return "never"
+
+    async def scenario() -> str:
+        with pytest.raises(asyncio.CancelledError):
+            await fork_of(1, None, branch).join()
+        return "dropped"
+
+    assert run(scenario, factory) == "dropped"
+
+
 def test_no_branch_begins_after_a_failure() -> None:
     """What waits for its turn is not started, even if a branch ends well meanwhile."""
     begun: list[int] = []

@@ -9,7 +9,9 @@ from fishplate import (
     repeat,
     workflow,
 )
+from fishplate.core.errors import UsageError
 from fishplate.orchestrator.compile import compile_workflow
+from fishplate.orchestrator.effects import CallEffect, ForkEffect, Strand
 from fishplate.orchestrator.machine import Machine
 from fishplate.orchestrator.walker import walk
 from tests.orchestrator.cast import (
@@ -22,7 +24,7 @@ from tests.orchestrator.cast import (
     ship,
     show,
 )
-from tests.orchestrator.story import told
+from tests.orchestrator.story import strand_of, told
 
 
 def test_parallel_asks_for_every_branch_at_once() -> None:
@@ -65,6 +67,46 @@ def test_each_names_its_elements_by_position_or_by_key() -> None:
         "each.a%2Fb%2Ec/ship",
         "each.d%20e/ship",
     ]
+
+
+def test_a_branch_of_one_plain_call_is_that_call() -> None:
+    """It needs no strand of its own; one that does more, or answers for a failure, has one."""
+
+    @workflow
+    async def mixed(number: int) -> tuple[int, int, int]:
+        return await parallel(double(number), double.or_else(double.named("again"))(1), add(1, 2))
+
+    @workflow
+    async def plain(basket: Basket) -> list[str]:
+        return await each(ship, basket.orders)
+
+    fork = strand_of(mixed, 5).send(None)
+    assert isinstance(fork, ForkEffect)
+    single = strand_of(plain, Basket(orders=[Order(number="a"), Order(number="b")])).send(None)
+    assert isinstance(single, ForkEffect)
+    first, second = single.open_branch(0), single.open_branch(1)
+
+    assert [isinstance(fork.open_branch(at), CallEffect) for at in range(3)] == [True, False, True]
+    assert isinstance(first, CallEffect)
+    assert isinstance(second, CallEffect)
+    assert (first.key, first.arguments) == ("each.0/ship", (Order(number="a"),))
+    assert (second.key, second.arguments) == ("each.1/ship", (Order(number="b"),))
+
+
+def test_a_branch_that_cannot_be_opened_has_failed() -> None:
+    """The arguments of a call are read when its branch begins, and may not be what it takes."""
+    failure = UsageError("no", code="no")
+
+    def refuse(_index: int) -> CallEffect:
+        raise failure
+
+    def forking() -> Strand:
+        return (yield ForkEffect("each", 2, refuse, None, "each"))
+
+    machine = Machine(forking())
+
+    assert machine.failure is failure
+    assert machine.take() == []
 
 
 def test_elements_of_plain_json_have_keys_too() -> None:

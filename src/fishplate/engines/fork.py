@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 Task: TypeAlias = asyncio.Task[None]
 B = TypeVar("B")
@@ -21,7 +21,7 @@ class Fork(Generic[B]):
         size: How many branches there are, at least 1.
         concurrency: Most that run at a time, at least 1; `None` for all.
         open_branch: Makes the branch of an index; called in the branch's own task.
-        drive: Runs a branch to its end in its task, which it is given if it is known by then.
+        drive: Runs a branch to its end in its task, which it is given.
     """
 
     __slots__ = (
@@ -46,7 +46,7 @@ class Fork(Generic[B]):
         size: int,
         concurrency: int | None,
         open_branch: Callable[[int], B],
-        drive: Callable[[B, Task | None], Coroutine[Any, Any, object]],
+        drive: Callable[[B, Task], Coroutine[Any, Any, object]],
     ) -> None:
         self._size = size
         self._width = size if concurrency is None else min(concurrency, size)
@@ -108,8 +108,12 @@ class Fork(Generic[B]):
 
     async def _run(self, index: int) -> None:
         try:
+            # An eager task begins before it is known.
+            task = self._tasks.get(index) or cast("Task", asyncio.current_task())
             branch = self._open_branch(index)
-            self._answers[index] = await self._drive(branch, self._tasks.get(index))
+            self._answers[index] = await self._drive(branch, task)
+            if task.cancelling():
+                raise asyncio.CancelledError  # noqa: TRY301 -- what it answers regardless is dropped
         except BaseException as error:
             self._tasks.pop(index, None)
             if not self._is_over:

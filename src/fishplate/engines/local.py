@@ -18,7 +18,7 @@ from fishplate.core.events import SpanHead
 from fishplate.core.outcome import DeclaredError
 from fishplate.engines.fork import Fork
 from fishplate.orchestrator.bodies import granted, strand_of
-from fishplate.orchestrator.effects import CallEffect, DecisionEffect, ForkEffect, Strand
+from fishplate.orchestrator.effects import Branch, CallEffect, DecisionEffect, ForkEffect, Strand
 from fishplate.orchestrator.frame import Frame
 from fishplate.orchestrator.steps import Steps
 
@@ -135,5 +135,12 @@ class LocalEngine:
     async def _fork(self, effect: ForkEffect, run: RunContext, parent_id: int) -> list[object]:
         if effect.size == 0:
             return []
-        drive = functools.partial(self.drive, run, parent_id)
-        return await Fork(effect.size, effect.concurrency, effect.open_strand, drive).join()
+        drive = functools.partial(self._drive_branch, run, parent_id)
+        return await Fork(effect.size, effect.concurrency, effect.open_branch, drive).join()
+
+    def _drive_branch(
+        self, run: RunContext, parent_id: int, branch: Branch, task: asyncio.Task[Any]
+    ) -> Coroutine[object, object, object]:
+        if isinstance(branch, CallEffect):
+            return self._steps.perform(self, run, parent_id, branch)
+        return self.drive(run, parent_id, branch, task)

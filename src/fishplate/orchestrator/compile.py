@@ -27,6 +27,7 @@ from fishplate.orchestrator.program import (
 )
 from fishplate.orchestrator.readers import (
     Reader,
+    SlotReader,
     converting,
     reader_of_arguments,
     reader_of_constant,
@@ -102,7 +103,8 @@ class _Compiler:
         Keys are relative to `base`, the part of the path that a walk knows with its iterations.
         """
         ops = self._ops(block, above, base)
-        return Code(ops, self._reader(block.result, above), self._sources(block.result))
+        result = self._reader(block.result, above)
+        return Code(ops, result, self._sources(block.result), _only_call(ops, result))
 
     def _ops(self, block: Block, above: str, base: str) -> tuple[Op, ...]:
         return tuple(self._op(step, above + step.name, base) for step in block.steps)
@@ -290,6 +292,12 @@ class _Compiler:
                 return (self._slot(source),)
             case _:
                 assert_never(expression)
+
+
+def _only_call(ops: tuple[Op, ...], result: Reader) -> CallOp | None:
+    only = ops[0] if len(ops) == 1 else None
+    is_result = isinstance(result, SlotReader) and only is not None and result.slot == only.slot
+    return only if is_result and isinstance(only, CallOp) and only.is_simple else None
 
 
 def _shape_of(document: JsonValue) -> Shape[Any]:

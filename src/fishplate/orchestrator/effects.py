@@ -88,12 +88,12 @@ class DecisionEffect(NamedTuple):
 
 
 class ForkEffect(NamedTuple):
-    """Run strands side by side; answered with a list of their values in order.
+    """Run branches side by side; answered with a list of their values in order.
 
     Attributes:
         key: Path of the step.
-        size: How many strands there are; may be 0.
-        open_strand: Makes the strand of an index, once.
+        size: How many branches there are; may be 0.
+        open_branch: Makes the branch of an index, once; may fail as the branch itself.
         concurrency: Most that run at a time, at least 1; `None` for all.
         kind: `parallel` or `each`.
 
@@ -102,10 +102,13 @@ class ForkEffect(NamedTuple):
 
     key: str
     size: int
-    open_strand: Callable[[int], Strand]
+    open_branch: Callable[[int], Branch]
     concurrency: int | None
     kind: str
 
 
 Effect: TypeAlias = CallEffect | SignalEffect | SleepEffect | DecisionEffect | ForkEffect
 Strand: TypeAlias = "Generator[Effect, object, object]"
+
+Branch: TypeAlias = "Strand | CallEffect"
+"""What a fork runs: a strand, or the call that a strand of nothing else would ask for."""

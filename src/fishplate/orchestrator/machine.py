@@ -122,7 +122,7 @@ class Machine:
         while not fork.is_over and fork.running < width and fork.next_index < effect.size:
             index, fork.next_index = fork.next_index, fork.next_index + 1
             fork.running += 1
-            self._advance(_Running(effect.open_strand(index), fork, index), next)
+            self._advance(_Running(_strand_of(effect, index), fork, index), next)
         fork.is_filling = False
         if not fork.is_over and len(fork.answers) == effect.size:
             answers = [fork.answers[index] for index in range(effect.size)]
@@ -149,6 +149,14 @@ class Machine:
                 running.strand.close()
                 del self._pending[token]
                 self.cancelled.add(token)
+
+
+def _strand_of(fork: ForkEffect, index: int) -> Strand:
+    """The strand of a branch, also of one that is a call; opened when it begins."""
+    branch = fork.open_branch(index)
+    if isinstance(branch, CallEffect):
+        return (yield branch)
+    return (yield from branch)
 
 
 def _is_below(running: _Running, fork: _Fork) -> bool:

@@ -36,11 +36,12 @@ class CallOp:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A block."""
+    """A block; `only_call` is its only op, if that is a simple call whose answer is the result."""
 
     ops: tuple[Op, ...]
     result: Reader
     result_sources: tuple[int, ...]
+    only_call: CallOp | None = None
 
 
 @dataclass(frozen=True, slots=True)

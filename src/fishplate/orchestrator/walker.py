@@ -21,6 +21,7 @@ from fishplate.contracts.values import BrokenValueError, plain
 from fishplate.core.errors import ErrorClass, FishplateError, OutputError, StepError
 from fishplate.core.outcome import Degraded, Reason, Rejected, TimedOut
 from fishplate.orchestrator.effects import (
+    Branch,
     CallEffect,
     DecisionEffect,
     Effect,
@@ -295,10 +296,10 @@ def _no_branch(key: str, where: str, what: str) -> StepError:
 
 
 def _parallel(op: ParallelOp, values: Values, marks: Marks, prefix: str) -> Strand:
-    def open_strand(index: int) -> Strand:
-        return walk_code(op.branches[index], values.copy(), marks.copy(), prefix)
+    def open_branch(index: int) -> Branch:
+        return _branch(op.branches[index], values, marks, prefix)
 
-    answers = yield ForkEffect(prefix + op.key, len(op.branches), open_strand, None, "parallel")
+    answers = yield ForkEffect(prefix + op.key, len(op.branches), open_branch, None, "parallel")
     found, reasons = gathered(answers)
     return _marked(tuple(found), reasons)
 
@@ -306,16 +307,23 @@ def _parallel(op: ParallelOp, values: Values, marks: Marks, prefix: str) -> Stra
 def _each(op: EachOp, values: Values, marks: Marks, key: str) -> Strand:
     items: Sequence[object] = op.items(values)
     names = element_names(items, op.element_key, key, op.where)
-    inherited = _inherited(op.sources, marks)
+    if marks:
+        marks[op.bound] = _inherited(op.sources, marks)
 
-    def open_strand(index: int) -> Strand:
-        own = values.copy()
-        own[op.bound] = items[index]
-        own_marks = {**marks, op.bound: inherited} if marks else {}
-        return walk_code(op.body, own, own_marks, f"{key}.{names[index]}/")
+    def open_branch(index: int) -> Branch:
+        values[op.bound] = items[index]
+        return _branch(op.body, values, marks, f"{key}.{names[index]}/")
 
-    answers = yield ForkEffect(key, len(items), open_strand, op.concurrency, "each")
+    answers = yield ForkEffect(key, len(items), open_branch, op.concurrency, "each")
     return _marked(*gathered(answers))
+
+
+def _branch(code: Code, values: Values, marks: Marks, prefix: str) -> Branch:
+    """A block beside others: most are one plain call, which needs no strand and no values."""
+    call = code.only_call
+    if call is None or marks:
+        return walk_code(code, values.copy(), marks.copy(), prefix)
+    return CallEffect(prefix + call.key, call.unit, call.arguments(values), call.where)
 
 
 def gathered(answers: object) -> tuple[list[object], tuple[Reason, ...]]:
