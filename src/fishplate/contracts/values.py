@@ -63,7 +63,7 @@ def _is_portable(value: object) -> bool:  # noqa: C901 -- one branch per kind of
     """
     pending: list[Any] = [value]
     for found in pending:  # it grows as it is read
-        kind: type[object] = type(found)
+        kind: Any = type(found)
         if kind is str:
             if not found.isascii() and _SURROGATE.search(found):
                 return False
