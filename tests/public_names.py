@@ -8,13 +8,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import griffe
+from typing_extensions import override
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 
+class DataClasses(griffe.Extension):
+    """Shows fishplate's data classes as the standard ones that they are for every type checker."""
+
+    @override
+    def on_module_members(self, *, mod: griffe.Module, **others: object) -> None:
+        """Name the decorator as griffe knows it."""
+        found = mod.members.get("dataclass")
+        if isinstance(found, griffe.Alias) and found.target_path == "fishplate.core.data.dataclass":
+            found.target_path = "dataclasses.dataclass"
+
+
 def public_names() -> str:
     """What `fishplate` exports: functions with signatures, classes with their public members."""
-    package = griffe.load("fishplate", search_paths=[SOURCE], resolve_aliases=True)
+    package = griffe.load(
+        "fishplate",
+        search_paths=[SOURCE],
+        resolve_aliases=True,
+        extensions=griffe.load_extensions(DataClasses()),
+    )
     assert isinstance(package, griffe.Module)
     return "".join(
         f"{line}\n"

@@ -10,6 +10,19 @@ import fishplate
 LIMIT = "from pydantic import BaseModel; import asyncio, jsonschema_rs"
 MOST_MODULES = 1.7  # times what pydantic, asyncio and the schema validator bring by themselves
 
+MOST_COMPILED = 15  # methods written as text; there are some hundred data classes
+COUNT_COMPILED = f"""
+{LIMIT}
+import sys
+methods = []
+def watch(event, arguments):
+    if event == "compile" and arguments[1] == "<string>" and "def " in str(arguments[0])[:8]:
+        methods.append(arguments[0])
+sys.addaudithook(watch)
+import fishplate
+print(len(methods))
+"""
+
 # Module → who needs it instead.
 NOT_AT_IMPORT = {
     "argparse": "the command line",
@@ -52,3 +65,16 @@ def test_the_import_stays_near_what_it_cannot_do_without() -> None:
     added = modules_after("import fishplate") - least
 
     assert len(added) + len(least) <= MOST_MODULES * len(least), sorted(added)
+
+
+def test_the_import_compiles_methods_of_few_classes() -> None:
+    """A data class that nobody has called yet has cost no compiling."""
+    answer = subprocess.run(
+        [sys.executable, "-c", COUNT_COMPILED],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(Path(fishplate.__file__).parents[1])},
+    )
+
+    assert int(answer.stdout) <= MOST_COMPILED

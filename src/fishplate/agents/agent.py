@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from fishplate.agents.policies import check_policy
@@ -17,6 +17,7 @@ from fishplate.contracts.identity import accepted_fingerprint
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.signature import Signature
 from fishplate.core.call import RECORDER, Deferred
+from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, JsonValue, Problem, ProblemList
 from fishplate.core.events import SpanHead, SpanKind
 from fishplate.core.outcome import DeclaredError

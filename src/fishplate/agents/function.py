@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -21,6 +20,7 @@ from fishplate.agents.declaration import (
     read_signature,
 )
 from fishplate.contracts.contract import Contract
+from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, Problem, ProblemList
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.source import location, user_location, user_names

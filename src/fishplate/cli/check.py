@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -13,6 +12,7 @@ from fishplate.cli.screen import Screen
 from fishplate.cli.targets import FORM, files_below, load_agents
 from fishplate.contracts.fits import fits
 from fishplate.contracts.schema import Schema
+from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, FishplateError, JsonValue, Problem, UsageError
 from fishplate.workflows.plan import (
     CallStep,

@@ -2,10 +2,10 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 
 from fishplate.cli.screen import Screen
+from fishplate.core.data import dataclass
 
 
 class ExitCode(IntEnum):

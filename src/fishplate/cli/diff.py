@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ from fishplate.contracts.evolution import (
     compatible,
     next_version,
 )
+from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, JsonValue, Problem
 
 _FILES: Final = (".json", ".yaml", ".yml")

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
@@ -10,6 +9,7 @@ from typing import Final, cast
 from fishplate.agents.agent import Agent, AnyAgent
 from fishplate.app import App
 from fishplate.cli.modules import load_file, load_module
+from fishplate.core.data import dataclass
 from fishplate.core.errors import UsageError
 from fishplate.workflows.workflow import Workflow
 

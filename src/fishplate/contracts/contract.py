@@ -1,7 +1,7 @@
 """A contract as data: what an agent takes, gives and declares as errors, in a file or from code."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from fishplate.contracts.json import canonical_json, escape_token
 from fishplate.contracts.notation import read_notation
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.versions import is_version
+from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, JsonValue, Problem, ProblemList
 
 _KEYS: Final = (

@@ -5,10 +5,10 @@ are still told apart by what stands at their top: the type, a tag, a field that 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from fishplate.contracts.keywords import SchemaDocument, referenced
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue
 
 Excludes: TypeAlias = Callable[[SchemaDocument, SchemaDocument], bool]

@@ -6,7 +6,6 @@ nobody declared do not count on either side, see `contracts.openness`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
@@ -17,6 +16,7 @@ from fishplate.contracts.json import escape_token
 from fishplate.contracts.openness import closed, newly_closed, opened
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.versions import Bump, is_version, next_version
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 
 __all__ = [

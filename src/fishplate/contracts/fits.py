@@ -6,7 +6,6 @@ from a value that compiled validators judge; what is left is *unproven*.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Final, Literal
@@ -22,6 +21,7 @@ from fishplate.contracts.proof import is_proved
 from fishplate.contracts.repairs import GENERAL_REPAIRS, repairs_for
 from fishplate.contracts.schema import Schema, written
 from fishplate.contracts.witness import hints_of, proposals
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, Violation
 
 _MOST_CACHED: Final = 4096

@@ -11,12 +11,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from json.encoder import encode_basestring as _quoted
 from typing import Final
 
 from pydantic_core import from_json
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue
 
 # Beyond it, a reader that keeps numbers as doubles takes another integer: RFC 7493, section 2.2.

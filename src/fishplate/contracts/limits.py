@@ -7,7 +7,6 @@ that costs is counted, and what leads elsewhere is refused.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
@@ -20,6 +19,7 @@ from fishplate.contracts.keywords import (
     SchemaDocument,
     subschemas,
 )
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue, Problem
 
 # Checked by the validator, from JSON Schema Validation 2020-12, section 7.3.

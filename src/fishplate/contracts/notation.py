@@ -10,12 +10,13 @@ unless it is marked; the values of an enum are strings.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import Final
 
 from fishplate.contracts.json import escape_token
 from fishplate.contracts.keywords import SchemaDocument
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, Problem
 
 _PRIMITIVES: Final[Mapping[str, dict[str, JsonValue]]] = {

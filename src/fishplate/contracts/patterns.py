@@ -6,9 +6,10 @@ asks has to check.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Final
+
+from fishplate.core.data import dataclass
 
 _MOST_SAMPLES: Final = 12
 _MOST_REPEATS: Final = 64

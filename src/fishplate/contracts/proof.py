@@ -13,7 +13,7 @@ about pairs met again.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
 
 from fishplate.contracts.dialects import CURRENT_DIALECT
@@ -26,6 +26,7 @@ from fishplate.contracts.keywords import (
     all_schemas,
     referenced,
 )
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue
 
 Node: TypeAlias = dict[str, JsonValue]

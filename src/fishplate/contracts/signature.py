@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, get_type_hints
 
 from fishplate.contracts.anatomy import is_object_type, is_union
@@ -12,6 +12,7 @@ from fishplate.contracts.json import escape_token
 from fishplate.contracts.parts import side_by_side
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import BrokenValueError, Shape
+from fishplate.core.data import dataclass
 from fishplate.core.errors import (
     DeclarationError,
     InputError,

@@ -9,12 +9,12 @@ corner at a time.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from fishplate.contracts.keywords import SchemaDocument, all_schemas, referenced
 from fishplate.contracts.patterns import matching
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue
 
 MOST_PROPOSALS: Final = 3000

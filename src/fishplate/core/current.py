@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar, cast
 
 from fishplate.core.call import SCOPE
 from fishplate.core.clock import Clock
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, UsageError
 from fishplate.core.events import Sink
 from fishplate.core.ids import idempotency_key, run_id

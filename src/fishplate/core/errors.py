@@ -14,9 +14,10 @@ The *class* of an error says how it is treated; its *code* says what happened.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Self, TypeAlias
+
+from fishplate.core.data import dataclass
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 

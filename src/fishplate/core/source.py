@@ -11,11 +11,13 @@ import os
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Final, TypeAlias, cast
 from weakref import WeakKeyDictionary
+
+from fishplate.core.data import dataclass
 
 FunctionTree: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 UNKNOWN: Final = object()

@@ -7,12 +7,12 @@ confidence is no property of a classifier: the caller chooses a threshold on row
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from fishplate.contracts.json import canonical_json, parse_json
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue, UsageError
 
 

@@ -20,9 +20,10 @@ Source: Reimers and Gurevych, "Sentence-BERT" (arXiv 1908.10084), for pooling; W
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import MissingExtraError, UsageError
 from fishplate.models.classifier import Classification, TrainingSet, classifier_version
 from fishplate.models.wordpiece import VOCABULARY_SHA256, WordPiece

@@ -12,9 +12,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Final, TypeAlias
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import UsageError
 from fishplate.models.classifier import Classification, TrainingSet, classifier_version
 

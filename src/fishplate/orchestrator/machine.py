@@ -7,9 +7,10 @@ tests. It does nothing but drive the strands of `walker`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.effects import (

@@ -9,11 +9,11 @@ workflow's own place, and the iterations above it).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.shape import Shape
+from fishplate.core.data import dataclass
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.readers import Reader, Values
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.policies import policy_of, target_of
+from fishplate.core.data import dataclass
 from fishplate.resilience.pipeline import Pipeline
 from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.resilience.targets import Targets

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from fishplate.contracts.json import pointer_tokens
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError, violations_of
+from fishplate.core.data import dataclass
 from fishplate.core.errors import InputError, JsonValue, OutputError
 from fishplate.workflows.plan import Ref
 

@@ -6,12 +6,12 @@ otherwise) and unique. Two runs may be compared only if the digests of their dat
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from fishplate.contracts.json import canonical_json, parse_json
+from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, JsonValue, UsageError
 
 _MEMBERS: Final = frozenset(("id", "input", "expected"))

@@ -6,9 +6,9 @@ an agent look better the more often it breaks.
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 
 from fishplate.contracts.json import canonical_json, pointer_tokens, resolve_pointer
+from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, JsonError, JsonValue, UsageError
 from fishplate.quality.dataset import Case, Dataset
 from fishplate.quality.statistics import Proportion

@@ -4,9 +4,9 @@ A share without an interval invites the wrong conclusion: 9 of 10 and 900 of 1,0
 """
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, UsageError
 
 

@@ -8,8 +8,8 @@ as a default of a class that the body mentions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.releases.digest import digest
 

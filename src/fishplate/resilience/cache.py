@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Final, NamedTuple
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import ClassVar, Literal, TypeAlias
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, JsonValue
 
 StopReason: TypeAlias = Literal[

@@ -7,10 +7,11 @@ Each class refuses impossible numbers with a `ValueError` that names the field a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from types import MappingProxyType
 from typing import ClassVar, Final, Literal, TypeAlias
 
+from fishplate.core.data import dataclass
 from fishplate.resilience.checks import (
     check_count,
     check_flag,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias, TypeVar
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.resilience.breaker import LEASE_MARGIN
 from fishplate.resilience.budget import SHARE_OF_CALLS, SPAN, UNASKED_PER_SECOND

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass
 from fishplate.resilience.events import StopReason
 from fishplate.resilience.policy import Retry

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.resilience.breaker import CircuitBreaker
 from fishplate.resilience.budget import RetryBudget

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 
 Effect: TypeAlias = Literal[

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from fishplate.core.data import dataclass
 from fishplate.core.events import Sink, Span, SpanTuple
 
 

@@ -12,6 +12,8 @@ from typing import Any, Final, cast
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from fishplate.core.data import is_frozen
+
 # What these make is empty, today and tomorrow.
 _EMPTY: Final = (dict, frozenset, list, set, tuple)
 _BUILDERS: Final = ("__new__", "__init__", "__post_init__", "model_post_init")
@@ -24,7 +26,7 @@ def is_fixed(value: object) -> bool:
     if issubclass(cls, BaseModel):
         return cls.model_config.get("frozen") is True
     if dataclasses.is_dataclass(cls):
-        return bool(cast("Any", cls).__dataclass_params__.frozen)
+        return is_frozen(cls)
     return hasattr(cls, "_fields") and isinstance(value, tuple)
 
 

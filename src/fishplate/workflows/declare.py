@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
 from fishplate.agents.agent import NO_POLICY, AnyAgent, Description, expect_agent, misfit
@@ -18,6 +17,7 @@ from fishplate.agents.declaration import (
     read_signature,
 )
 from fishplate.contracts.signature import Signature
+from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, Problem, ProblemList
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.source import location, read_source, user_names

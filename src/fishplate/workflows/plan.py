@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Final, TypeAlias, cast, get_args
 
 from pydantic import BaseModel
 
 from fishplate.contracts.shape import Shape
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.resilience.policy import Policy
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.grants import CONFIGURING, configured_agent
+from fishplate.core.data import dataclass
 from fishplate.core.source import UNKNOWN, FunctionSource, local_names
 from fishplate.workflows import compose
 
@@ -27,7 +28,7 @@ COMPOSITIONS: Final = (
 _ARITHMETIC: Final = (ast.Attribute, ast.BinOp, ast.Constant, ast.Name, ast.UnaryOp)
 
 
-@dataclass
+@dataclass()
 class Scope:
     """The names of one body.
 
