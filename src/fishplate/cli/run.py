@@ -3,7 +3,7 @@
 import asyncio
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from fishplate.agents.agent import AnyAgent
@@ -16,6 +16,7 @@ from fishplate.cli.problems import error_json, error_lines, trace_lines
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import Loaded, load_agent
 from fishplate.contracts.signature import MISSING
+from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, JsonValue, UsageError
 from fishplate.core.outcome import DeclaredError, Reason
 from fishplate.orchestrator.roster import all_of
@@ -182,7 +183,7 @@ def _as_json(ended: _Ended, *, with_trace: bool) -> dict[str, JsonValue]:
         found["error"] = error_json(ended.error)
     elif ended.state != "cancelled":
         found["output"] = ended.output
-    found["degraded"] = [reason.model_dump(mode="json") for reason in ended.degraded]
+    found["degraded"] = [asdict(reason) for reason in ended.degraded]
     found["run_id"] = ended.run_id
     found["trace_id"] = ended.trace_id
     found["release"] = ended.release

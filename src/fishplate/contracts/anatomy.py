@@ -12,7 +12,7 @@ import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, NamedTuple, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import typing_extensions
 from pydantic import BaseModel, TypeAdapter
@@ -109,6 +109,7 @@ def is_object_type(annotation: object) -> bool:
 
 def _class_of(annotation: object) -> type[object] | None:
     found = bare(annotation)
+    found = get_origin(found) or found  # `Page[int]` is a `Page`
     return cast("type[object]", found) if isinstance(found, type) else None
 
 
@@ -314,12 +315,28 @@ def _fields_of(arm: object) -> dict[str, Member]:
             )
             for name, field in cls.model_fields.items()
         }
-    hints = typing_extensions.get_type_hints(cls, include_extras=True)
+    variables: tuple[object, ...] = getattr(cls, "__parameters__", ())
+    arguments = dict(zip(variables, get_args(bare(arm)), strict=False))  # none: they are not given
+    hints = {
+        name: _filled(hint, arguments)
+        for name, hint in typing_extensions.get_type_hints(cls, include_extras=True).items()
+    }
     if dataclasses.is_dataclass(cls):
         names = [field.name for field in dataclasses.fields(cls)]
         return {name: Member(hints[name], name, is_required=True) for name in names}
     always: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
     return {name: _key(name, hint, is_required=name in always) for name, hint in hints.items()}
+
+
+def _filled(hint: object, arguments: Mapping[object, object]) -> object:
+    """What a generic class says of a field, with the arguments in place of its type variables."""
+    if isinstance(hint, TypeVar):
+        return arguments.get(hint, Any)
+    parameters: tuple[object, ...] = getattr(hint, "__parameters__", ())
+    if isinstance(hint, type) or not parameters:
+        return hint
+    generic: Any = hint  # such as `list[T]`
+    return generic[tuple(arguments.get(parameter, Any) for parameter in parameters)]
 
 
 def _key(name: str, hint: object, *, is_required: bool) -> Member:

@@ -15,9 +15,12 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+import pydantic
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import override
+
+from fishplate.core.data import dataclass
 
 T = TypeVar("T")
 
@@ -121,10 +124,17 @@ class DeclaredError(Exception):
         )
 
 
-class Rejected(BaseModel):
+# What follows is given, not raised. These are data classes: a model would load pydantic's fields
+# and types into every program that imports fishplate. Their annotations are read when a contract is
+# made of them, their values are judged at its boundary, and like models they take no other field.
+_CLOSED = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected:
     """An approval that was not given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
     outcome: Literal["rejected"] = "rejected"
     reason: Literal["rejected", "expired"]
@@ -132,17 +142,19 @@ class Rejected(BaseModel):
     note: str = ""
 
 
-class TimedOut(BaseModel):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimedOut:
     """A signal that did not come within its time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
     outcome: Literal["timed_out"] = "timed_out"
     signal: str
-    within: Annotated[float, Field(ge=0)]
+    within: Annotated[float, pydantic.Field(ge=0)]
 
 
-class Reason(BaseModel):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reason:
     """Why a value is degraded.
 
     Attributes:
@@ -152,7 +164,7 @@ class Reason(BaseModel):
         age: Seconds since the value was true; `None` if it has no age.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
     reason: str
     source: str
@@ -160,10 +172,11 @@ class Reason(BaseModel):
     age: float | None = None
 
 
-class Degraded(BaseModel, Generic[T]):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Degraded(Generic[T]):
     """A value with the reasons why it is degraded; no reasons means that it is not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
     value: T
     reasons: list[Reason]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any, Final, cast
 
 from fishplate.agents.agent import AnyAgent
@@ -119,7 +120,7 @@ class Steps:
         frame.is_over = True
         reasons = frame.reasons
         if reasons:
-            frame.note(degraded=[reason.model_dump(mode="json") for reason in reasons])
+            frame.note(degraded=[asdict(reason) for reason in reasons])
         run.sink(
             (
                 run.trace_id,

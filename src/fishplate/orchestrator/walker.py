@@ -181,7 +181,7 @@ def _guarded_call(op: CallOp, arguments: tuple[object, ...], marks: Marks, key: 
     value, own = _parts(answer)
     reasons = _merged(_inherited(op.sources, marks), own)
     # Telling why a value is degraded does not make it a better one: the mark stays on it.
-    return _marked(Degraded[Any].model_construct(value=value, reasons=list(reasons)), own)
+    return _marked(Degraded(value=value, reasons=list(reasons)), own)
 
 
 def _fall_back(
