@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ForwardRef, Literal, cast
+from typing import Any, ForwardRef, Generic, Literal, TypeVar, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, TypeAdapter, create_model
 
 from fishplate import DeclarationError
+from fishplate.contracts.anatomy import Anatomy
 from fishplate.contracts.shape import BrokenValueError, Shape
 from fishplate.core.errors import JsonValue, OutputError
+from fishplate.contracts.spelling import spelled
+from fishplate.core.errors import JsonValue
 from tests.contracts.shapes_table import (
     TYPES,
     Aliased,
@@ -219,6 +223,47 @@ def test_a_key_that_may_be_absent_says_so() -> None:
         "name": True,
         "note": False,
     }
+
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf(Generic[K, T]):
+    """A generic data class, with its type variables in fields of several kinds."""
+
+    first: T
+    rest: dict[K, list[T]]
+    below: Shelf[K, T] | None = None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "names"),
+    [
+        (Shelf[str, Line], ["Line", "dict[str, list[Line]]", "Shelf[str, Line] | None"]),
+        (Shelf[str, int], ["int", "dict[str, list[int]]", "Shelf[str, int] | None"]),
+        (Shelf, ["Any", "dict[Any, list[Any]]", "Shelf[Any, Any] | None"]),
+    ],
+)
+def test_a_generic_data_class_has_the_fields_of_its_arguments(
+    annotation: object, names: list[str]
+) -> None:
+    """What stands for a type variable can be followed like any other field."""
+    found = Anatomy(annotation, TypeAdapter(cast("Any", annotation)).core_schema).fields()
+
+    assert [spelled(member.annotation) for member in found.values()] == names
+
+
+def test_a_value_of_a_generic_data_class_survives_its_json() -> None:
+    """Its arguments say what comes back."""
+    shape = Shape.of(Shelf[str, Line])
+    shelf = Shelf(first=Line(sku="a", quantity=1), rest={})
+
+    assert shape.fields()["first"].shape.fields().keys() == Line.model_fields.keys()
+    assert shape.decode(shape.encode(shelf), given=True) == shelf
+    with pytest.raises(BrokenValueError):
+        shape.accept(Shelf(first="a", rest={}))
 
 
 def test_lists_have_elements_and_fixed_tuples_have_positions() -> None:

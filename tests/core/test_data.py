@@ -116,18 +116,18 @@ def test_a_frozen_object_stays_as_it_is() -> None:
         hash(point)
 
 
-@pytest.mark.parametrize(
-    "copied",
-    [
-        copy.copy,
-        copy.deepcopy,
-        dataclasses.replace,
-        *(
-            lambda parcel, protocol=protocol: pickle.loads(pickle.dumps(parcel, protocol))
-            for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
-        ),
-    ],
-)
+def pickled(parcel: Parcel, protocol: int) -> Parcel:
+    """What comes back."""
+    found = pickle.loads(pickle.dumps(parcel, protocol))
+    assert isinstance(found, Parcel)
+    return found
+
+
+COPIES: list[Callable[[Parcel], Parcel]] = [copy.copy, copy.deepcopy, dataclasses.replace]
+COPIES += [partial(pickled, protocol=number) for number in range(pickle.HIGHEST_PROTOCOL + 1)]
+
+
+@pytest.mark.parametrize("copied", COPIES)
 def test_a_frozen_object_can_be_copied(copied: Callable[[Parcel], Parcel]) -> None:
     """Copies, pickles and `replace` give an equal object of the same class."""
     parcel = Parcel(number="1", weight=2.0, notes=["a"])

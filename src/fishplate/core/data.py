@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 _Method: TypeAlias = Callable[..., Any]
@@ -47,7 +47,7 @@ def _dataclass(
             # Python gives a class that writes its own `__eq__` the hash `None`.
             if cls.__dict__.get(name) is None:
                 setattr(made, name, method)
-        return made
+        return cast("type[T]", made)
 
     return define
 
@@ -78,7 +78,7 @@ class _Init:
         """Put the real one in its own place; two threads that meet here put in the same."""
         init: Any = _compiled_init(self._cls, is_frozen=self._is_frozen)
         self._cls.__init__ = init
-        return init.__get__(instance, owner)
+        return cast("_Method", init.__get__(instance, owner))
 
 
 def _compiled_init(cls: Any, *, is_frozen: bool) -> _Method:
@@ -106,7 +106,7 @@ def _compiled_init(cls: Any, *, is_frozen: bool) -> _Method:
     init.__module__ = cls.__module__
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__annotations__ = {field.name: field.type for field in fields} | {"return": None}
-    return init
+    return cast("_Method", init)
 
 
 def _repr_of(cls: Any) -> _Method:
