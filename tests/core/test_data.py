@@ -123,8 +123,12 @@ def pickled(parcel: Parcel, protocol: int) -> Parcel:
     return found
 
 
-COPIES: list[Callable[[Parcel], Parcel]] = [copy.copy, copy.deepcopy, dataclasses.replace]
-COPIES += [partial(pickled, protocol=number) for number in range(pickle.HIGHEST_PROTOCOL + 1)]
+COPIES: list[Callable[[Parcel], Parcel]] = [
+    copy.copy,
+    copy.deepcopy,
+    dataclasses.replace,
+    *(partial(pickled, protocol=number) for number in range(pickle.HIGHEST_PROTOCOL + 1)),
+]
 
 
 @pytest.mark.parametrize("copied", COPIES)

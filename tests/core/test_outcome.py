@@ -89,7 +89,7 @@ OUTCOMES: list[tuple[Any, Any, dict[str, object]]] = [
     ),
     (
         Degraded[int],
-        Degraded(value=1, reasons=[Reason(reason="down", source="cache")]),
+        Degraded[int](value=1, reasons=[Reason(reason="down", source="cache")]),
         {
             "value": 1,
             "reasons": [{"reason": "down", "source": "cache", "step": "", "age": None}],
