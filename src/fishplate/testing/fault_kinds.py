@@ -6,9 +6,10 @@ kinds are those of Toxiproxy, as far as a call has them.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import ClassVar, Final, Literal, TypeAlias
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass
 from fishplate.resilience.checks import check_count, check_flag, check_number, check_part
 
