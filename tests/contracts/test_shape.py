@@ -16,9 +16,8 @@ from pydantic import BaseModel, TypeAdapter, create_model
 from fishplate import DeclarationError
 from fishplate.contracts.anatomy import Anatomy
 from fishplate.contracts.shape import BrokenValueError, Shape
-from fishplate.core.errors import JsonValue, OutputError
 from fishplate.contracts.spelling import spelled
-from fishplate.core.errors import JsonValue
+from fishplate.core.errors import JsonValue, OutputError
 from tests.contracts.shapes_table import (
     TYPES,
     Aliased,

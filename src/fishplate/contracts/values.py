@@ -63,7 +63,7 @@ def _is_portable(value: object) -> bool:  # noqa: C901 -- one branch per kind of
     """
     pending: list[Any] = [value]
     for found in pending:  # it grows as it is read
-        kind: Any = type(found)
+        kind = type(found)  # pyright: ignore[reportUnknownVariableType] -- anything may be inside
         if kind is str:
             if not found.isascii() and _SURROGATE.search(found):
                 return False

@@ -7,12 +7,12 @@ from its grants, under the policies that they were granted with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.policies import policy_of, target_of
+from fishplate.core.data import dataclass
 from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.program import (
     ApprovalOp,

@@ -7,10 +7,10 @@ author may think.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import inf
 from typing import Literal, TypeAlias
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.resolve import ResolvedPolicy

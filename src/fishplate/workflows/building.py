@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from types import FunctionType
-from typing import Any, Final, cast
+from typing import Final
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
