@@ -222,7 +222,7 @@ async def cached_eta(request: ShippingRequest) -> DeliveryAnswer | NotFound:
     if sighting is not None:
         age = (now - sighting.at).total_seconds()
         current().degrade("carrier_unavailable", source="cache", age=age)
-        return _sighted(order, sighting, "last_known")
+        return _sighted(order, sighting, "last_known", age)
     current().degrade("carrier_unavailable", source="estimate")
     dates = delivery_dates(order)
     return DeliveryAnswer(
@@ -259,7 +259,9 @@ def _without_parcel(order: Order, now: datetime) -> DeliveryAnswer:
     return DeliveryAnswer(order_id=order.order_id, state=state, basis="shop", as_of=now)
 
 
-def _sighted(order: Order, sighting: Sighting, basis: Basis) -> DeliveryAnswer:
+def _sighted(
+    order: Order, sighting: Sighting, basis: Basis, age: float | None = None
+) -> DeliveryAnswer:
     parcel = sighting.parcel
     return DeliveryAnswer(
         order_id=order.order_id,
@@ -268,4 +270,5 @@ def _sighted(order: Order, sighting: Sighting, basis: Basis) -> DeliveryAnswer:
         place=parcel.location,
         basis=basis,
         as_of=sighting.at,
+        age=age,
     )

@@ -115,6 +115,32 @@ SCENES: Final = (
         carrier="down",
     ),
     Scene(
+        title="The carrier is still down: five failures in a row open its breaker",
+        customer=EMMA,
+        text="When will the courier deliver order #W2768383?",
+        channel="sms",
+        carrier="down",
+    ),
+    Scene(
+        title="Nobody asks the carrier any more: its last answer, at once",
+        customer=LIAM,
+        text="Where is my parcel now? I would like to track order #W6231698.",
+        channel="sms",
+        carrier="down",
+    ),
+    Scene(
+        title="A minute later the carrier is asked again, by one probe",
+        customer=LIAM,
+        text="Where is my parcel now? I would like to track order #W6231698.",
+        later=_MINUTE,
+    ),
+    Scene(
+        title="A second probe succeeds, and the breaker closes by itself",
+        customer=EMMA,
+        text="Which day will the courier deliver order #W2768383?",
+        channel="email",
+    ),
+    Scene(
         title="The carrier answers nonsense, and the reply is a short message",
         customer=EMMA,
         text="Which day will the courier deliver order #W9538924?",

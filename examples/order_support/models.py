@@ -172,6 +172,7 @@ class DeliveryAnswer(_Message):
         basis: Who says so. `last_known` is what the carrier said at `as_of`, and `estimate` is our
             own, made without the carrier.
         as_of: When that was true.
+        age: Seconds since then, of an answer that was remembered; None for any other.
     """
 
     kind: Literal["delivery"] = "delivery"
@@ -181,6 +182,7 @@ class DeliveryAnswer(_Message):
     place: str | None = None
     basis: Basis
     as_of: AwareDatetime
+    age: Annotated[float, Field(ge=0)] | None = None
 
 
 class Clarification(_Message):

@@ -137,8 +137,9 @@ def _delivery(answer: DeliveryAnswer) -> Wording:
         case "carrier":
             sentences, brief = (f"The carrier says: {fact}.", *scan), f"Carrier: {fact}."
         case "last_known":
-            sentences = (_NO_CARRIER, f"Its last answer, of {at}, says: {fact}.", *scan)
-            brief = f"{_NO_CARRIER} Its last answer, of {at}: {fact}."
+            cached = "" if answer.age is None else f", cached {_span(answer.age)} ago"
+            sentences = (_NO_CARRIER, f"Its last answer, of {at}{cached}, says: {fact}.", *scan)
+            brief = f"{_NO_CARRIER} Its last answer, of {at}{cached}: {fact}."
         case "estimate":
             sentences = (_NO_CARRIER, f"Our own estimate, of {at}, says: {fact}.")
             brief = f"{_NO_CARRIER} Our own estimate, of {at}: {fact}."
@@ -162,6 +163,14 @@ def _whereabouts(answer: DeliveryAnswer) -> str:
             return f"{order} was delivered{day}"
         case "returned_to_sender":
             return f"{order} is on its way back to us"
+
+
+def _span(seconds: float) -> str:
+    """How long that is, in the largest unit of which it is at least two."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _time(moment: datetime) -> str:

@@ -17,6 +17,7 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.outcome import DeclaredError, Degraded, Reason, Rejected, TimedOut
+from fishplate.resilience.fallback import Stale, Static
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Policy, RateLimit, Retry
 from fishplate.workflows.compose import (
     approval,
@@ -58,6 +59,8 @@ __all__ = [
     "Rejected",
     "Retry",
     "Run",
+    "Stale",
+    "Static",
     "StepError",
     "TimedOut",
     "UsageError",

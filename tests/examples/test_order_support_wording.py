@@ -43,7 +43,15 @@ ORDERS = [
     for status in get_args(OrderStatus)
 ]
 DELIVERIES = [
-    DeliveryAnswer(order_id=ORDER_ID, state=state, day=day, place=place, basis=basis, as_of=NOON)
+    DeliveryAnswer(
+        order_id=ORDER_ID,
+        state=state,
+        day=day,
+        place=place,
+        basis=basis,
+        as_of=NOON,
+        age=3_600 if basis == "last_known" else None,
+    )
     for state, day, place, basis in product(
         get_args(DeliveryState), (None, DAY), (None, "Indianapolis, IN"), get_args(Basis)
     )
@@ -138,6 +146,7 @@ def test_what_the_carrier_did_not_say_now_is_labelled(basis: Basis) -> None:
 
             for text in (" ".join(wording.sentences), wording.brief):
                 assert f"{label}, of 2026-11-01 12:00 EST" in text
+                assert ("cached 60 min ago" in text) == (basis == "last_known")
 
 
 def test_a_count_of_days_is_called_our_estimate() -> None:

@@ -20,6 +20,8 @@ from fishplate import (
     Policy,
     Rejected,
     Run,
+    Stale,
+    Static,
     TimedOut,
     Workflow,
     agent,
@@ -190,6 +192,8 @@ async def calls() -> None:
 async def configured() -> None:
     """Settings keep the parameters, and `catching` adds to the output."""
     assert_type(await answer.or_else(spare)(query=Query(text="")), Info)
+    stale = answer.or_else(Stale(max_age=60, scope="orders"))
+    assert_type(await stale.or_else(Static(Info(lines=[])))(query=Query(text="")), Info)
     assert_type(await answer.using(Policy(timeout=2))(Query(text="")), Info)
     assert_type(await answer.named("hello").assuming("it is so")(Query(text="")), Info)
     assert_type(await status.catching(LostError)(Status()), Info | LostError)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from fishplate import (
     DeclaredError,
+    Static,
     agent,
     each,
     parallel,
@@ -158,6 +159,7 @@ async def wrong_fallbacks(query: Query) -> int:
     """A fallback that takes or gives another type."""
     await number.or_else(text_of)(query.text)  # E: arg-type, reportArgumentType
     await number.or_else(shout)(query.text)  # E: arg-type, reportArgumentType
+    await number.or_else(Static("three"))(query.text)  # E: arg-type, reportArgumentType
     return await number.or_else(add)(query.text)  # E: arg-type, reportArgumentType
 
 

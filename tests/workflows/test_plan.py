@@ -56,7 +56,12 @@ def test_places_and_policies_are_no_behaviour() -> None:
     step: Any = plan.to_json()["block"]
     known: Any = plan.behaviour()["block"]
 
-    assert step["steps"][0].keys() - known["steps"][0].keys() == {"where", "policy"}
+    assert step["steps"][0].keys() - known["steps"][0].keys() == {
+        "where",
+        "policy",
+        "fallback_policies",
+        "fallback_classes",
+    }
     assert plan.policies() == {"hello": accepted.QUICK.to_json()}
 
 

@@ -6,9 +6,21 @@ Calling one gives a deferred call; awaiting that asks whoever is in charge.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import reprlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import Any, Final, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
+from typing import (
+    Any,
+    Final,
+    Generic,
+    Literal,
+    Never,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from fishplate.agents.policies import check_policy
 from fishplate.contracts.contract import Contract
@@ -16,15 +28,25 @@ from fishplate.contracts.fits import Fit, fits
 from fishplate.contracts.identity import accepted_fingerprint
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.signature import Signature
+from fishplate.contracts.values import BrokenValueError
 from fishplate.core.call import RECORDER, Deferred
 from fishplate.core.data import dataclass
-from fishplate.core.errors import DeclarationError, JsonValue, Problem, ProblemList
+from fishplate.core.errors import (
+    DeclarationError,
+    ErrorClass,
+    Failure,
+    JsonValue,
+    Problem,
+    ProblemList,
+)
 from fishplate.core.events import SpanHead, SpanKind
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.source import user_location
 from fishplate.releases.code import code_digest
+from fishplate.releases.digest import digest
 from fishplate.releases.fingerprint import Release
 from fishplate.resilience.classify import NO_MAP, ErrorMap
+from fishplate.resilience.fallback import NOTHING_REMEMBERED, AnswerKind, Stale, Static, may_list
 from fishplate.resilience.policy import Policy
 from fishplate.tools.effect import EffectDeclaration
 
@@ -38,8 +60,10 @@ E1 = TypeVar("E1", bound=DeclaredError)
 E2 = TypeVar("E2", bound=DeclaredError)
 E3 = TypeVar("E3", bound=DeclaredError)
 
-Kind: TypeAlias = Literal["async", "thread", "inline", "plan"]
+Kind: TypeAlias = Literal["async", "thread", "inline", "plan", "stale", "static"]
 NO_POLICY: Final = Policy()
+_WRITTEN: Final = frozenset({"async", "thread", "inline"})  # the others are data
+_MOST_OF_NAME: Final = 48  # of 64 characters; a stand-in's name begins with that of its agent
 _NAME: Final = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
@@ -50,7 +74,8 @@ class Description:
     Attributes:
         name: Unique in an app.
         version: Semantic version, the author's word.
-        kind: How the behaviour runs: awaited, in the thread pool, inline, or as a plan.
+        kind: How the behaviour runs: awaited, in the thread pool, inline, or as a plan; or what
+            answers without one: a remembered or a fixed answer.
         function: The behaviour, called by position; for a plan the function that was recorded.
         tools: Tools that the body may call.
         agents: Agents that the body may call.
@@ -65,6 +90,9 @@ class Description:
         behaviour: What belongs to the release beside the code.
         step_policies: How a plan's steps are protected, by path of the step.
         source: The function as its author wrote it, if `function` is an adapter around it.
+        stale: What it remembers, if it gives the last answers of the agent called `stands_for`.
+        stands_for: Name of that agent.
+        stand_ins: Remembered and fixed answers that were declared for it, by name.
         releases: Those that are known, by policy and fingerprints of the fallbacks: a body may
             configure an agent anew at every call, and a fingerprint costs more than a call.
     """
@@ -87,6 +115,11 @@ class Description:
     behaviour: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     step_policies: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     source: Callable[..., Any] | None = None
+    stale: Stale | None = None
+    stands_for: str = ""
+    stand_ins: dict[str, Description] = field(
+        default_factory=dict[str, "Description"], init=False, compare=False, repr=False
+    )
     releases: dict[tuple[Policy, tuple[str, ...]], Release] = field(
         default_factory=dict[tuple[Policy, tuple[str, ...]], Release],
         init=False,
@@ -98,6 +131,11 @@ class Description:
     def written(self) -> Callable[..., Any]:
         """The function whose source says what the agent does."""
         return self.source or self.function
+
+    @property
+    def answer_kind(self) -> AnswerKind:
+        """What it is as a fallback."""
+        return self.kind if self.kind in ("stale", "static") else "agent"
 
     @property
     def subject(self) -> str:
@@ -120,8 +158,10 @@ class Agent(Generic[P, R_co]):
         is_single: A call is one attempt: no fallback answers, and no error becomes a value.
         is_direct: A bare call is nothing but the await of the behaviour.
         is_bare_plan: A bare call is nothing but the walk of the plan.
+        remembers: What is kept of its good answers for a fallback that gives them when it fails.
         assumed: Why edges into the step that are not proven are let through; they are checked when
             they run.
+        answers: Classes of failures that it answers as a fallback beside those that all answer.
 
     Raises:
         DeclarationError: No call could be made under the policy; see `check_policy`.
@@ -136,8 +176,10 @@ class Agent(Generic[P, R_co]):
         caught: tuple[type[DeclaredError], ...] = (),
         step_name: str | None = None,
         assumed: str | None = None,
+        answers: frozenset[ErrorClass] = frozenset(),
     ) -> None:
         self.about = about
+        self.answers = answers
         self.policy = policy
         self.fallbacks = fallbacks
         self.caught = caught
@@ -152,9 +194,12 @@ class Agent(Generic[P, R_co]):
         self.function = about.function
         self.is_bare = about.pool is None and policy == NO_POLICY
         self.is_single = not (fallbacks or caught)
-        self.is_direct = self.is_bare and about.kind == "async" and about.effect is None
-        self.is_bare_plan = self.is_bare and about.kind == "plan"
-        if policy is not NO_POLICY:
+        self.is_bare_plan = self.is_bare and about.kind == "plan" and not fallbacks
+        self.remembers = next((one.about.stale for one in fallbacks if one.about.stale), None)
+        self.is_direct = (
+            self.is_bare and about.kind == "async" and about.effect is None and not fallbacks
+        )
+        if policy is not NO_POLICY or self.remembers is not None:
             check_policy(self)
         self.__name__ = about.name
         self.__doc__ = about.written.__doc__
@@ -178,37 +223,79 @@ class Agent(Generic[P, R_co]):
 
     @overload
     def or_else(
-        self: Callable[[], Awaitable[R]], other: Callable[[], Awaitable[R]]
+        self: Callable[[], Awaitable[R]],
+        other: Callable[[], Awaitable[R]],
+        *,
+        on: Sequence[ErrorClass] = (),
     ) -> Agent[P, R_co]: ...
     @overload
     def or_else(
-        self: Callable[[A], Awaitable[R]], other: Callable[[A], Awaitable[R]]
+        self: Callable[[A], Awaitable[R]],
+        other: Callable[[A], Awaitable[R]],
+        *,
+        on: Sequence[ErrorClass] = (),
     ) -> Agent[P, R_co]: ...
     @overload
     def or_else(
-        self: Callable[[A, B], Awaitable[R]], other: Callable[[A, B], Awaitable[R]]
+        self: Callable[[A, B], Awaitable[R]],
+        other: Callable[[A, B], Awaitable[R]],
+        *,
+        on: Sequence[ErrorClass] = (),
     ) -> Agent[P, R_co]: ...
     @overload
     def or_else(
-        self: Callable[[A, B, C], Awaitable[R]], other: Callable[[A, B, C], Awaitable[R]]
+        self: Callable[[A, B, C], Awaitable[R]],
+        other: Callable[[A, B, C], Awaitable[R]],
+        *,
+        on: Sequence[ErrorClass] = (),
     ) -> Agent[P, R_co]: ...
-    def or_else(self, other: object) -> Agent[P, R_co]:
+    @overload
+    def or_else(
+        self: Callable[..., Awaitable[R]],
+        other: Static[R] | Stale,
+        *,
+        on: Sequence[ErrorClass] = (),
+    ) -> Agent[P, R_co]: ...
+    def or_else(self, other: object, *, on: Sequence[ErrorClass] = ()) -> Agent[P, R_co]:
         """The same agent, answered by `other` when it fails in a way that a fallback may answer.
 
-        Arguments go over by position. The answer is marked as degraded. Failures of what is
-        outside are answered, and outputs that break the contract; a bug, a declared error, a
-        refusal or a denial never is: see `ErrorClass`, its last column.
+        Chains are written flat, `a.or_else(b).or_else(c)`, and gone through once. The answer is
+        marked as degraded.
+
+        Args:
+            other: Another agent, which gets the arguments by position; `Stale(...)`, the last good
+                answer; or `Static(value)`, a fixed one.
+            on: Classes that it answers beside those that every fallback answers: `PERMANENT`, e.g.
+                by a smaller context where the whole one was too long; `REFUSAL` for an answer that
+                asks nobody.
 
         Raises:
             DeclarationError: `other` does not take what this agent takes, or its answer does not
-                fit.
+                fit; or nobody may answer a class of `on` (code `unanswerable_class`).
         """
+        if isinstance(other, (Stale, Static)):
+            stand_in = _stand_in(self, cast("Stale | Static[object]", other))
+            return self._answered_by(stand_in, on)
         fallback = expect_agent(other, f"the fallback of {self.name!r}")
         problems = ProblemList(f"{self.name}.or_else({fallback.name})")
         for problem in _fallback_problems(self, fallback):
             problems.add(problem)
         problems.raise_if_any()
-        return self.variant(fallbacks=(*self.fallbacks, fallback))
+        return self._answered_by(fallback, on)
+
+    def _answered_by(self, fallback: AnyAgent, on: Sequence[ErrorClass]) -> Agent[P, R_co]:
+        kind = fallback.about.answer_kind
+        for error_class in on:
+            if not may_list(kind, error_class):
+                message = (
+                    f"{fallback.name!r} cannot answer {error_class.word!r}: on= lists 'permanent', "
+                    "and for Stale and Static 'refusal'; what every fallback answers is not listed"
+                )
+                where = user_location()
+                problem = Problem(code="unanswerable_class", message=message, where=where)
+                raise DeclarationError(f"{self.name}.or_else({fallback.name})", [problem])
+        listed = fallback.variant(answers=frozenset(on)) if on else fallback
+        return self.variant(fallbacks=(*self.fallbacks, listed))
 
     @overload
     def catching(self, first: type[E1], /) -> Agent[P, R_co | E1]: ...
@@ -280,7 +367,11 @@ class Agent(Generic[P, R_co]):
     def release(self) -> Release:
         """The version with its fingerprint; computed once."""
         if self._release is None:
-            use = (self.policy, tuple(one.release.fingerprint for one in self.fallbacks))
+            behind = (
+                f"{one.release.fingerprint} {sorted(map(str, one.answers))}"
+                for one in self.fallbacks
+            )
+            use = (self.policy, tuple(behind))
             known = self.about.releases
             self._release = known[use] if use in known else known.setdefault(use, _release_of(self))
         return self._release
@@ -319,6 +410,7 @@ class Agent(Generic[P, R_co]):
             "caught": self.caught,
             "step_name": self.step_name,
             "assumed": self.assumed,
+            "answers": self.answers,
         }
         found = type(self)(**{**settings, **changes})
         if not changes.keys() & {"about", "policy", "fallbacks", "plan", "units"}:
@@ -420,13 +512,71 @@ def _fallback_problems(primary: AnyAgent, fallback: AnyAgent) -> Iterator[Proble
         yield misfit(code, message, verdict, user_location())
 
 
+def _stand_in(primary: AnyAgent, answer: Stale | Static[object]) -> AnyAgent:
+    """A remembered or fixed answer as an agent of its own, with the contract of another one.
+
+    Raises:
+        DeclarationError: The fixed answer breaks the contract.
+    """
+    about, output = primary.about, primary.signature.output
+    kind: Literal["stale", "static"] = "stale" if isinstance(answer, Stale) else "static"
+    value, stale = None, None
+    if isinstance(answer, Stale):
+        stale, told = answer, answer.to_json()
+    else:
+        try:
+            value = output.accept(answer.value, given=True)
+        except BrokenValueError as error:
+            first = error.violations[0]
+            message = (
+                f"the fixed answer {reprlib.repr(answer.value)} is not an answer of "
+                f"{primary.name!r} ({output.name}): {first.message}"
+            )
+            problem = Problem(
+                code="mismatched_fallback",
+                message=message,
+                where=user_location(),
+                pointer=first.pointer,
+            )
+            raise DeclarationError(f"{primary.name}.or_else(Static(...))", [problem]) from None
+        told = {"value": output.encode(value)}
+    name = f"{primary.name[:_MOST_OF_NAME]}-{kind}-{digest(told)[:6]}"
+    known = about.stand_ins.get(name)
+    if known is None:
+        known = about.stand_ins[name] = Description(
+            name=name,
+            version=about.version,
+            kind=kind,
+            signature=primary.signature,
+            function=_fails_for(primary.name) if isinstance(answer, Stale) else lambda *_: value,
+            where=about.where,
+            text=f"The {kind} answer of {primary.name}.",
+            behaviour={kind: told},
+            stale=stale,
+            stands_for=primary.name,
+            contract=about.contract,
+        )
+    return Agent(known)
+
+
+def _fails_for(name: str) -> Callable[..., Never]:
+    def nothing_remembered(*_: object) -> Never:
+        raise Failure(
+            f"{name!r} has given no answer to these arguments that is young enough",
+            error_class=ErrorClass.LOCAL_REJECTION,
+            code=NOTHING_REMEMBERED,
+        )
+
+    return nothing_remembered
+
+
 def _release_of(agent: AnyAgent) -> Release:
     about = agent.about
     contract = agent.contract
     children = {child.name: child.release for child in (*agent.granted, *agent.fallbacks)}
     behaviour: dict[str, JsonValue] = {
         "kind": about.kind,
-        "code": None if about.kind == "plan" else code_digest(about.written),
+        "code": code_digest(about.written) if about.kind in _WRITTEN else None,
         "effect": None if about.effect is None else about.effect.to_json(),
         "grants": list[JsonValue](sorted(child.name for child in agent.granted)),
         **about.behaviour,
@@ -444,7 +594,9 @@ def _release_of(agent: AnyAgent) -> Release:
         behaviour=behaviour,
         policy={
             "policy": agent.policy.to_json(),
-            "fallbacks": [one.name for one in agent.fallbacks],
+            "fallbacks": [
+                [one.name, *sorted(found.word for found in one.answers)] for one in agent.fallbacks
+            ],
             "steps": dict(about.step_policies),
         },
         children=children,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from fishplate.core.errors import DeclarationError, Problem
+from fishplate.resilience.fallback import Stale
 from fishplate.resilience.policy import Policy
 from fishplate.resilience.resolve import Kind, ResolvedPolicy, resolve
 from fishplate.tools.effect import EffectDeclaration
@@ -59,6 +60,11 @@ class Protected(Protocol):
         ...
 
     @property
+    def remembers(self) -> Stale | None:
+        """What is kept of its good answers."""
+        ...
+
+    @property
     def granted(self) -> tuple[Protected, ...]:
         """What its body may call."""
         ...
@@ -100,7 +106,7 @@ def check_policy(unit: Protected) -> None:
         policy_of(unit)
     except ValueError as error:
         raise _refusal(unit, "impossible_policy", f"{about.subject}: {error}") from error
-    if unit.policy.cache is None:
+    if unit.policy.cache is None and unit.remembers is None:
         return
     for found in _with_below(unit):
         effect = found.about.effect

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
+from typing_extensions import override
+
 from fishplate.core.call import SCOPE
 from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
@@ -64,7 +66,11 @@ class RunContext:
         principal: On whose behalf the run acts.
         trace_id: 128 random bits, from which the randomness of the run's calls is drawn too.
         started_ns: When the run began, on the clock's monotonic scale.
+        ends: When the calls that are made in it have to be over, in seconds on the clock's
+            monotonic scale; `None`: when the run's working time is over.
     """
+
+    ends: float | None = None
 
     __slots__ = (
         "_effects",
@@ -103,6 +109,16 @@ class RunContext:
         assert self._effects is not None, "the attempt was noted before it began"
         self._effects.remove(path)
 
+    def until(self, ends: float) -> RunContext:
+        """The same run for the calls below one that has to be over at `ends`."""
+        return _Shorter(self, ends)
+
+    def seconds_left(self, now_ns: int) -> float:
+        """Until the calls that are made in it have to be over; negative once that is past."""
+        if self.ends is not None:
+            return self.ends - now_ns / 1e9
+        return self.around.working_time - (now_ns - self.started_ns) / 1e9
+
     def has_effect_below(self, path: str) -> bool:
         """Whether a call at `path`, or one that it made, has changed something or may have."""
         return any(found == path or found.startswith(f"{path}/") for found in self.effects)
@@ -117,6 +133,40 @@ class RunContext:
         return self._run_id
 
 
+class _Shorter(RunContext):
+    """A run as the calls below a time limit see it; all but the limit is shared."""
+
+    __slots__ = ("_whole", "ends")
+
+    def __init__(self, whole: RunContext, ends: float) -> None:
+        self.around = whole.around
+        self.now_ns = whole.now_ns
+        self.sink = whole.sink
+        self.principal = whole.principal
+        self.trace_id = whole.trace_id
+        self.started_ns = whole.started_ns
+        self.ends = ends
+        self._whole = whole
+
+    @property
+    @override
+    def effects(self) -> Sequence[str]:
+        return self._whole.effects
+
+    @override
+    def add_effect(self, path: str) -> None:
+        self._whole.add_effect(path)
+
+    @override
+    def drop_effect(self, path: str) -> None:
+        self._whole.drop_effect(path)
+
+    @property
+    @override
+    def run_id(self) -> str:
+        return self._whole.run_id
+
+
 class Current:
     """The call that is running now; `current()` gives it.
 
@@ -127,6 +177,7 @@ class Current:
     # Defaults stand on the class: a call is made for every step, and most never set these.
     reasons: tuple[Reason, ...] = ()
     attributes: dict[str, JsonValue] | None = None
+    ends: float | None = None  # on the clock's monotonic scale, if the call has a limit of its own
     _random: random.Random | None = None
 
     def __init__(self, run: RunContext, path: str, step_name: str) -> None:
@@ -158,8 +209,14 @@ class Current:
 
     @property
     def deadline(self) -> float:
-        """Seconds of working time that the run has left; negative once it is past."""
-        return self.run.around.working_time - (self.run.now_ns() - self.run.started_ns) / 1e9
+        """Seconds that the call has left; negative once they are past.
+
+        The least of what its own time limit, those of the calls around it, and the run's working
+        time leave.
+        """
+        if self.ends is not None:
+            return self.ends - self.run.now_ns() / 1e9
+        return self.run.seconds_left(self.run.now_ns())
 
     @property
     def random(self) -> random.Random:

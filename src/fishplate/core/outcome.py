@@ -10,6 +10,7 @@ from typing import (
     ClassVar,
     Generic,
     Literal,
+    Self,
     TypeVar,
     dataclass_transform,
     get_type_hints,
@@ -33,9 +34,13 @@ class DeclaredError(Exception):
     that a workflow routes. As JSON it is a closed object with its fields and the tag `error`.
 
     Example: `class NotFound(DeclaredError): order_id: str`
+
+    Attributes:
+        retry_exhausted: Whether a retry policy has given up, so that no layer above tries again.
     """
 
     code: ClassVar[str] = "declared_error"
+    retry_exhausted: bool = False
     _model: ClassVar[type[BaseModel] | None] = None
 
     def __init_subclass__(cls) -> None:
@@ -66,6 +71,14 @@ class DeclaredError(Exception):
         super().__init__(
             ", ".join([self.code, *(f"{name}={value!r}" for name, value in values.items())])
         )
+
+    def as_exhausted(self) -> Self:
+        """A copy that tells all layers above not to try again."""
+        copy = type(self).__new__(type(self), *self.args)
+        copy.__dict__.update(self.__dict__)
+        copy.__cause__ = self.__cause__
+        copy.retry_exhausted = True
+        return copy.with_traceback(self.__traceback__)
 
     @override
     def __eq__(self, other: object) -> bool:

@@ -26,7 +26,12 @@ class OutOfTimeError(Exception):
 
 
 async def within(
-    seconds: float, coroutine: Coroutine[Any, Any, T], now_ns: Callable[[], int], started_ns: int
+    seconds: float,
+    coroutine: Coroutine[Any, Any, T],
+    now_ns: Callable[[], int],
+    started_ns: int,
+    *,
+    grace: float = CANCEL_GRACE,
 ) -> T:
     """Await a coroutine for at most `seconds`; a coroutine that never suspends costs no timer.
 
@@ -35,6 +40,7 @@ async def within(
         coroutine: Not begun yet.
         now_ns: The clock, asked at the first suspension.
         started_ns: When the time began to run, on the same clock.
+        grace: Seconds for which it may clean up after its time.
 
     Raises:
         OutOfTimeError: The time was over; the coroutine was cancelled and has ended.
@@ -45,7 +51,7 @@ async def within(
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
     left = seconds - (now_ns() - started_ns) / 1e9
-    return await finish_within(left, coroutine, yielded)
+    return await finish_within(left, coroutine, yielded, grace=grace)
 
 
 @types.coroutine
@@ -54,6 +60,8 @@ def finish_within(  # noqa: C901 -- one generator, for the reason below
     coroutine: Coroutine[Any, Any, T],
     yielded: object,
     wheel: TimerWheel | None = None,
+    *,
+    grace: float = CANCEL_GRACE,
 ) -> Generator[object, object, T]:
     """Await the rest of a coroutine, whose first `send(None)` gave `yielded`; see `within`.
 
@@ -65,8 +73,9 @@ def finish_within(  # noqa: C901 -- one generator, for the reason below
         coroutine: Begun, and not ended.
         yielded: What it waits for.
         wheel: Where the limit waits for its time, if it is one that is seldom reached.
+        grace: Seconds for which it may clean up after its time.
     """
-    limit = _Limit(seconds, wheel)
+    limit = _Limit(seconds, wheel, grace)
     try:
         while True:
             try:
@@ -109,6 +118,7 @@ class _Limit:
         "_before",
         "_cancels",
         "_end",
+        "_grace",
         "_slot",
         "_task",
         "_timer",
@@ -116,10 +126,11 @@ class _Limit:
         "is_given_up",
     )
 
-    def __init__(self, seconds: float, wheel: TimerWheel | None) -> None:
+    def __init__(self, seconds: float, wheel: TimerWheel | None, grace: float) -> None:
         task = asyncio.current_task()
         assert task is not None, "a call that waits runs in a task"
         self._task = task
+        self._grace = grace
         self._before = task.cancelling()
         self._cancels = 0
         self.has_passed = False
@@ -145,7 +156,7 @@ class _Limit:
         self.has_passed = True
         self._cancels = 1
         self._task.cancel()
-        self._timer = self._task.get_loop().call_later(CANCEL_GRACE, self._give_up)
+        self._timer = self._task.get_loop().call_later(self._grace, self._give_up)
 
     def _give_up(self) -> None:
         self.is_given_up = True

@@ -133,7 +133,7 @@ class Behaviours:
         match unit.about.kind:
             case "async":
                 return await function(*arguments)
-            case "inline":
+            case "inline" | "static" | "stale":
                 return function(*arguments)
             case "thread":
                 return await in_thread(self._threads(), function, arguments, on_end, on_left)

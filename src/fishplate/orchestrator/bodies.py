@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from fishplate.agents.agent import AnyAgent, Call
+from fishplate.agents.fallback import answering, in_order, with_fallbacks
 from fishplate.agents.grants import NO_GRANT_FOR_ITSELF
 from fishplate.core.errors import ErrorClass, StepError, UsageError
 from fishplate.orchestrator.effects import ForkEffect, Marked, Strand
@@ -101,14 +102,21 @@ def _call(call: Call[object], unit: AnyAgent, path: str, label: str, *, graded: 
     wanted = granted(unit, agent, path)
     subject = f"{wanted.about.subject} in step {path!r}"
     arguments = wanted.signature.accept(call.arguments, subject=subject)
+    fallbacks = in_order(
+        # A remembered or fixed answer calls nobody: the grant of its agent is enough.
+        fallback
+        if fallback.about.stands_for
+        else answering(granted(unit, fallback, path), map(str, fallback.answers))
+        for fallback in agent.fallbacks
+    )
     op = CallOp(
         key=f"{path}/{label}.{wanted.name}",
         slot=0,
-        unit=wanted,
+        unit=with_fallbacks(wanted, fallbacks),
         arguments=lambda values: arguments,  # noqa: ARG005 -- they are known already
         sources=(),
         where=unit.about.where,
-        fallbacks=tuple(granted(unit, fallback, path) for fallback in agent.fallbacks),
+        fallbacks=fallbacks,
         caught=agent.caught,
         graded=graded,
         is_simple=not (agent.fallbacks or agent.caught or graded),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from fishplate.agents.agent import NO_POLICY, AnyAgent
+from fishplate.agents.fallback import answering, in_order, with_fallbacks
 from fishplate.contracts.anatomy import union_arms
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import Shape
@@ -71,6 +72,8 @@ class _Compiler:
         for _, step in workflow.plan.steps():
             if isinstance(step, CallStep):
                 self._policies.setdefault(step.agent, set()).add(step.policy)
+                for name, policy in zip(step.fallbacks, step.fallback_policies, strict=True):
+                    self._policies.setdefault(name, set()).add(policy)
         # The slot of every value by its source, and its shape where values come in that shape.
         self._slots: dict[str, int] = {}
         self._shapes: dict[str, Shape[Any]] = {}
@@ -140,7 +143,8 @@ class _Compiler:
                 assert_never(step)
 
     def _call(self, step: CallStep, path: str, key: str) -> CallOp:
-        unit = self._unit(step)
+        fallbacks = self._fallbacks(step)
+        unit = with_fallbacks(self._unit(step.agent, step.policy), fallbacks)
         caught = tuple(error for error in unit.about.errors if error.code in step.catching)
         readers = [
             self._argument(expression, parameter, key)
@@ -155,21 +159,23 @@ class _Compiler:
             arguments=reader_of_arguments(readers),
             sources=tuple(dict.fromkeys(sources)),
             where=step.where,
-            fallbacks=tuple(self._units[name] for name in step.fallbacks),
+            fallbacks=fallbacks,
             caught=caught,
             graded=step.graded,
             is_simple=not (step.fallbacks or step.catching or step.graded),
         )
 
-    def _unit(self, step: CallStep) -> AnyAgent:
-        """The step's agent, under the step's policy if other steps use the agent under another.
+    def _fallbacks(self, step: CallStep) -> tuple[AnyAgent, ...]:
+        uses = zip(step.fallbacks, step.fallback_policies, step.fallback_classes, strict=True)
+        return in_order(answering(self._unit(name, policy), words) for name, policy, words in uses)
+
+    def _unit(self, name: str, policy: Policy | None) -> AnyAgent:
+        """An agent, under the policy of this use if others use it under another.
 
         Where all use it alike it stands as it is, so that a replacement brings its own policy.
         """
-        unit = self._units[step.agent]
-        return (
-            unit if len(self._policies[step.agent]) == 1 else unit.using(step.policy or NO_POLICY)
-        )
+        unit = self._units[name]
+        return unit if len(self._policies[name]) == 1 else unit.using(policy or NO_POLICY)
 
     def _route(self, step: RouteStep, path: str, base: str) -> RouteOp:
         members = tuple(

@@ -11,6 +11,7 @@ from fishplate.core.errors import ErrorClass, FishplateError, StepError
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.resilience.classify import classify, code_of
+from fishplate.resilience.retry import is_given_up
 
 
 def failure_of(error: BaseException, effect: CallEffect) -> BaseException:
@@ -40,6 +41,18 @@ def failure_of(error: BaseException, effect: CallEffect) -> BaseException:
     )
     failure.add_note(place)
     return failure
+
+
+def given_up(failure: FishplateError | DeclaredError) -> FishplateError | DeclaredError:
+    """The failure of a body below which a call has retried and given up: nobody above repeats it.
+
+    That would repeat all attempts of that call, whatever the body has made of its failure.
+    """
+    if is_given_up(failure):
+        return failure
+    if isinstance(failure, DeclaredError):
+        return failure.as_exhausted()
+    return failure.as_exhausted("not tried again: a call of the body has used its attempts")
 
 
 def _is_stray_cancellation(error: BaseException) -> bool:

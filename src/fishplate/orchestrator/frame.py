@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.call import SCOPE, Deferred
 from fishplate.core.current import Current, RunContext
-from fishplate.core.errors import UsageError
+from fishplate.core.errors import FishplateError, UsageError
+from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.effects import Marked, Strand
 
 R_co = TypeVar("R_co", covariant=True)
@@ -36,6 +37,8 @@ class Frame(Current):
         task: The task that the call runs in; known only where the call may make calls itself.
         is_over: The call has ended.
         is_root: The call is what the run was started for.
+        has_given_up_below: A call that the body made has retried and given up, whatever the body
+            makes of its failure.
         misuse: How the body called others in a way that no record could hold; the call fails of it,
             whatever the body makes of the error.
     """
@@ -45,6 +48,7 @@ class Frame(Current):
     is_root = False
     task: asyncio.Task[Any] | None = None
     misuse: UsageError | None = None
+    has_given_up_below = False
     _calls = 0
     _busy: Deferred[object] | None = None
 
@@ -109,6 +113,9 @@ class Frame(Current):
         before = task.cancelling()
         try:
             answer = await self.driver.child(self, deferred, number)
+        except (FishplateError, DeclaredError) as failure:
+            self.has_given_up_below = self.has_given_up_below or failure.retry_exhausted
+            raise
         finally:
             self._busy = None
             SCOPE.set(self)

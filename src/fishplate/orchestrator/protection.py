@@ -7,6 +7,7 @@ from typing import Final
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.policies import policy_of, target_of
 from fishplate.core.data import dataclass
+from fishplate.orchestrator.time_limits import Allowance, usual_allowance
 from fishplate.resilience.pipeline import Pipeline
 from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.resilience.targets import Targets
@@ -17,10 +18,17 @@ MOST_PROTECTIONS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """The policies of one agent's calls; `pipeline` is `None` where a call is one bare attempt."""
+    """The policies of one agent's calls.
+
+    Attributes:
+        policy: What is declared, and the defaults.
+        pipeline: Runs the attempts; `None` where a call is one bare attempt.
+        usual: What a call may take, if there is enough time around it; see `usual_allowance`.
+    """
 
     policy: ResolvedPolicy
     pipeline: Pipeline | None
+    usual: Allowance | None
 
 
 class Protections:
@@ -52,9 +60,9 @@ class Protections:
     def _made(self, unit: AnyAgent) -> Protection:
         policy = policy_of(unit)
         if not policy.needs_pipeline:
-            return Protection(policy, None)
+            return Protection(policy, None, usual_allowance(unit, policy))
         about = unit.about
         pipeline = self._targets.pipeline(
             target_of(unit), policy, owner=about.subject, errors=about.error_classes
         )
-        return Protection(policy, pipeline)
+        return Protection(policy, pipeline, usual_allowance(unit, policy))

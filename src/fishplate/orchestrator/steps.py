@@ -26,12 +26,14 @@ from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.behaviour import Behaviours
 from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.effects import CallEffect, Marked
-from fishplate.orchestrator.failures import failure_of
+from fishplate.orchestrator.failures import failure_of, given_up
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.injection import Injector
+from fishplate.orchestrator.last_answers import LastAnswers
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.program import Program
 from fishplate.orchestrator.protection import Protections
+from fishplate.orchestrator.time_limits import Allowance, allowance, shorten, timed_out
 from fishplate.orchestrator.walker import walk
 from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.calls import ORDINARY, CallOptions
@@ -101,7 +103,7 @@ class Steps:
         SCOPE.set(frame)  # whoever called sets it back: a strand has nobody between its steps
         started = run.now_ns()
         try:
-            if unit.is_direct and self._is_lean:
+            if unit.is_direct and run.ends is None and self._is_lean:
                 result = await unit.function(*effect.arguments)
             elif unit.is_bare_plan and self._is_lean:
                 # No coroutine stands between: it would be held while every step of the plan waits.
@@ -147,6 +149,8 @@ class Steps:
         """Tell the span of a call that did not succeed; the failure that the caller gets."""
         frame.is_over = True
         failure = failure_of(error, effect)
+        if frame.has_given_up_below and isinstance(failure, (FishplateError, DeclaredError)):
+            failure = given_up(failure)
         status: SpanStatus = "error"
         if isinstance(failure, (FishplateError, DeclaredError)):
             frame.note(error=failure.code)
@@ -188,9 +192,13 @@ class Steps:
         return result
 
     async def _cached(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
+        if unit.about.stale is not None:
+            return self._recalled(frame, unit, arguments)
         policy = unit.policy.cache
-        if policy is None:
+        if policy is None and unit.remembers is None:
             return await self._effective(frame, unit, arguments)
+        if policy is None:
+            return await self._remembered(frame, unit, arguments)
         now_ns, tenant = frame.run.now_ns, frame.principal.tenant
         release = unit.release
         # The behaviour is part of it, since a stand-in has the name and contract of another agent.
@@ -201,12 +209,36 @@ class Steps:
             return unit.signature.output.decode(hit.value, given=True)
         frame.note(cache_hit=False)
         epoch = self._cache.epoch(tenant, policy.scope)
-        result = await self._effective(frame, unit, arguments)
+        result = await self._remembered(frame, unit, arguments)
         if not frame.reasons and type(result) is not Marked:
             result = _accepted(unit, result, frame.path)
             encoded = unit.signature.output.encode(result)
             self._cache.put(tenant, policy.scope, key, encoded, now_ns=now_ns(), epoch=epoch)
         return result
+
+    async def _remembered(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
+    ) -> object:
+        """Run a call; keep its good answer if a fallback gives it when the agent fails."""
+        if unit.remembers is None:
+            return await self._effective(frame, unit, arguments)
+        memory = LastAnswers(self._cache, frame, unit.name, unit, unit.remembers)
+        result = await self._effective(frame, unit, arguments)
+        if not frame.reasons and type(result) is not Marked:
+            result = _accepted(unit, result, frame.path)
+            memory.keep(arguments, result)
+        return result
+
+    def _recalled(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
+        """The last good answer of the agent that `unit` stands in for."""
+        about = unit.about
+        assert about.stale is not None, "only such a unit is asked"
+        memory = LastAnswers(self._cache, frame, about.stands_for, unit, about.stale)
+        hit = memory.recall(arguments)
+        if hit is None:
+            return about.function(*arguments)
+        frame.degrade("stale", source="cache", age=round(hit.age, 6))
+        return unit.signature.output.decode(hit.value, given=True)
 
     async def _effective(
         self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
@@ -231,43 +263,54 @@ class Steps:
 
     async def _timed(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         protection = self._protections.of(unit)
-        timeout = protection.policy.timeout
-        run = frame.run
-        run_ends = run.started_ns / 1e9 + run.around.working_time
-        if timeout is None:
-            return await self._attempted(frame, unit, arguments, protection.pipeline, run_ends)
-        started_ns = run.now_ns()
-        own_ends = started_ns / 1e9 + timeout - (protection.policy.reserve or 0.0)
+        policy, pipeline, run = protection.policy, protection.pipeline, frame.run
+        is_bounded = (
+            policy.timeout is not None or run.ends is not None or unit.fallbacks or pipeline
+        )
+        if not is_bounded or unit.about.kind == "static":  # a fixed answer is never too late
+            return await self._behaviours.run(frame, unit, arguments)
+        started_ns, time = run.now_ns(), protection.usual
+        left = run.seconds_left(started_ns)
+        if time is None or time.seconds > left:
+            time = allowance(frame, unit, policy, left)
+        ends = started_ns / 1e9 + time.seconds
         try:
-            if protection.pipeline is not None:  # it ends its attempts itself
-                ends = min(own_ends, run_ends)
-                return await self._attempted(frame, unit, arguments, protection.pipeline, ends)
+            if pipeline is not None:  # it ends its attempts itself
+                return await self._attempted(frame, unit, arguments, pipeline, ends, time)
+            if not time.is_shorter:  # what is around it ends it
+                return await self._behaviours.run(frame, unit, arguments)
+            shorten(frame, unit, ends)
             attempt = self._behaviours.run(frame, unit, arguments)
-            return await within(timeout, attempt, run.now_ns, started_ns)
+            return await within(
+                time.seconds, attempt, run.now_ns, started_ns, grace=time.cancel_grace
+            )
         except OutOfTimeError as over:
-            raise _timed_out(frame, unit, timeout) from over.__cause__
+            raise timed_out(frame, unit, policy, time) from over.__cause__
         except Failure as failure:
-            if failure.code == "deadline" and own_ends <= run_ends:
-                raise _timed_out(frame, unit, timeout) from failure.__cause__
+            if failure.code == "deadline" and time.is_own:
+                raise timed_out(frame, unit, policy, time) from failure.__cause__
             raise
 
-    async def _attempted(
+    def _attempted(  # noqa: PLR0913, PLR0917 -- a part of `_timed`
         self,
         frame: Frame,
         unit: AnyAgent,
         arguments: tuple[object, ...],
-        pipeline: Pipeline | None,
+        pipeline: Pipeline,
         ends: float,
-    ) -> object:
-        if pipeline is None:
-            return await self._behaviours.run(frame, unit, arguments)
+        time: Allowance,
+    ) -> Coroutine[Any, Any, object]:
+        run, attempt_timeout = frame.run, pipeline.resolved.attempt_timeout
 
         def attempt() -> Coroutine[Any, Any, object]:
             frame.begin_attempt()
+            frame.run, own_ends = run, ends
+            if attempt_timeout is not None:
+                own_ends = min(ends, run.now_ns() / 1e9 + attempt_timeout)
+            shorten(frame, unit, own_ends)
             return self._behaviours.run(frame, unit, arguments, pipeline.hold_until)
 
-        options = ORDINARY if unit.about.effect is not None else _repeatable(frame)
-        return await pipeline.run(attempt, frame.path, ends, options)
+        return pipeline.run(attempt, frame.path, ends, _options(frame, unit, time))
 
     def _walk(
         self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
@@ -287,24 +330,27 @@ class Steps:
         return found[1]
 
 
-def _repeatable(frame: Frame) -> CallOptions:
+def _options(frame: Frame, unit: AnyAgent, time: Allowance) -> CallOptions:
+    """What a call says to its pipeline: whether it may be repeated, and who waits behind it."""
+    has_fallback = bool(unit.fallbacks)
+    if not unit.grants and unit.about.kind != "plan":  # nothing below it changes anything
+        if not has_fallback:
+            return ORDINARY
+        return CallOptions(has_fallback=True, cancel_grace=time.cancel_grace)
+    return CallOptions(
+        may_repeat=_is_repeatable(frame),
+        has_fallback=has_fallback,
+        has_given_up_below=lambda: frame.has_given_up_below,
+        cancel_grace=time.cancel_grace,
+    )
+
+
+def _is_repeatable(frame: Frame) -> Callable[[Exception, ErrorClass], bool]:
     """A body is repeated only while nothing that it called has changed anything."""
     run, path = frame.run, frame.path
     if frame.is_root:  # the steps of a root workflow do not stand below its name
-        return CallOptions(may_repeat=lambda _error, _class: not run.effects)
-    return CallOptions(may_repeat=lambda _error, _class: not run.has_effect_below(path))
-
-
-def _timed_out(frame: Frame, unit: AnyAgent, timeout: float) -> StepError:
-    return StepError(
-        f"step {frame.path!r} took longer than its {timeout:g} seconds: "
-        "raise Policy(timeout=), or add a fallback",
-        step=frame.path,
-        code="step_timeout",
-        error_class=ErrorClass.DEADLINE,
-        where=unit.about.where,
-        details={"timeout": timeout},
-    )
+        return lambda _error, _class: not run.effects
+    return lambda _error, _class: not run.has_effect_below(path)
 
 
 def _settled(frame: Frame, unit: AnyAgent, result: object, effect: CallEffect) -> object:

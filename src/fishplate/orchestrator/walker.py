@@ -15,10 +15,17 @@ from collections.abc import Generator, Sequence
 from enum import Enum
 from typing import Any, cast
 
+from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError, plain
-from fishplate.core.errors import ErrorClass, FishplateError, OutputError, StepError
+from fishplate.core.errors import (
+    ErrorClass,
+    FishplateError,
+    OutputError,
+    StepError,
+    UsageError,
+)
 from fishplate.core.outcome import Degraded, Reason, Rejected, TimedOut
 from fishplate.orchestrator.effects import (
     Branch,
@@ -49,6 +56,8 @@ from fishplate.orchestrator.program import (
     case_of,
 )
 from fishplate.orchestrator.readers import Values
+from fishplate.resilience.fallback import NOTHING_REMEMBERED, may_answer
+from fishplate.resilience.retry import is_given_up
 
 Marks = dict[int, tuple[Reason, ...]]
 """Why the values of slots are degraded; a slot that is not is left out."""
@@ -187,9 +196,11 @@ def _guarded_call(op: CallOp, arguments: tuple[object, ...], marks: Marks, key: 
 def _fall_back(
     op: CallOp, arguments: tuple[object, ...], key: str, failure: FishplateError
 ) -> Strand:
+    is_exhausted = False
     for fallback in op.fallbacks:
-        if not failure.error_class.allows_fallback:
-            break
+        kind, error_class = fallback.about.answer_kind, failure.error_class
+        if not may_answer(kind, error_class, fallback.answers) or isinstance(failure, UsageError):
+            continue
         if failure.has_effect:
             raise StepError(
                 f"step {key!r} failed after it had changed something, "
@@ -210,15 +221,32 @@ def _fall_back(
             # No step's name holds the bar, so that no key of a step can be that of a fallback.
             answer = yield CallEffect(f"{key}|{fallback.name}", fallback, arguments, op.where)
         except FishplateError as next_failure:
-            failure = next_failure
+            if next_failure.code != NOTHING_REMEMBERED:  # which says nothing of what is wrong
+                is_exhausted = is_exhausted or is_given_up(failure)
+                failure = next_failure
             continue
         value, reasons = _parts(answer)
-        # A fallback that says itself how good its answer is knows better than we do.
-        own = Reason(reason=failure.code, source=fallback.name, step=key)
         return Marked(
-            _as_answer_of(op.unit.signature.output, fallback.name, value), reasons or (own,)
+            _as_answer_of(op.unit.signature.output, fallback.name, value),
+            _reasons_of(fallback, reasons, failure, key),
         )
+    if is_exhausted and not failure.retry_exhausted:
+        # Above, another attempt would begin with the agent that was given up already.
+        raise failure.as_exhausted("not tried again: the chain began with an exhausted retry")
     raise failure
+
+
+def _reasons_of(
+    fallback: AnyAgent, own: tuple[Reason, ...], failure: FishplateError, key: str
+) -> tuple[Reason, ...]:
+    """Why the answer of a fallback is degraded."""
+    kind = fallback.about.answer_kind
+    if kind == "agent":
+        # A fallback that says itself how good its answer is knows better than we do.
+        return own or (Reason(reason=failure.code, source=fallback.name, step=key),)
+    age = own[0].age if own else None
+    source = "cache" if kind == "stale" else "static"
+    return (Reason(reason=failure.code, source=source, step=key, age=age),)
 
 
 def _as_answer_of(output: Shape[Any], fallback: str, value: object) -> object:

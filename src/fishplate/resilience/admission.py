@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from fishplate.core.errors import ErrorClass, Failure, FishplateError
 from fishplate.resilience.breaker import LEASE_MARGIN
 from fishplate.resilience.calls import CallState
-from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.events import CallHeld, CallRejected
 from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.resilience.target import Environment, Target
@@ -41,6 +40,7 @@ class Admission:
         self._resolved = resolved
         self._target = target
         self._around = environment
+        self._least_useful = resolved.least_useful
         self._breaker = target.breaker if resolved.breaker is not None else None
         self._slots = target.slots if resolved.bulkhead is not None else None
         self._limiter = target.limiter if resolved.rate_limit is not None else None
@@ -54,7 +54,7 @@ class Admission:
         waited_before, held_by = call.waited, ""
         while True:
             now = self._around.clock()
-            if call.time_left(now) < LEAST_USEFUL:
+            if call.time_left(now) < self._least_useful:
                 raise self._out_of_time(call, now) from call.last
             found = await self._try(call, now)
             if isinstance(found, Admitted):
@@ -84,7 +84,7 @@ class Admission:
         asked = rejection.retry_after
         wait = LOOK_AGAIN if asked is None else max(asked, SHORTEST_WAIT)
         left = call.time_left(self._around.clock())
-        if call.waited + wait > self._resolved.max_wait or left < wait + LEAST_USEFUL:
+        if call.waited + wait > self._resolved.max_wait or left < wait + self._least_useful:
             return None
         call.waited += wait
         return wait
@@ -107,7 +107,7 @@ class Admission:
 
     async def _enter(self, call: CallState) -> Admitted | Failure:
         if self._slots is not None:
-            at_most = call.time_left(self._around.clock()) - LEAST_USEFUL
+            at_most = call.time_left(self._around.clock()) - self._least_useful
             if not await self._slots.acquire(at_most=at_most):
                 return self._rejection(
                     call,
@@ -175,7 +175,7 @@ class Admission:
     def _out_of_time(self, call: CallState, now: float) -> Failure:
         return Failure(
             f"{call.subject!r} was not called: {max(call.time_left(now), 0.0):.3f} seconds of its "
-            f"time are left, and an attempt needs {LEAST_USEFUL:g}: raise Policy(timeout=)",
+            f"time are left, and an attempt needs {self._least_useful:g}: raise Policy(timeout=)",
             error_class=ErrorClass.DEADLINE,
             code="deadline",
         )

@@ -13,10 +13,9 @@ from fishplate.resilience.breaker import LONGEST_RETRY_AFTER, Outcome
 from fishplate.resilience.budget import RETRY_AFTER_TIMEOUT_COST, RETRY_COST
 from fishplate.resilience.calls import CallState, DispatchedAttempt
 from fishplate.resilience.classify import ErrorMap, classify, code_of, had_no_effect
-from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.events import AttemptEnded, RetriesStopped, RetryScheduled, StopReason
 from fishplate.resilience.resolve import ResolvedPolicy
-from fishplate.resilience.retry import FailedAttempt, next_delay
+from fishplate.resilience.retry import FailedAttempt, is_given_up, next_delay
 from fishplate.resilience.target import Environment, Target
 
 _WHY: Final[Mapping[StopReason, str]] = {
@@ -116,7 +115,7 @@ class Aftermath:
         if self._breaker is None:
             return
         now = self._around.clock()
-        is_at_end = deadline is not None and deadline - now < LEAST_USEFUL
+        is_at_end = deadline is not None and deadline - now < self._resolved.least_useful
         if is_at_end and now - attempt.started >= self._target.useful:
             self._breaker.settle(attempt.epoch, attempt.probe, Outcome.HUNG, now)
         else:
@@ -217,7 +216,7 @@ class Aftermath:
         failed = FailedAttempt(
             number=number,
             error_class=meaning.error_class,
-            is_exhausted=typed is not None and typed.retry_exhausted,
+            is_exhausted=is_given_up(failure) or call.options.has_given_up_below(),
             is_repeatable=is_repeatable,
             retry_after=None if typed is None else typed.retry_after,
             time_left=call.time_left(now),
@@ -266,6 +265,10 @@ class Aftermath:
             reason=reason,
         )
         self._around.emit(stopped)
-        if isinstance(failure, FishplateError) and reason != "exhausted_below":
+        if reason == "exhausted_below":
+            return failure
+        if isinstance(failure, DeclaredError):
+            return failure.as_exhausted()
+        if isinstance(failure, FishplateError):
             return failure.as_exhausted(f"not tried again: {_WHY[reason]}")
         return failure

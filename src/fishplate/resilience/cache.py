@@ -35,7 +35,6 @@ class AnswerCache:
             return None
         age = (now_ns - found[1]) / 1e9
         if age >= ttl:
-            del self._answers[tenant, scope, key]
             return None
         self._answers.move_to_end((tenant, scope, key))
         return Hit(found[0], age)

@@ -8,6 +8,11 @@ from typing import Final, NamedTuple
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass
+from fishplate.core.suspension import CANCEL_GRACE
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +31,9 @@ class CallOptions:
             even if they were all, since how often a call is recovered is limited elsewhere.
         has_fallback: Whether something else answers if this call is rejected here; then the call
             does not wait for a local rejection to pass.
+        has_given_up_below: Asked after a failed attempt: whether a call that it made has retried
+            and given up. Repeating the attempt would then repeat all of that call's attempts.
+        cancel_grace: Seconds for which an attempt that was cut off may clean up.
     """
 
     before_dispatch: Callable[[int], Awaitable[object]] | None = None
@@ -34,6 +42,8 @@ class CallOptions:
     tokens_used: Callable[[object], int | None] | None = None
     attempts_made: int = 0
     has_fallback: bool = False
+    has_given_up_below: Callable[[], bool] = _never
+    cancel_grace: float = CANCEL_GRACE
 
 
 ORDINARY: Final = CallOptions()

@@ -43,3 +43,8 @@ def time_for(own: float | None, left_above: float | None, reserve: float = 0.0) 
         return own
     left = max(left_above - reserve, 0.0)
     return left if own is None else min(own, left)
+
+
+def least_useful(own: float | None) -> float:
+    """Below how many seconds an attempt is not worth its start: 0.05, and less of a short `own`."""
+    return LEAST_USEFUL if own is None else min(LEAST_USEFUL, own / 2)

@@ -23,7 +23,6 @@ from fishplate.resilience.breaker import CALLS, BreakerState, Outcome
 from fishplate.resilience.budget import FIRSTS
 from fishplate.resilience.calls import ORDINARY, CallOptions, CallState, DispatchedAttempt
 from fishplate.resilience.classify import NO_MAP, ErrorMap, check_error_map
-from fishplate.resilience.deadline import LEAST_USEFUL
 from fishplate.resilience.events import AttemptEnded
 from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.resilience.target import Environment, Target
@@ -66,6 +65,7 @@ class Pipeline:
         self._limiter = target.limiter if resolved.rate_limit is not None else None
         limit = resolved.attempt_timeout
         self._attempt_timeout = inf if limit is None else limit
+        self._least_useful = resolved.least_useful
         self._admission = Admission(resolved, target, environment)
         self._aftermath = Aftermath(resolved, target, environment, self._admission, errors)
 
@@ -102,7 +102,7 @@ class Pipeline:
             # The limiter comes last: it takes when asked.
             if (
                 now >= self.target.closed_until
-                and (deadline is None or deadline - now >= LEAST_USEFUL)
+                and (deadline is None or deadline - now >= self._least_useful)
                 and (breaker is None or breaker.state is _CLOSED)
                 and (slots is None or slots.in_flight < slots.limit)
                 and (limiter is None or limiter.take(options.tokens, now) == 0)
@@ -134,7 +134,10 @@ class Pipeline:
                     ends = now + self._attempt_timeout
                     if deadline is not None and deadline < ends:
                         ends = deadline
-                    result = await finish_within(ends - self._clock(), coroutine, yielded)
+                    left = ends - self._clock()
+                    result = await finish_within(
+                        left, coroutine, yielded, grace=options.cancel_grace
+                    )
                     has_waited = True
             except BaseException as error:
                 if slots is not None:

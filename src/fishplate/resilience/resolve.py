@@ -11,7 +11,7 @@ from fishplate.core.errors import JsonValue
 from fishplate.resilience.breaker import LEASE_MARGIN
 from fishplate.resilience.budget import SHARE_OF_CALLS, SPAN, UNASKED_PER_SECOND
 from fishplate.resilience.checks import check_number
-from fishplate.resilience.deadline import LEAST_USEFUL
+from fishplate.resilience.deadline import LEAST_USEFUL, least_useful
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Off, Policy, RateLimit, Retry
 from fishplate.resilience.retry import longest_delays
 
@@ -63,6 +63,11 @@ class ResolvedPolicy:
         """Whether the attempts are protected by anything; else the call needs no `Pipeline`."""
         parts = (self.attempt_timeout, self.retry, self.breaker, self.bulkhead, self.rate_limit)
         return any(part is not None for part in parts)
+
+    @property
+    def least_useful(self) -> float:
+        """Below how many seconds that are left an attempt is not started."""
+        return least_useful(self.timeout)
 
     def source(self, name: str) -> Source:
         """Who set the field of that name."""

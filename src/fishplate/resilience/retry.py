@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from fishplate.core.data import dataclass
-from fishplate.core.errors import ErrorClass
+from fishplate.core.errors import ErrorClass, FishplateError
+from fishplate.core.outcome import DeclaredError
 from fishplate.resilience.events import StopReason
 from fishplate.resilience.policy import Retry
 
@@ -35,6 +36,19 @@ class FailedAttempt:
     retry_after: float | None
     time_left: float
     time_needed: float
+
+
+def is_given_up(error: BaseException) -> bool:
+    """Whether a layer below has retried already, and this is what became of it.
+
+    Also what was raised from an exhausted failure counts: it was only worded anew.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, (FishplateError, DeclaredError)) and found.retry_exhausted:
+            return True
+        found = found.__cause__
+    return False
 
 
 def backoff(retry: Retry, attempt: int, uniform: Callable[[float, float], float]) -> float:

@@ -11,6 +11,10 @@ from fishplate.traces.recorder import SpanTree
 _INDENT: Final = "  "
 _TOLD_ELSEWHERE: Final = frozenset({"cache_hit", "cache_age", "degraded", "error"})
 
+# `kind` and `chosen`, or `event`, are the span's name, `subject` is what it stands below, and `of`
+# lists what was not chosen.
+_TOLD_BY_PLACE: Final = frozenset({"reason", "kind", "chosen", "of", "event", "subject"})
+
 
 def render_tree(trees: Sequence[SpanTree]) -> str:
     """Write span trees as lines, parents first, children indented below them.
@@ -50,10 +54,10 @@ def _line_of(depth: int, span: Span) -> _Line:
 
 
 def _decision_facts(attributes: Mapping[str, JsonValue]) -> Iterator[str]:
-    yield _spelled(attributes.get("reason"))
+    if "reason" in attributes:
+        yield _spelled(attributes["reason"])
     for name, value in attributes.items():
-        # `kind` and `chosen` make up the span's name; `of` lists what was not chosen.
-        if name not in {"reason", "kind", "chosen", "of"}:
+        if name not in _TOLD_BY_PLACE and value is not None:
             yield f"{name} {_spelled(value)}"
 
 
@@ -86,6 +90,8 @@ def _degraded_fact(reason: Mapping[str, JsonValue]) -> str:
 
 
 def _spelled(value: JsonValue) -> str:
+    if isinstance(value, float):
+        value = round(value, 3)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -75,6 +75,8 @@ class CallStep:
         agent: Its name.
         arguments: In the order of its parameters.
         fallbacks: Names of agents that answer when it fails.
+        fallback_policies: How they are protected, in the same order.
+        fallback_classes: What they answer beside what every fallback answers, in the same order.
         catching: Codes of declared errors that become values.
         policy: How the step is protected, as this use of the agent says.
         graded: The step gives the value with the reasons why it is degraded.
@@ -85,6 +87,8 @@ class CallStep:
     agent: str
     arguments: tuple[Expression, ...]
     fallbacks: tuple[str, ...] = ()
+    fallback_policies: tuple[Policy | None, ...] = ()
+    fallback_classes: tuple[tuple[str, ...], ...] = ()
     catching: tuple[str, ...] = ()
     policy: Policy | None = None
     graded: bool = False
@@ -221,15 +225,27 @@ class Plan:
 
     def behaviour(self) -> dict[str, JsonValue]:
         """What the plan does: its JSON without source lines and policies."""
-        return {"format": FORMAT, **_object(self, frozenset({"where", "policy"}))}
+        return {
+            "format": FORMAT,
+            **_object(
+                self, frozenset({"where", "policy", "fallback_policies", "fallback_classes"})
+            ),
+        }
 
     def policies(self) -> dict[str, JsonValue]:
-        """How its calls are protected, by path of the step."""
-        return {
-            path: step.policy.to_json()
-            for path, step in self.steps()
-            if isinstance(step, CallStep) and step.policy is not None
-        }
+        """How its calls are protected, by path of the step, a fallback's behind a bar."""
+        found: dict[str, JsonValue] = {}
+        for path, step in self.steps():
+            if not isinstance(step, CallStep):
+                continue
+            if step.policy is not None:
+                found[path] = step.policy.to_json()
+            uses = zip(step.fallbacks, step.fallback_policies, step.fallback_classes, strict=True)
+            for name, policy, classes in uses:
+                if policy is not None or classes:
+                    own = {} if policy is None else policy.to_json()
+                    found[f"{path}|{name}"] = {**own, "on": list[JsonValue](classes)}
+        return found
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """Every step with its path, nested blocks included, in program order."""

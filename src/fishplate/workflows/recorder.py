@@ -15,6 +15,7 @@ from fishplate.contracts.signature import Parameter
 from fishplate.core.call import RECORDER, Deferred, missing_await
 from fishplate.core.errors import DeclarationError, OutputError, Problem, ProblemList
 from fishplate.core.source import raised_at, user_location
+from fishplate.resilience.policy import Policy
 from fishplate.workflows import check
 from fishplate.workflows.compose import Composition
 from fishplate.workflows.plan import Block, CallStep, Const, Expression, Ref, Step, Struct
@@ -295,8 +296,13 @@ class Recorder:
             agent=agent.name,
             arguments=arguments,
             fallbacks=tuple(fallback.name for fallback in agent.fallbacks),
+            fallback_policies=tuple(policy_of_use(fallback) for fallback in agent.fallbacks),
+            fallback_classes=tuple(
+                tuple(sorted(found.word for found in fallback.answers))
+                for fallback in agent.fallbacks
+            ),
             catching=tuple(error.code for error in agent.caught),
-            policy=agent.policy if agent.policy != NO_POLICY else None,
+            policy=policy_of_use(agent),
             graded=graded,
         )
         return self.add(step, check.graded_shape(agent.output) if graded else agent.output)
@@ -335,6 +341,11 @@ class Recorder:
 
     def _refusal(self, problems: list[Problem] | tuple[Problem, ...]) -> DeclarationError:
         return DeclarationError(self.problems.subject, [*self.problems.found, *problems])
+
+
+def policy_of_use(agent: AnyAgent) -> Policy | None:
+    """How one use of an agent is protected, as it stands in a plan."""
+    return agent.policy if agent.policy != NO_POLICY else None
 
 
 def _at_once(value: R) -> Generator[object, object, R]:

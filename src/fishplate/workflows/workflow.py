@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from fishplate.agents.agent import NO_POLICY, Agent, AnyAgent, Description, expect_agent, misfit
 from fishplate.contracts.fits import fits
-from fishplate.core.errors import DeclarationError, Problem
+from fishplate.core.errors import DeclarationError, ErrorClass, Problem
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.source import user_location
 from fishplate.resilience.policy import Policy
@@ -41,6 +41,7 @@ class Workflow(Agent[P, R_co]):
         caught: tuple[type[DeclaredError], ...] = (),
         step_name: str | None = None,
         assumed: str | None = None,
+        answers: frozenset[ErrorClass] = frozenset(),
     ) -> None:
         super().__init__(
             about,
@@ -49,6 +50,7 @@ class Workflow(Agent[P, R_co]):
             caught=caught,
             step_name=step_name,
             assumed=assumed,
+            answers=answers,
         )
         self.plan = plan
         self.units = dict(units)
@@ -147,6 +149,7 @@ class _Exchange:
                 caught=unit.caught,
                 step_name=unit.step_name,
                 assumed=unit.assumed,
+                answers=unit.answers,
             )
         changes: dict[str, object] = {}
         if (about := self._about(unit.about)) is not unit.about:
