@@ -1,6 +1,7 @@
 """Remembered and fixed answers in the place of an agent that fails."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_the_last_good_answer_stands_in_with_its_age() -> None:
         await asyncio.sleep(600)
         run = app.start(flow, "P1")
         told.append(await run.result())
-        told.append([run.degraded[0].model_dump()])
+        told.append([asdict(run.degraded[0])])
         (root,) = [span for span in app.spans(run) if span.name == "flow"]
         told.append((root.attributes or {})["degraded"])
         return told
@@ -107,7 +108,7 @@ def test_the_last_good_answer_stands_in_with_its_age() -> None:
     fresh, beside, on_run, on_span = in_app(scenario)
 
     assert fresh == []
-    assert [reason.model_dump() for reason in beside] == [expected]
+    assert [asdict(reason) for reason in beside] == [expected]
     assert on_run == on_span == [expected]
 
 
