@@ -16,6 +16,8 @@ from fishplate import (
     each,
     parallel,
 )
+from fishplate.testing import run_in_virtual_time
+from fishplate.traces.recorder import TraceRecorder
 from tests.engines.running import in_app
 
 
@@ -186,3 +188,17 @@ def test_a_cached_answer_is_one_apps_own() -> None:
     in_app(scenario)
 
     assert calls == ["x", "x"]
+
+
+def test_an_app_keeps_its_spans_where_it_is_told() -> None:
+    """`App(traces=)` takes a recorder of another size."""
+    traces = TraceRecorder(capacity=1)
+
+    async def scenario() -> None:
+        async with App(traces=traces):
+            await short("x")
+            await short("y")
+
+    run_in_virtual_time(scenario())
+
+    assert len(traces.spans()) == 1

@@ -67,6 +67,7 @@ class App:
         working_time: Seconds that a run may work before it fails with `deadline`; above 0.
         clock: Where the time comes from.
         randomness: Where ids and the randomness of runs come from.
+        traces: Where spans are kept; by default a buffer of the last 65,536.
         debug: Compare every agent's inputs before and after its call.
         faults: What goes wrong on purpose; `fishplate.testing.faults.Faults` is made for this.
 
@@ -89,6 +90,7 @@ class App:
         working_time: float = WORKING_TIME,
         clock: Clock | None = None,
         randomness: random.Random | None = None,
+        traces: TraceRecorder | None = None,
         debug: bool = False,
         faults: Injector | None = None,
     ) -> None:
@@ -97,7 +99,7 @@ class App:
             msg = f"App(threads={threads!r}): at least 1"
             raise ValueError(msg)
         self.agents = by_name(agents)
-        self.traces = TraceRecorder()
+        self.traces = traces or TraceRecorder()
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self.working_time = working_time
@@ -105,7 +107,8 @@ class App:
         self._thread_count = threads or min(32, (os.cpu_count() or 1) + 4)
         self._executor: ThreadPoolExecutor | None = None
         self._is_open = False
-        self._runs: set[asyncio.Task[object]] = set()
+        # In order of start: what is cancelled together is cancelled in the same order every time.
+        self._runs: dict[asyncio.Task[object], None] = {}
         self._forget_ended = self._forget  # one bound method for all runs
         self._admitted: dict[int, Description] = {}
         self._outer: Scope | None = None
@@ -125,8 +128,9 @@ class App:
                 emit=functools.partial(tell, random_id),
             )
         )
+        self.pools = Pools(pools or {}, POOL_SIZE)
         self._steps = Steps(
-            pools=Pools(pools or {}, POOL_SIZE),
+            pools=self.pools,
             threads=self._threads,
             cache=AnswerCache(),
             targets=self.targets,
@@ -303,12 +307,12 @@ class App:
         task = asyncio.get_running_loop().create_task(
             self._bounded(context, effect, is_marked=True)
         )
-        self._runs.add(task)
+        self._runs[task] = None
         task.add_done_callback(self._forget_ended)
         return Run(call.agent, context, task)
 
     def _forget(self, task: asyncio.Task[object]) -> None:
-        self._runs.discard(task)
+        self._runs.pop(task, None)
         if not task.cancelled():
             task.exception()  # who wants it asks the run; nobody asking is no warning
 

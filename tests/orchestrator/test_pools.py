@@ -98,3 +98,15 @@ def test_a_pool_that_nobody_named_has_the_default_size() -> None:
 
     assert (pools.get("tools").limit, pools.get("models").limit) == (2, 10)
     assert pools.get("tools") is pools.get("tools")
+
+
+async def test_the_report_shows_every_pool() -> None:
+    """Each pool that was named has a row with the slots that are held."""
+    pools = Pools({"tools": 2}, default=10)
+    await pools.get("tools").acquire()
+    pools.get("models")
+
+    assert pools.report() == [
+        {"pool": "tools", "held": 1, "limit": 2},
+        {"pool": "models", "held": 0, "limit": 10},
+    ]

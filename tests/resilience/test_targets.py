@@ -206,3 +206,18 @@ def test_the_report_shows_every_target() -> None:
         ]
 
     run_in_virtual_time(scenario())
+
+
+def test_a_target_is_found_by_its_key() -> None:
+    """Only a target that somebody has named is there."""
+
+    async def scenario() -> None:
+        world = World()
+        world.pipeline(Policy(), key="bank")
+
+        found = world.targets.get("bank")
+        assert found is not None
+        assert found.key == "bank"
+        assert world.targets.get("post") is None
+
+    run_in_virtual_time(scenario())

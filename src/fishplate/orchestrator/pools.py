@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 
+from fishplate.core.errors import JsonValue
+
 
 class Pool:
     """A bounded number of slots, first come, first served.
@@ -69,3 +71,10 @@ class Pools:
         if found is None:
             found = self._pools[name] = Pool(self._default)
         return found
+
+    def report(self) -> list[dict[str, JsonValue]]:
+        """Every pool's name, slots held and limit, in the order in which they were first named."""
+        return [
+            {"pool": name, "held": pool.held, "limit": pool.limit}
+            for name, pool in self._pools.items()
+        ]

@@ -58,6 +58,10 @@ class Targets:
         self._join_rate_limit(target, resolved, owner, now)
         return Pipeline(resolved, target, self._around, errors)
 
+    def get(self, key: str) -> Target | None:
+        """The target of that key; `None` if nobody has called it yet."""
+        return self._targets.get(key)
+
     def force_open(self, key: str, *, by: str, why: str) -> None:
         """Reject all calls to a target until `reset`.
 
