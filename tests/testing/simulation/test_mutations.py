@@ -174,8 +174,10 @@ def time_limits_ignored(patch: pytest.MonkeyPatch) -> None:
         coroutine: Coroutine[Any, Any, object],
         yielded: object,
         wheel: TimerWheel | None = None,
+        *,
+        grace: float = suspension.CANCEL_GRACE,
     ) -> Awaitable[object]:
-        return finish(inf, coroutine, yielded, wheel)
+        return finish(inf, coroutine, yielded, wheel, grace=grace)
 
     for module in (app, pipeline, suspension):
         patch.setattr(module, "finish_within", patient)
