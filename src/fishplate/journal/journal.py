@@ -1,0 +1,351 @@
+"""The journal of runs: what was started, what each step gave, how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from fishplate.core.errors import ErrorClass, FishplateError
+from fishplate.journal.batch import Owner, Table
+from fishplate.journal.writer import Writer
+
+StoredState: TypeAlias = Literal[
+    "queued",
+    "running",
+    "waiting",
+    "succeeded",
+    "degraded",
+    "failed",
+    "cancelled",
+    "needs_attention",
+]
+OPEN_STATES: Final[tuple[StoredState, ...]] = ("queued", "running", "waiting")
+
+PROTOCOL: Final = 1
+"""How the walker spells the keys of steps; a run goes on under the spelling it began with."""
+
+INLINE_BYTES: Final = 256 * 1024
+"""Values up to this size stand in their row; larger ones once, under their digest."""
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""The largest value that is kept."""
+
+MOST_KNOWN: Final = 10_000
+"""Digests that are remembered as written; plans are few, large values are many."""
+
+
+class PayloadTooLargeError(FishplateError):
+    """A value is larger than the journal keeps; the step that gave it fails for good."""
+
+    code = "payload_too_large"
+    error_class = ErrorClass.PERMANENT
+
+
+class NewRun(NamedTuple):
+    """A run that is to be kept.
+
+    Attributes:
+        id: Time-ordered text.
+        agent: Name of what runs.
+        release: Version and fingerprint of it.
+        units: JSON: every agent that it may call, with release, effect and scopes.
+        plan: JSON: the plan that it goes on under; `None` if it is no workflow.
+        input: JSON.
+        principal: JSON.
+        trace_id: 32 hex digits.
+        started_ms: Wall clock, milliseconds since 1970.
+    """
+
+    id: str
+    agent: str
+    release: str
+    units: bytes
+    plan: bytes | None
+    input: bytes
+    principal: bytes
+    trace_id: str
+    started_ms: int
+
+
+class StoredRun(NamedTuple):
+    """A run as the journal has it; see `NewRun` for what is not said here.
+
+    Attributes:
+        state: Where it stands.
+        ended_ms: When it ended; `None` while it has not.
+        outcome: JSON: its output or error.
+        attention: Why somebody has to decide; `None` unless the state is `needs_attention`.
+        left_ns: Working time that it had left when it began to wait.
+        recoveries: How often it was taken up again.
+        protocol: How its keys are spelled.
+    """
+
+    id: str
+    agent: str
+    release: str
+    units: bytes
+    plan: bytes | None
+    input: bytes
+    principal: bytes
+    trace_id: str
+    started_ms: int
+    state: StoredState
+    ended_ms: int | None
+    outcome: bytes | None
+    attention: str | None
+    left_ns: int | None
+    recoveries: int
+    protocol: int
+
+
+class StepRecord(NamedTuple):
+    """What one step gave.
+
+    Attributes:
+        n: Its place in the order in which the run's steps ended, from 1.
+        key: Path of the step.
+        is_ok: Whether `data` is its value; else its failure.
+        arguments: SHA-256 of what a body called it with; `None` for a step of a plan.
+        data: JSON.
+        reasons: JSON: why the value is degraded; `None` if it is not.
+        ended_ms: Wall clock, milliseconds since 1970.
+    """
+
+    n: int
+    key: str
+    is_ok: bool
+    arguments: str | None
+    data: bytes
+    reasons: bytes | None
+    ended_ms: int
+
+
+_RUNS: Final = Table(
+    "run",
+    (
+        "id",
+        "agent",
+        "release",
+        "units",
+        "plan",
+        "input",
+        "principal",
+        "trace_id",
+        "started_ms",
+        "state",
+        "protocol",
+    ),
+)
+_STEPS: Final = Table(
+    "step",
+    ("run", "n", "key", "ok", "arguments", "data", "is_large", "reasons", "ended_ms"),
+)
+_DOCUMENTS: Final = Table("document", ("digest", "data"), on_conflict="IGNORE")
+
+_RUN_COLUMNS: Final = """
+  SELECT run.id, agent, release, units.data, plan.data, input, principal, trace_id, started_ms,
+         state, ended_ms, outcome, attention, left_ns, recoveries, protocol
+  FROM run
+  JOIN document AS units ON units.digest = run.units
+  LEFT JOIN document AS plan ON plan.digest = run.plan
+"""
+
+
+class RunLog(Owner):
+    """What is written about one run, in order.
+
+    Args:
+        journal: Where it goes.
+        run_id: Whose it is.
+        written: How many steps were written before.
+    """
+
+    __slots__ = ("_documents", "_journal", "_written", "run_id")
+
+    def __init__(self, journal: Journal, run_id: str, written: int = 0) -> None:
+        super().__init__()
+        self._journal = journal
+        self.run_id = run_id
+        self._written = written
+        self._documents: tuple[str, ...] = ()
+
+    def document(self, data: bytes) -> str:
+        """Write what is large or shared, if it is not known to be kept already; its digest."""
+        digest = hashlib.sha256(data).hexdigest()
+        if not self._journal.has_document(digest):
+            self._journal.writer.add(self, _DOCUMENTS, (digest, data))
+            self._documents += (digest,)
+        return digest
+
+    def step(  # noqa: PLR0913 -- the columns of a record
+        self,
+        key: str,
+        data: bytes,
+        *,
+        is_ok: bool,
+        ended_ms: int,
+        arguments: str | None = None,
+        reasons: bytes | None = None,
+    ) -> None:
+        """Write what a step gave; not waited for.
+
+        Raises:
+            PayloadTooLargeError: The data is larger than `MOST_BYTES`.
+        """
+        is_large = len(data) > INLINE_BYTES
+        if is_large:
+            if len(data) > MOST_BYTES:
+                msg = (
+                    f"step {key!r} gave {len(data)} bytes of JSON, and the journal keeps at most "
+                    f"{MOST_BYTES} of one step: hand on a reference to what is that large"
+                )
+                raise PayloadTooLargeError(msg)
+            data = self.document(data).encode()
+        self._written += 1
+        self._journal.writer.add(
+            self,
+            _STEPS,
+            (
+                self.run_id,
+                self._written,
+                key,
+                int(is_ok),
+                arguments,
+                data,
+                int(is_large),
+                reasons,
+                ended_ms,
+            ),
+        )
+
+    async def settled(self) -> None:
+        """Wait until everything written so far is kept.
+
+        Raises:
+            StoreUnavailableError: Something of this run was lost, now or before.
+        """
+        await self._journal.writer.settled(self)
+        self._confirm()
+
+    async def enter(
+        self,
+        state: StoredState,
+        *,
+        ended_ms: int | None = None,
+        outcome: bytes | None = None,
+        attention: str | None = None,
+        left_ns: int | None = None,
+    ) -> None:
+        """Move the run to a state, after everything written so far; wait until it is kept.
+
+        Raises:
+            StoreUnavailableError: This, or something of the run before it, was lost.
+        """
+        if self.failure is not None:
+            raise self.failure
+        row = (state, ended_ms, outcome, attention, left_ns, self.run_id)
+
+        def apply(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE run SET state = ?, ended_ms = ?, outcome = ?, attention = ?, left_ns = ? "
+                "WHERE id = ?",
+                row,
+            )
+
+        await self._journal.writer.change(self, apply)
+        self._confirm()
+
+    def _confirm(self) -> None:
+        if self._documents:
+            self._journal.remember_documents(self._documents)
+            self._documents = ()
+
+
+class Journal:
+    """The journal of one store.
+
+    Args:
+        writer: Through which everything is written, and by the driving process read.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self._known: set[str] = set()
+
+    def begin(self, run: NewRun) -> RunLog:
+        """Write that a run was started; not waited for."""
+        log = RunLog(self, run.id)
+        self.writer.add(
+            log,
+            _RUNS,
+            (
+                run.id,
+                run.agent,
+                run.release,
+                log.document(run.units),
+                None if run.plan is None else log.document(run.plan),
+                run.input,
+                run.principal,
+                run.trace_id,
+                run.started_ms,
+                "running",
+                PROTOCOL,
+            ),
+        )
+        return log
+
+    async def find(self, run_id: str) -> StoredRun | None:
+        """A run, or `None` if the store has none of that id."""
+        return await self.writer.change(Owner(), lambda connection: find_run(connection, run_id))
+
+    async def unfinished(self) -> list[StoredRun]:
+        """The runs that have not ended, oldest first."""
+        return await self.writer.change(Owner(), unfinished_runs)
+
+    async def steps(self, run_id: str) -> list[StepRecord]:
+        """The records of a run, in the order in which its steps ended."""
+        return await self.writer.change(Owner(), lambda connection: steps_of(connection, run_id))
+
+    def has_document(self, digest: str) -> bool:
+        """Whether a document is known to be kept."""
+        return digest in self._known
+
+    def remember_documents(self, digests: Sequence[str]) -> None:
+        """Hear that documents are kept, so that they need not be written again."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known.update(digests)
+
+
+def find_run(connection: sqlite3.Connection, run_id: str) -> StoredRun | None:
+    """A run, or `None` if the store has none of that id."""
+    row = connection.execute(f"{_RUN_COLUMNS} WHERE run.id = ?", (run_id,)).fetchone()
+    return None if row is None else StoredRun(*row)
+
+
+def unfinished_runs(connection: sqlite3.Connection) -> list[StoredRun]:
+    """The runs that have not ended, oldest first."""
+    marks = ", ".join("?" * len(OPEN_STATES))
+    rows = connection.execute(
+        f"{_RUN_COLUMNS} WHERE state IN ({marks}) ORDER BY run.id", OPEN_STATES
+    )
+    return [StoredRun(*row) for row in rows]
+
+
+def steps_of(connection: sqlite3.Connection, run_id: str) -> list[StepRecord]:
+    """The records of a run, in the order in which its steps ended."""
+    rows = connection.execute(
+        """
+        SELECT n, key, ok, arguments, coalesce(document.data, step.data), reasons, ended_ms
+        FROM step
+        LEFT JOIN document ON is_large AND document.digest = CAST(step.data AS TEXT)
+        WHERE run = ? ORDER BY n
+        """,
+        (run_id,),
+    )
+    return [
+        StepRecord(n, key, bool(ok), arguments, data, reasons, ended_ms)
+        for n, key, ok, arguments, data, reasons, ended_ms in rows
+    ]

@@ -1,0 +1,58 @@
+"""The tables of a store, version by version; a version that has been released never changes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x66706C74
+"""Marks a SQLite file as a store of fishplate: `fplt` in ASCII."""
+
+_FIRST: Final = """
+CREATE TABLE run (
+  id TEXT PRIMARY KEY,            -- time-ordered
+  agent TEXT NOT NULL,            -- name
+  release TEXT NOT NULL,          -- version and fingerprint
+  units TEXT NOT NULL,            -- digest of a document: its agents, their releases and effects
+  plan TEXT,                      -- digest of a document: the plan that the run goes on under
+  input BLOB NOT NULL,            -- JSON
+  principal BLOB NOT NULL,        -- JSON
+  trace_id TEXT NOT NULL,         -- 32 hex digits; the run's randomness is drawn from it
+  started_ms INTEGER NOT NULL,    -- wall clock
+  state TEXT NOT NULL,
+  ended_ms INTEGER,
+  outcome BLOB,                   -- JSON: output or error, reasons of degradation
+  attention TEXT,                 -- why somebody has to decide
+  left_ns INTEGER,                -- working time left when the run began to wait
+  recoveries INTEGER NOT NULL DEFAULT 0,
+  protocol INTEGER NOT NULL       -- of the walker's keys
+) WITHOUT ROWID;
+CREATE INDEX run_state ON run (state, id);
+
+CREATE TABLE start_key (
+  tenant TEXT NOT NULL, principal TEXT NOT NULL, agent TEXT NOT NULL, key TEXT NOT NULL,
+  digest TEXT NOT NULL,           -- SHA-256 of the input
+  run TEXT NOT NULL,
+  PRIMARY KEY (tenant, principal, agent, key)
+) WITHOUT ROWID;
+
+CREATE TABLE step (
+  run TEXT NOT NULL,
+  n INTEGER NOT NULL,             -- order in which the steps ended, from 1
+  key TEXT NOT NULL,              -- path of the step
+  ok INTEGER NOT NULL,            -- 1: data is its value; 0: its failure
+  arguments TEXT,                 -- SHA-256 of what a body called it with; NULL for a plan's step
+  data BLOB NOT NULL,             -- JSON; or, if is_large, the digest of a document
+  is_large INTEGER NOT NULL,
+  reasons BLOB,                   -- JSON: why the value is degraded
+  ended_ms INTEGER NOT NULL,
+  PRIMARY KEY (run, n)
+) WITHOUT ROWID;
+
+CREATE TABLE document (            -- what is large or shared, by SHA-256 of its bytes
+  digest TEXT PRIMARY KEY,
+  data BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_FIRST,)
+"""What brings a store from each version to the next; its version is how many were applied."""
