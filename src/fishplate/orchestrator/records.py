@@ -1,0 +1,124 @@
+"""What a step gave, as the journal keeps it: its value or its failure, as JSON and back.
+
+A failure comes back as its own class with the same code, class of error and facts, so that whoever
+decides by them decides the same again. What only a debugger reads, its cause and its stack, does
+not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from pydantic_core import from_json, to_json
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.contracts.shape import Shape
+from fishplate.contracts.values import BrokenValueError
+from fishplate.core.errors import (
+    ContractError,
+    ErrorClass,
+    Failure,
+    FishplateError,
+    InputError,
+    JsonError,
+    JsonValue,
+    OutputError,
+    StepError,
+    UsageError,
+    Violation,
+)
+from fishplate.core.outcome import DeclaredError, Reason
+from fishplate.orchestrator.effects import Marked
+
+_KINDS: Final[Mapping[str, type[FishplateError]]] = {
+    kind.__name__: kind
+    for kind in (
+        Failure,
+        FishplateError,
+        InputError,
+        JsonError,
+        OutputError,
+        StepError,
+        UsageError,
+    )
+}
+_CLASSES: Final = {found.word: found for found in ErrorClass}
+_DECLARED: Final = "declared"
+
+
+def value_to_record(unit: AnyAgent, answer: object) -> tuple[bytes, bytes | None]:
+    """The JSON of what a step gave, and of the reasons why it is degraded, if it is."""
+    value, reasons = answer, None
+    if type(answer) is Marked:
+        value = answer.value
+        reasons = to_json([reason.model_dump(mode="json") for reason in answer.reasons])
+    return to_json(unit.signature.output.encode(value)), reasons
+
+
+def value_from_record(unit: AnyAgent, data: bytes, reasons: bytes | None) -> object:
+    """What a step gave, judged by its contract again.
+
+    Raises:
+        BrokenValueError: It breaks the contract that the agent has now.
+    """
+    value: object = unit.signature.output.decode(from_json(data), given=True)
+    if reasons is None:
+        return value
+    return Marked(value, tuple(Reason.model_validate(one) for one in from_json(reasons)))
+
+
+def failure_to_record(failure: FishplateError | DeclaredError) -> bytes:
+    """The JSON of a failure."""
+    if isinstance(failure, DeclaredError):
+        return to_json({"kind": _DECLARED, "data": failure.to_model().model_dump(mode="json")})
+    kind = next(one.__name__ for one in type(failure).__mro__ if one in _KINDS.values())
+    return to_json(
+        {
+            "kind": kind,
+            "facts": failure.to_json(),
+            "has_effect": failure.has_effect,
+            "retry_exhausted": failure.retry_exhausted,
+            "retry_after": failure.retry_after,
+        }
+    )
+
+
+def failure_from_record(unit: AnyAgent, data: bytes) -> FishplateError | DeclaredError:
+    """A failure again.
+
+    Raises:
+        BrokenValueError: It is a declared error that the agent's contract does not know any more.
+    """
+    found = cast("dict[str, Any]", from_json(data))
+    if found["kind"] == _DECLARED:
+        return _declared(unit, found["data"])
+    facts: dict[str, Any] = found["facts"]
+    kind = _KINDS[found["kind"]]
+    error = kind.__new__(kind)
+    error.args = (facts["message"],)
+    error.message = facts["message"]
+    error.code = facts["code"]
+    error.error_class = _CLASSES[facts["class"]]
+    error.has_effect = found["has_effect"]
+    error.retry_exhausted = found["retry_exhausted"]
+    error.retry_after = found["retry_after"]
+    if isinstance(error, ContractError):
+        error.subject = facts["subject"]
+        error.pointer = facts["pointer"]
+        error.violations = tuple(Violation(**one) for one in facts["violations"])
+    elif isinstance(error, JsonError):
+        error.pointer = facts["pointer"]
+    elif isinstance(error, StepError):
+        error.step = facts["step"]
+        error.where = facts.get("where")
+        error.details = facts.get("details", {})
+    return error
+
+
+def _declared(unit: AnyAgent, data: dict[str, JsonValue]) -> DeclaredError:
+    for error in unit.about.errors:
+        if error.code == data["error"]:
+            return cast("DeclaredError", Shape.of(error).decode(data, given=True))
+    message = f"{unit.about.subject} no longer declares the error {data['error']!r}"
+    raise BrokenValueError(Violation(pointer="", message=message, keyword="errors"))
