@@ -48,6 +48,47 @@ CREATE TABLE step (
   PRIMARY KEY (run, n)
 ) WITHOUT ROWID;
 
+CREATE TABLE effect (               -- what has been done to the outside world, or may have been
+  key TEXT PRIMARY KEY,           -- the idempotency key that goes out
+  tenant TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  effect TEXT NOT NULL,           -- the word that the tool declares
+  run TEXT NOT NULL,
+  call TEXT NOT NULL,             -- path of the call in the run
+  business_key TEXT,              -- NULL: none declared, or released
+  fingerprint TEXT NOT NULL,      -- SHA-256 of tool, contract and arguments
+  arguments BLOB NOT NULL,        -- JSON
+  state TEXT NOT NULL,
+  owner TEXT NOT NULL,            -- boot id of the process that drives it
+  fence INTEGER NOT NULL,         -- grows with every owner
+  lease_until_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  first_dispatch_ms INTEGER,
+  last_dispatch_ms INTEGER,
+  completed INTEGER,              -- order of completion within the store
+  outcome BLOB,                   -- JSON: the result, or the error
+  late_outcome BLOB,              -- what a former owner reported after it had been replaced
+  release_business_ms INTEGER,    -- when the business key is free again
+  updated_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX effect_business ON effect (tenant, tool, business_key)
+  WHERE business_key IS NOT NULL AND state NOT IN ('failed', 'compensated');
+CREATE INDEX effect_run ON effect (run, completed);
+CREATE INDEX effect_completed ON effect (completed) WHERE completed IS NOT NULL;
+CREATE INDEX effect_release ON effect (release_business_ms) WHERE business_key IS NOT NULL;
+CREATE INDEX effect_open ON effect (state)
+  WHERE state NOT IN ('succeeded', 'failed', 'compensated');
+
+CREATE TABLE audit (                -- who decided what; each row seals the one before it
+  n INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  principal TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,          -- what it was decided about
+  details BLOB NOT NULL,          -- JSON
+  seal TEXT NOT NULL              -- SHA-256 over the row and the seal before it
+);
+
 CREATE TABLE document (            -- what is large or shared, by SHA-256 of its bytes
   digest TEXT PRIMARY KEY,
   data BLOB NOT NULL

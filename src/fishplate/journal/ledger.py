@@ -1,0 +1,281 @@
+"""The ledger: every effect is reserved, marked as dispatched, and settled, under one key.
+
+The mark is on the disk before the first byte goes out. So after a crash what was marked may have
+happened, and what was not cannot have. Each change is one transaction that compares the fence: who
+was replaced meanwhile can neither dispatch nor overwrite, only leave what he knows as evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
+
+from fishplate.core.errors import FishplateError, JsonValue
+from fishplate.journal.audit import append_audit
+from fishplate.journal.batch import Owner
+from fishplate.journal.effect_rows import (
+    EffectCall,
+    Evidence,
+    IdempotencyConflictError,
+    OutcomeUnknownError,
+    ReplacedError,
+    Reserved,
+    check_held,
+    evidence_of,
+    insert_effect,
+    move_effect,
+    replaced,
+    select_effects,
+)
+from fishplate.journal.effects import EffectState
+from fishplate.journal.writer import Writer
+
+T = TypeVar("T")
+
+Action: TypeAlias = Literal["confirm_done", "confirm_not_done", "redo", "compensate"]
+_DECIDES: Final[Mapping[Action, tuple[frozenset[EffectState], EffectState]]] = {
+    "confirm_done": (frozenset({"unknown"}), "succeeded"),
+    "confirm_not_done": (frozenset({"unknown"}), "failed"),
+    "redo": (frozenset({"unknown"}), "reserved"),
+    "compensate": (frozenset({"succeeded", "compensation_failed"}), "compensating"),
+}
+"""Which states an action may decide, and what it makes of them."""
+
+
+class Settled(NamedTuple):
+    """An effect that is over: JSON of its result, or of its error."""
+
+    is_done: bool
+    outcome: bytes
+
+
+class Ledger:
+    """The effects of one store.
+
+    Args:
+        writer: Through which everything is read and written.
+        boot_id: Names this process's life; effects of any other are nobody's by now.
+        now_ms: Wall clock, milliseconds since 1970.
+    """
+
+    def __init__(self, writer: Writer, boot_id: str, now_ms: Callable[[], int]) -> None:
+        self._writer = writer
+        self._boot_id = boot_id
+        self._now_ms = now_ms
+        self._held: dict[str, asyncio.Future[None]] = {}
+
+    async def reserve(self, call: EffectCall, lease: float) -> Reserved | Settled:
+        """Take the right to dispatch an effect, or learn how it ended before.
+
+        While another call of this process holds the same key, wait for its end.
+
+        Args:
+            call: What is to be done.
+            lease: Seconds for which nobody else may take it over.
+
+        Raises:
+            IdempotencyConflictError: The key was used with other arguments.
+            AlreadyDoneError: The business key is taken by another effect.
+            OutcomeUnknownError: It was dispatched before, and its outcome is not known.
+        """
+        while (held := self._held.get(call.key)) is not None:
+            await asyncio.shield(held)
+        gate = self._held[call.key] = asyncio.get_running_loop().create_future()
+        try:
+            found = await self._change(lambda connection: self._reserved(connection, call, lease))
+        except BaseException:
+            self._release(call.key, gate)
+            raise
+        if isinstance(found, Settled):
+            self._release(call.key, gate)
+        return found
+
+    async def dispatch(self, reserved: Reserved, lease: float) -> Reserved:
+        """Mark an effect as dispatched; it is on the disk before this returns.
+
+        Raises:
+            ReplacedError: Somebody else holds it by now; do not dispatch.
+            StoreUnavailableError: The mark could not be written; do not dispatch.
+        """
+        now = self._now_ms()
+
+        def apply(connection: sqlite3.Connection) -> Reserved:
+            check_held(connection, reserved, "dispatched")
+            connection.execute(
+                "UPDATE effect SET state = 'dispatched', attempts = attempts + 1, "
+                "first_dispatch_ms = coalesce(first_dispatch_ms, ?), last_dispatch_ms = ?, "
+                "lease_until_ms = ?, updated_ms = ? WHERE key = ?",
+                (now, now, now + round(lease * 1000), now, reserved.key),
+            )
+            first = reserved.first_dispatch_ms
+            return reserved._replace(
+                attempts=reserved.attempts + 1,
+                first_dispatch_ms=now if first is None else first,
+                is_open=True,
+            )
+
+        return await self._change(apply)
+
+    async def settle(self, reserved: Reserved, state: EffectState, outcome: bytes) -> None:
+        """Write how an effect's dispatch ended.
+
+        Args:
+            reserved: As `dispatch` or `reserve` gave it.
+            state: `succeeded`; `failed` (it certainly did not happen, and the call is over);
+                `reserved` (it certainly did not, and another attempt follows); `unknown`.
+            outcome: JSON of the result or the error.
+
+        Raises:
+            ReplacedError: Somebody else holds it by now; the outcome was kept as evidence.
+        """
+        now = self._now_ms()
+
+        def apply(connection: sqlite3.Connection) -> bool:
+            try:
+                check_held(connection, reserved, state)
+            except ReplacedError:
+                connection.execute(
+                    "UPDATE effect SET late_outcome = ?, updated_ms = ? WHERE key = ?",
+                    (outcome, now, reserved.key),
+                )
+                return False
+            move_effect(connection, reserved.key, state, outcome, now)
+            return True
+
+        is_ours = await self._change(apply)
+        if state != "reserved":
+            self.release(reserved)
+        if not is_ours:
+            raise replaced(reserved.key)
+
+    def release(self, reserved: Reserved) -> None:
+        """Let others of this process have the key; a second time does nothing."""
+        gate = self._held.get(reserved.key)
+        if gate is not None:
+            self._release(reserved.key, gate)
+
+    async def decide(
+        self,
+        key: str,
+        action: Action,
+        *,
+        principal: str,
+        outcome: bytes = b"null",
+        note: str = "",
+    ) -> Evidence:
+        """Do what an operator has decided about an effect, and write down who it was.
+
+        Args:
+            key: Of the effect.
+            action: `confirm_done` with the result, `confirm_not_done`, `redo`, or `compensate`.
+            principal: Who decides.
+            outcome: JSON of the result or the error, as the operator knows it.
+            note: Why.
+
+        Raises:
+            FishplateError: There is no such effect (code `unknown_effect`), or its state does not
+                allow the action (code `not_allowed`); nothing was changed.
+        """
+        now = self._now_ms()
+
+        def apply(connection: sqlite3.Connection) -> Evidence:
+            found = evidence_of(connection, key)
+            allowed, state = _DECIDES[action]
+            if found.state not in allowed:
+                msg = (
+                    f"the effect {key!r} is {found.state!r}, and {action!r} decides only what is "
+                    f"{' or '.join(sorted(allowed))}"
+                )
+                raise FishplateError(msg, code="not_allowed")
+            move_effect(connection, key, state, outcome, now)
+            details: dict[str, JsonValue] = {"from": found.state, "to": state, "note": note}
+            append_audit(
+                connection,
+                at_ms=now,
+                principal=principal,
+                action=action,
+                subject=key,
+                details=details,
+            )
+            return evidence_of(connection, key)
+
+        return await self._change(apply)
+
+    async def in_state(self, state: EffectState) -> list[Evidence]:
+        """The effects in a state, in the order of their keys' first dispatch."""
+        return await self._change(
+            lambda connection: select_effects(
+                connection, "state = ? ORDER BY first_dispatch_ms, key", (state,)
+            )
+        )
+
+    async def of_run(self, run: str) -> list[Evidence]:
+        """The effects of a run, the last completed first: the order in which to compensate."""
+        return await self._change(
+            lambda connection: select_effects(
+                connection, "run = ? ORDER BY completed DESC, key", (run,)
+            )
+        )
+
+    async def sweep(self) -> int:
+        """Free the business keys whose window is over; how many those were."""
+        now = self._now_ms()
+        return await self._change(
+            lambda connection: (
+                connection.execute(
+                    "UPDATE effect SET business_key = NULL WHERE business_key IS NOT NULL "
+                    "AND release_business_ms <= ? AND state != 'unknown'",
+                    (now,),
+                ).rowcount
+            )
+        )
+
+    def _reserved(
+        self, connection: sqlite3.Connection, call: EffectCall, lease: float
+    ) -> Reserved | Settled:
+        now = self._now_ms()
+        until = now + round(lease * 1000)
+        row = connection.execute(
+            "SELECT fingerprint, state, fence, attempts, first_dispatch_ms, outcome "
+            "FROM effect WHERE key = ?",
+            (call.key,),
+        ).fetchone()
+        if row is None:
+            insert_effect(connection, call, self._boot_id, now, until)
+            return Reserved(call.key, 1)
+        fingerprint, state, fence, attempts, first, outcome = row
+        if fingerprint != call.fingerprint:
+            msg = (
+                f"call {call.call!r} of run {call.run!r} asks {call.tool!r} for something else "
+                "than when it was first made: a repeated call has to have equal arguments"
+            )
+            raise IdempotencyConflictError(msg)
+        match cast("EffectState", state):
+            case "succeeded" | "failed":
+                return Settled(state == "succeeded", outcome)
+            case "reserved" | "dispatched":
+                # The key is held by nobody of this process, and whoever else held it is gone: one
+                # process drives a store.
+                connection.execute(
+                    "UPDATE effect SET owner = ?, fence = ?, lease_until_ms = ?, updated_ms = ? "
+                    "WHERE key = ?",
+                    (self._boot_id, fence + 1, until, now, call.key),
+                )
+                return Reserved(call.key, fence + 1, attempts, first, state == "dispatched")
+            case _:
+                msg = (
+                    f"the outcome of {call.tool!r} in call {call.call!r} of run {call.run!r} is "
+                    f"{state!r}: decide it by 'fishplate runs attention'"
+                )
+                raise OutcomeUnknownError(msg)
+
+    def _release(self, key: str, gate: asyncio.Future[None]) -> None:
+        if self._held.get(key) is gate:
+            del self._held[key]
+        if not gate.done():
+            gate.set_result(None)
+
+    async def _change(self, apply: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._writer.change(Owner(), apply, is_precious=True)
