@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import random
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
@@ -18,16 +18,22 @@ from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     ErrorClass,
+    FishplateError,
     JsonValue,
     StepError,
     UsageError,
 )
 from fishplate.core.events import Span
+from fishplate.core.outcome import DeclaredError
 from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
+from fishplate.engines.durable import DurableEngine
 from fishplate.engines.local import LocalEngine
+from fishplate.journal.store import Durability
+from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.injection import Injector
+from fishplate.orchestrator.keeper import Keeper
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.roster import all_of, by_name, check_runnable, read_releases
@@ -70,6 +76,9 @@ class App:
         traces: Where spans are kept; by default a buffer of the last 65,536.
         debug: Compare every agent's inputs before and after its call.
         faults: What goes wrong on purpose; `fishplate.testing.faults.Faults` is made for this.
+        store: Where runs are kept, e.g. `sqlite:///runs.db`; without one they are in memory only.
+        durability: What survives a loss of power: with `full` whatever was reported, with `normal`
+            the effects of tools. The end of the process costs nothing with either.
 
     Attributes:
         agents: Those that were given, by name.
@@ -93,6 +102,8 @@ class App:
         traces: TraceRecorder | None = None,
         debug: bool = False,
         faults: Injector | None = None,
+        store: str | None = None,
+        durability: Durability = "full",
     ) -> None:
         check_number("App", "working_time", working_time, above=0)
         if threads is not None and threads < 1:
@@ -109,6 +120,7 @@ class App:
         self._is_open = False
         # In order of start: what is cancelled together is cancelled in the same order every time.
         self._runs: dict[asyncio.Task[object], None] = {}
+        self._is_closing = False
         self._forget_ended = self._forget  # one bound method for all runs
         self._admitted: dict[int, Description] = {}
         self._outer: Scope | None = None
@@ -129,7 +141,7 @@ class App:
             )
         )
         self.pools = Pools(pools or {}, POOL_SIZE)
-        self._steps = Steps(
+        self._steps = (Steps if store is None else DurableSteps)(
             pools=self.pools,
             threads=self._threads,
             cache=AnswerCache(),
@@ -139,6 +151,13 @@ class App:
         )
         self._engine = LocalEngine(self._steps, random_id)
         self._faults: Injector | None = None
+        self._keeper: Keeper | None = None
+        if isinstance(self._steps, DurableSteps):
+            assert store is not None, "durable steps are made for a store"
+            self._engine = DurableEngine(self._steps, random_id)
+            self._keeper = Keeper(
+                store, durability, steps=self._steps, around=self._around, random_id=random_id
+            )
         for agent in agents:
             self._admit(agent)
         if faults is not None:
@@ -160,12 +179,26 @@ class App:
             await asyncio.to_thread(read_releases, tuple(self.agents.values()))
             await self._resources.open()
             self._begin_faults()
+            await self._open_store()
         except BaseException:
             self._is_open = False
             raise
         self._outer = SCOPE.get()
         SCOPE.set(self)
         return self
+
+    async def _open_store(self) -> None:
+        """Open the store, and let the runs go on that a former process left open."""
+        keeper = self._keeper
+        if keeper is None:
+            return
+        try:
+            await keeper.open()
+            for context, effect in await keeper.take_up(self.agents):
+                self._run(effect.unit, context, self._resumed(keeper, context, effect))
+        except BaseException:
+            await self._resources.close(None, None, None)
+            raise
 
     async def __aexit__(
         self,
@@ -176,6 +209,9 @@ class App:
         """Cancel the runs that are left, close the resources in reverse order."""
         SCOPE.set(self._outer)
         self._is_open = False
+        self._is_closing = True
+        if isinstance(self._steps, DurableSteps):
+            self._steps.is_closing = True
         try:
             while left := [task for task in self._runs if not task.done()]:
                 for task in left:
@@ -186,6 +222,8 @@ class App:
             if self._executor is not None:
                 self._executor.shutdown(wait=False, cancel_futures=True)
                 self._executor = None
+            if self._keeper is not None:
+                await self._keeper.close()
             await self._resources.close(kind, error, trace)
 
     def open_in_memory(self, *, allows_effects: bool) -> Self:
@@ -291,8 +329,12 @@ class App:
             )
             raise UsageError(msg, code="not_a_call")
         context, effect = self._prepared(deferred, ANYBODY, is_judged=False)
+        if self._keeper is None:
+            found = self._bounded(context, effect, is_marked=False)
+        else:
+            found = self._kept_value(self._keeper, context, effect)
         # The answer is of the call's own type, which no checker can follow through an engine.
-        return self._bounded(context, effect, is_marked=False).__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
+        return found.__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
@@ -304,12 +346,19 @@ class App:
 
     def _start(self, call: Call[R], principal: Principal, *, is_judged: bool = False) -> Run[R]:
         context, effect = self._prepared(call, principal, is_judged=is_judged)
-        task = asyncio.get_running_loop().create_task(
-            self._bounded(context, effect, is_marked=True)
-        )
+        if self._keeper is not None:
+            coroutine = self._kept(self._keeper, context, effect)
+        else:
+            coroutine = self._bounded(context, effect, is_marked=True)
+        return self._run(call.agent, context, coroutine)
+
+    def _run(
+        self, agent: Agent[..., R], context: RunContext, coroutine: Coroutine[Any, Any, object]
+    ) -> Run[R]:
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._runs[task] = None
         task.add_done_callback(self._forget_ended)
-        return Run(call.agent, context, task)
+        return Run(agent, context, task)
 
     def _forget(self, task: asyncio.Task[object]) -> None:
         self._runs.pop(task, None)
@@ -329,6 +378,12 @@ class App:
                 "start the agent itself, or a workflow"
             )
             raise UsageError(msg, code="configured_agent")
+        if self._keeper is not None and not self._knows(agent):
+            msg = (
+                f"this app keeps its runs, and could not take up one of {agent.name!r} again: "
+                "name it in App(...)"
+            )
+            raise UsageError(msg, code="unknown_agent")
         if id(agent.about) not in self._admitted:
             self._admit(agent)
         if not is_judged and not agent.signature.is_exact(arguments):
@@ -336,6 +391,10 @@ class App:
             arguments = agent.signature.accept(arguments, subject=subject)
         context = RunContext(self._around, principal, self._random.getrandbits(128))
         return context, CallEffect(agent.name, agent, arguments, agent.about.where)
+
+    def _knows(self, agent: AnyAgent) -> bool:
+        known = self.agents.get(agent.name)
+        return known is not None and known.about is agent.about
 
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
@@ -349,6 +408,34 @@ class App:
     def _begin_faults(self) -> None:
         if self._faults is not None:
             self._steps.inject(self._faults, self._around.now_ns())
+    async def _kept_value(self, keeper: Keeper, context: RunContext, effect: CallEffect) -> object:
+        found = await self._kept(keeper, context, effect)
+        return found.value if type(found) is Marked else found
+
+    async def _kept(self, keeper: Keeper, context: RunContext, effect: CallEffect) -> object:
+        """Run a call whose run is kept: its end is reported when it is written."""
+        if effect.unit.span_head is None:
+            await asyncio.to_thread(read_releases, (effect.unit,))
+        keeper.begin(context, effect)
+        return await self._resumed(keeper, context, effect)
+
+    async def _resumed(self, keeper: Keeper, context: RunContext, effect: CallEffect) -> object:
+        """Run a call whose beginning is kept already."""
+        answer: object = None
+        failure: BaseException | None = None
+        try:
+            answer = await self._bounded(context, effect, is_marked=True)
+        except (FishplateError, DeclaredError, asyncio.CancelledError) as error:
+            failure = error
+        if isinstance(failure, asyncio.CancelledError) and self._is_closing:
+            keeper.leave(context)
+            raise failure
+        attention = await asyncio.shield(keeper.end(context, effect, answer, failure))
+        if attention is not None:
+            raise attention from failure
+        if failure is not None:
+            raise failure
+        return answer
 
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
         """Run a call within the working time; its value, if asked with the marks of degradation."""

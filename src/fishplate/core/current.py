@@ -83,7 +83,13 @@ class RunContext:
         "trace_id",
     )
 
-    def __init__(self, around: Surroundings, principal: Principal, trace_id: int) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        principal: Principal,
+        trace_id: int,
+        run_id: str | None = None,
+    ) -> None:
         self.around = around
         self.now_ns = around.now_ns
         self.sink = around.sink
@@ -91,7 +97,7 @@ class RunContext:
         self.trace_id = trace_id
         self._effects: list[str] | None = None  # most runs change nothing
         self.started_ns = around.now_ns()
-        self._run_id: str | None = None
+        self._run_id = run_id
 
     @property
     def effects(self) -> Sequence[str]:

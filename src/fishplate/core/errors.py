@@ -5,6 +5,7 @@ FishplateError
 ├─ InputError              a value that breaks a contract on its way in: names the JSON pointer
 ├─ OutputError             a value that breaks a contract on its way out
 ├─ StepError               a step of a run failed: names the step, its class and its cause
+│  └─ NeedsAttention       a person has to decide before the run can go on
 ├─ Failure                 raised by a body that knows how its failure is to be treated
 ├─ UsageError              fishplate was called in a way that it cannot answer, e.g. without an app
 └─ MissingExtraError       an optional dependency is absent: names the pip command
@@ -285,6 +286,20 @@ class StepError(FishplateError):
         if self.details:
             found["details"] = self.details
         return found
+
+
+class NeedsAttention(StepError):  # noqa: N818 -- a state of a run, by its name
+    """A person has to decide before the run can go on.
+
+    Attributes:
+        run_id: Of the run.
+    """
+
+    def __init__(self, message: str, *, run_id: str, step: str, code: str, where: str) -> None:
+        super().__init__(
+            message, step=step, code=code, error_class=ErrorClass.UNKNOWN_OUTCOME, where=where
+        )
+        self.run_id = run_id
 
 
 class Failure(FishplateError):  # noqa: N818 -- raised by users, who read it as a word

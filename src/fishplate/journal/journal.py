@@ -21,6 +21,7 @@ StoredState: TypeAlias = Literal[
     "cancelled",
     "needs_attention",
 ]
+RecordKind: TypeAlias = Literal["value", "failure", "dropped"]
 OPEN_STATES: Final[tuple[StoredState, ...]] = ("queued", "running", "waiting")
 
 PROTOCOL: Final = 1
@@ -106,7 +107,8 @@ class StepRecord(NamedTuple):
     Attributes:
         n: Its place in the order in which the run's steps ended, from 1.
         key: Path of the step.
-        is_ok: Whether `data` is its value; else its failure.
+        kind: What `data` is: its value or its failure. `dropped`: the records below the step that
+            were written before this one count no more, since its body began anew.
         arguments: SHA-256 of what a body called it with; `None` for a step of a plan.
         data: JSON.
         reasons: JSON: why the value is degraded; `None` if it is not.
@@ -115,7 +117,7 @@ class StepRecord(NamedTuple):
 
     n: int
     key: str
-    is_ok: bool
+    kind: RecordKind
     arguments: str | None
     data: bytes
     reasons: bytes | None
@@ -140,7 +142,7 @@ _RUNS: Final = Table(
 )
 _STEPS: Final = Table(
     "step",
-    ("run", "n", "key", "ok", "arguments", "data", "is_large", "reasons", "ended_ms"),
+    ("run", "n", "key", "kind", "arguments", "data", "is_large", "reasons", "ended_ms"),
 )
 _DOCUMENTS: Final = Table("document", ("digest", "data"), on_conflict="IGNORE")
 
@@ -182,9 +184,9 @@ class RunLog(Owner):
     def step(  # noqa: PLR0913 -- the columns of a record
         self,
         key: str,
+        kind: RecordKind,
         data: bytes,
         *,
-        is_ok: bool,
         ended_ms: int,
         arguments: str | None = None,
         reasons: bytes | None = None,
@@ -211,7 +213,7 @@ class RunLog(Owner):
                 self.run_id,
                 self._written,
                 key,
-                int(is_ok),
+                kind,
                 arguments,
                 data,
                 int(is_large),
@@ -257,6 +259,17 @@ class RunLog(Owner):
         await self._journal.writer.change(self, apply)
         self._confirm()
 
+    async def recovered(self) -> None:
+        """Count that the run is taken up again; wait until that is kept."""
+
+        def apply(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE run SET recoveries = recoveries + 1, state = 'running' WHERE id = ?",
+                (self.run_id,),
+            )
+
+        await self._journal.writer.change(self, apply)
+
     def _confirm(self) -> None:
         if self._documents:
             self._journal.remember_documents(self._documents)
@@ -295,6 +308,10 @@ class Journal:
             ),
         )
         return log
+
+    def reopen(self, run: StoredRun, written: int = 0) -> RunLog:
+        """The log of a run that the store has already, of which so many records are written."""
+        return RunLog(self, run.id, written)
 
     async def find(self, run_id: str) -> StoredRun | None:
         """A run, or `None` if the store has none of that id."""
@@ -338,14 +355,11 @@ def steps_of(connection: sqlite3.Connection, run_id: str) -> list[StepRecord]:
     """The records of a run, in the order in which its steps ended."""
     rows = connection.execute(
         """
-        SELECT n, key, ok, arguments, coalesce(document.data, step.data), reasons, ended_ms
+        SELECT n, key, kind, arguments, coalesce(document.data, step.data), reasons, ended_ms
         FROM step
         LEFT JOIN document ON is_large AND document.digest = CAST(step.data AS TEXT)
         WHERE run = ? ORDER BY n
         """,
         (run_id,),
     )
-    return [
-        StepRecord(n, key, bool(ok), arguments, data, reasons, ended_ms)
-        for n, key, ok, arguments, data, reasons, ended_ms in rows
-    ]
+    return [StepRecord(*row) for row in rows]

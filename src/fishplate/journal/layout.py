@@ -39,7 +39,7 @@ CREATE TABLE step (
   run TEXT NOT NULL,
   n INTEGER NOT NULL,             -- order in which the steps ended, from 1
   key TEXT NOT NULL,              -- path of the step
-  ok INTEGER NOT NULL,            -- 1: data is its value; 0: its failure
+  kind TEXT NOT NULL,             -- value, failure; dropped: what stands below it counts no more
   arguments TEXT,                 -- SHA-256 of what a body called it with; NULL for a plan's step
   data BLOB NOT NULL,             -- JSON; or, if is_large, the digest of a document
   is_large INTEGER NOT NULL,

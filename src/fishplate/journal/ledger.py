@@ -150,6 +150,17 @@ class Ledger:
         if not is_ours:
             raise replaced(reserved.key)
 
+    async def withdraw(self, reserved: Reserved) -> None:
+        """Take back a reservation under which nothing was dispatched: its keys are free again."""
+        await self._change(
+            lambda connection: connection.execute(
+                "DELETE FROM effect WHERE key = ? AND fence = ? AND state = 'reserved' "
+                "AND attempts = 0",
+                (reserved.key, reserved.fence),
+            )
+        )
+        self.release(reserved)
+
     def release(self, reserved: Reserved) -> None:
         """Let others of this process have the key; a second time does nothing."""
         gate = self._held.get(reserved.key)

@@ -111,6 +111,8 @@ class Behaviours:
         effect = unit.about.effect
         if effect is None or effect.is_readonly:
             return await self._behave(frame, unit, arguments, on_end, on_left)
+        if frame.before_dispatch is not None:
+            await frame.before_dispatch()
         # One entry for each attempt: that the second surely did nothing says nothing of the first.
         frame.run.add_effect(frame.path)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Protocol, TypeVar
 
 from fishplate.agents.agent import AnyAgent
@@ -39,6 +39,7 @@ class Frame(Current):
         is_root: The call is what the run was started for.
         has_given_up_below: A call that the body made has retried and given up, whatever the body
             makes of its failure.
+        before_dispatch: Awaited before each attempt of a tool with an effect, if it is set.
         misuse: How the body called others in a way that no record could hold; the call fails of it,
             whatever the body makes of the error.
     """
@@ -49,6 +50,7 @@ class Frame(Current):
     task: asyncio.Task[Any] | None = None
     misuse: UsageError | None = None
     has_given_up_below = False
+    before_dispatch: Callable[[], Awaitable[None]] | None = None
     _calls = 0
     _busy: Deferred[object] | None = None
 

@@ -9,14 +9,16 @@ from typing_extensions import override
 
 from fishplate.agents.agent import Agent
 from fishplate.core.current import RunContext
-from fishplate.core.errors import ErrorClass, StepError
+from fishplate.core.errors import ErrorClass, NeedsAttention, StepError
 from fishplate.core.ids import trace_hex
 from fishplate.core.outcome import Reason
 from fishplate.orchestrator.effects import Marked
 
 R_co = TypeVar("R_co", covariant=True)
 
-RunState: TypeAlias = Literal["queued", "running", "succeeded", "degraded", "failed", "cancelled"]
+RunState: TypeAlias = Literal[
+    "queued", "running", "succeeded", "degraded", "failed", "cancelled", "needs_attention"
+]
 
 
 class Run(Generic[R_co]):
@@ -55,8 +57,9 @@ class Run(Generic[R_co]):
             return "running"
         if self._task.cancelled():
             return "cancelled"
-        if self._task.exception() is not None:
-            return "failed"
+        failure = self._task.exception()
+        if failure is not None:
+            return "needs_attention" if isinstance(failure, NeedsAttention) else "failed"
         return "degraded" if self.degraded else "succeeded"
 
     @property

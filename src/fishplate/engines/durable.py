@@ -1,0 +1,34 @@
+"""The local engine over a store: the same strands, with the calls of bodies compared to records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+
+from typing_extensions import override
+
+from fishplate.agents.agent import Call
+from fishplate.core.call import Deferred
+from fishplate.engines.local import LocalEngine
+from fishplate.orchestrator.durable import DurableSteps
+from fishplate.orchestrator.frame import Frame
+
+
+class DurableEngine(LocalEngine):
+    """Drives the walker's strands in this process, for runs that are kept.
+
+    Args:
+        steps: Runs the calls.
+        random_id: Draws a span id.
+    """
+
+    def __init__(self, steps: DurableSteps, random_id: Callable[[], int]) -> None:
+        super().__init__(steps, random_id)
+        self._durable = steps
+
+    @override
+    def child(
+        self, frame: Frame, deferred: Deferred[object], number: int
+    ) -> Coroutine[object, object, object]:
+        name = deferred.agent.name if isinstance(deferred, Call) else None
+        self._durable.check_child(frame, number, name)
+        return super().child(frame, deferred, number)

@@ -1,0 +1,170 @@
+"""Running calls of runs that are kept: what is recorded is not run again, what runs is recorded."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from typing_extensions import override
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.contracts.values import BrokenValueError
+from fishplate.core.current import RunContext
+from fishplate.core.errors import (
+    FishplateError,
+    JsonValue,
+    NeedsAttention,
+    OutputError,
+)
+from fishplate.core.events import SpanHead, SpanStatus
+from fishplate.core.outcome import DeclaredError
+from fishplate.journal.journal import StepRecord
+from fishplate.journal.ledger import Ledger
+from fishplate.journal.store import StoreUnavailableError
+from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.frame import Driver, Frame
+from fishplate.orchestrator.history import Diverged, History
+from fishplate.orchestrator.outside import GuardedEffect
+from fishplate.orchestrator.records import failure_from_record, value_from_record
+from fishplate.orchestrator.steps import Steps
+
+
+class DurableSteps(Steps):
+    """Runs calls of runs that are kept.
+
+    Attributes:
+        histories: Of the runs, by trace id.
+        is_closing: The process is about to end, and its runs go on in another one.
+    """
+
+    histories: dict[int, History]
+    is_closing = False
+
+    def open(self, ledger: Ledger, now_ms: Callable[[], int]) -> None:
+        """Begin to keep runs.
+
+        Args:
+            ledger: What has been done to the outside world.
+            now_ms: Wall clock, milliseconds since 1970.
+        """
+        self.histories = {}
+        self._ledger = ledger
+        self._now_ms = now_ms
+
+    @override
+    async def perform(
+        self, driver: Driver, run: RunContext, parent_id: int | None, effect: CallEffect
+    ) -> object:
+        """Run one call to its end, or answer it from its record; see `Steps.perform`.
+
+        Raises:
+            NeedsAttention: A body that has changed something takes another way than before.
+        """
+        history = self.histories.get(run.trace_id)
+        if history is None:
+            return await super().perform(driver, run, parent_id, effect)
+        is_step = parent_id is not None  # a run's own answer is kept with the run
+        if is_step:
+            try:
+                record = history.take(effect)
+            except Diverged as found:
+                self._diverge(history, run, effect, effect.key.rpartition("/")[0], found)
+                record = None
+            if record is not None:
+                return self._replayed(run, parent_id, effect, record)
+        try:
+            answer = await super().perform(driver, run, parent_id, effect)
+            if effect.unit.grants and (left := history.below(effect.key)):
+                self._diverge(history, run, effect, effect.key, Diverged(left[0], None))
+            if is_step:
+                history.succeeded(effect, answer)
+        except (StoreUnavailableError, NeedsAttention):
+            raise
+        except (FishplateError, DeclaredError) as failure:
+            if is_step and history.attention is None:
+                history.failed(effect, failure)
+            raise
+        return answer
+
+    def check_child(self, frame: Frame, number: int, name: str | None) -> None:
+        """Compare the next call of a body with what the body did before.
+
+        Raises:
+            NeedsAttention: It is another one, and the body had changed something.
+        """
+        history = self.histories.get(frame.run.trace_id)
+        if history is None:
+            return
+        try:
+            history.check_child(frame.path, number, name)
+        except Diverged as found:
+            effect = CallEffect(frame.path, frame.unit, (), frame.unit.about.where)
+            self._diverge(history, frame.run, effect, frame.path, found)
+
+    def _diverge(
+        self, history: History, run: RunContext, effect: CallEffect, path: str, found: Diverged
+    ) -> None:
+        """Let a body go on live that takes another way than before, unless it had an effect."""
+        instead = f"calls {found.called!r}" if found.called else "has ended"
+        if not any(history.has_effect(key) for key in history.below(path)):
+            history.drop(path)
+            self._tell_diverged(run, path, found.recorded, instead)
+            return
+        history.attention = "diverged"
+        raise NeedsAttention(
+            f"the body of step {path!r} took {found.recorded!r} when it first ran, which has an "
+            f"effect, and now it {instead}: bring its old code back, or decide by "
+            "'fishplate runs attention'",
+            run_id=run.run_id,
+            step=path,
+            code="diverged",
+            where=effect.where,
+        )
+
+    def _tell_diverged(self, run: RunContext, path: str, recorded: str, instead: str) -> None:
+        now = run.now_ns()
+        facts: dict[str, JsonValue] = {"recorded": recorded, "instead": instead}
+        head = SpanHead("decision", "diverged", "")
+        run.sink((run.trace_id, self._random_id(), None, head, path, now, now, "ok", facts))
+
+    def _replayed(
+        self, run: RunContext, parent_id: int | None, effect: CallEffect, record: StepRecord
+    ) -> object:
+        """Answer a call from its record, and tell that it was not run again."""
+        unit, now = effect.unit, run.now_ns()
+        facts: dict[str, JsonValue] = {"replayed": True}
+        status: SpanStatus = "ok"
+        failure: FishplateError | DeclaredError | None = None
+        answer: object = None
+        try:
+            if record.kind == "value":
+                answer = value_from_record(unit, record.data, record.reasons)
+                status = "degraded" if record.reasons is not None else "ok"
+            else:
+                failure = failure_from_record(unit, record.data)
+        except BrokenValueError as error:
+            subject = f"the recorded output of {unit.about.subject} in step {effect.key!r}"
+            failure = OutputError(subject, error.violations)
+        if failure is not None:
+            status = "error"
+            facts["error"] = failure.code
+        head = unit.span_head or unit.head
+        run.sink(
+            (run.trace_id, self._random_id(), parent_id, head, effect.key, now, now, status, facts)
+        )
+        if failure is not None:
+            raise failure
+        return answer
+
+    @override
+    async def _effective(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
+    ) -> object:
+        effect, history = unit.about.effect, self.histories.get(frame.run.trace_id)
+        if effect is None or effect.is_readonly or history is None:
+            return await super()._effective(frame, unit, arguments)
+        guard = GuardedEffect(
+            self._ledger, history, frame, unit, self._now_ms, lambda: self.is_closing
+        )
+        proceed = functools.partial(super()._effective, frame, unit, arguments)
+        return await guard.run(arguments, proceed)

@@ -1,0 +1,171 @@
+"""The history of a run: what it did before it was taken up again, and the log of what it does.
+
+A step of a plan is named by its path, which is equal in every walk. A call of a body is named by
+its place among the body's calls, so its arguments are kept too: another body may stand at the same
+place by now, or the same one may have taken another way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from fishplate.contracts.json import canonical_json
+from fishplate.core.errors import FishplateError
+from fishplate.core.outcome import DeclaredError
+from fishplate.journal.journal import RunLog, StepRecord
+from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.records import failure_to_record, value_to_record
+
+
+class Diverged(Exception):  # noqa: N818 -- no error of anybody: a fact about a body and its records
+    """A body takes another way than its records say.
+
+    Attributes:
+        recorded: Key of the first record that it does not ask for.
+        called: What it calls instead; `None` if it has ended.
+    """
+
+    def __init__(self, recorded: str, called: str | None) -> None:
+        super().__init__(recorded, called)
+        self.recorded = recorded
+        self.called = called
+
+
+class History:
+    """What a run did, and where it is written what it does.
+
+    Args:
+        log: Of this run.
+        now_ms: Wall clock, milliseconds since 1970.
+        records: What it did before, in the order of its steps' ends.
+        effects: Paths of its calls whose effects have happened, or may have.
+
+    Attributes:
+        attention: Why somebody has to decide about the run; `None` if nobody has to.
+    """
+
+    __slots__ = ("_bodies", "_effects", "_now_ms", "_records", "attention", "log")
+
+    def __init__(
+        self,
+        log: RunLog,
+        now_ms: Callable[[], int],
+        records: Iterable[StepRecord] = (),
+        effects: Iterable[str] = (),
+    ) -> None:
+        self.log = log
+        self._effects = set(effects)
+        self.attention: str | None = None
+        self._now_ms = now_ms
+        self._records: dict[str, StepRecord] = {}
+        self._bodies: set[str] = set()
+        for record in records:
+            if record.kind == "dropped":
+                self._forget(record.key)
+            else:
+                self._records[record.key] = record
+
+    def take(self, effect: CallEffect) -> StepRecord | None:
+        """The record of a call, which is not given twice; `None` if it has to be made.
+
+        Raises:
+            Diverged: A body made this call with other arguments before.
+        """
+        if not self._records:
+            return None
+        record = self._records.get(effect.key)
+        if record is None:
+            return None
+        if record.arguments is not None and record.arguments != arguments_digest(effect):
+            raise Diverged(effect.key, effect.key)
+        return self._records.pop(effect.key)
+
+    def check_child(self, path: str, number: int, name: str | None) -> None:
+        """Hear of a body's next call, and compare it with what the body did before.
+
+        Args:
+            path: Of the body's step.
+            number: Place of the call among the body's, from 0.
+            name: Of the agent; `None` for calls side by side.
+
+        Raises:
+            Diverged: It called something else at this place, or made no call here but a later one.
+        """
+        if number == 0 and path in self._bodies:
+            self.drop(path)  # another attempt of the body, whose calls are counted anew
+        self._bodies.add(path)
+        if not self._records:
+            return
+        called = f"{path}/{number}.{name or ''}"
+        for key in self.below(path):
+            place, _, rest = key[len(path) + 1 :].partition(".")
+            callee = rest.partition("/")[0].partition("|")[0]
+            is_side_by_side = "." in callee
+            same = is_side_by_side if name is None else callee == name
+            if int(place) < number or (int(place) == number and not same):
+                raise Diverged(key, called)
+            if int(place) == number:
+                return
+        if self.below(path):
+            raise Diverged(self.below(path)[0], called)
+
+    def note_effect(self, path: str) -> None:
+        """Hear that the effect of a call may have happened."""
+        self._effects.add(path)
+
+    def has_effect(self, path: str) -> bool:
+        """Whether a call, or one below it, has changed something or may have."""
+        return any(found == path or found.startswith(f"{path}/") for found in self._effects)
+
+    def below(self, path: str) -> list[str]:
+        """Keys of the records that stand below a body and were not asked for, in order."""
+        prefix = f"{path}/"
+        return [key for key in self._records if key.startswith(prefix)]
+
+    def drop(self, path: str) -> None:
+        """Let what stands below a body count no more; the body goes on without it."""
+        self._forget(path)
+        self.log.step(path, "dropped", b"null", ended_ms=self._now_ms())
+
+    def _forget(self, path: str) -> None:
+        for key in self.below(path):
+            del self._records[key]
+
+    def succeeded(self, effect: CallEffect, answer: object) -> None:
+        """Write what a call gave.
+
+        Raises:
+            PayloadTooLargeError: It is larger than the journal keeps.
+        """
+        data, reasons = value_to_record(effect.unit, answer)
+        self.log.step(
+            effect.key,
+            "value",
+            data,
+            ended_ms=self._now_ms(),
+            arguments=self._arguments(effect),
+            reasons=reasons,
+        )
+
+    def failed(self, effect: CallEffect, failure: FishplateError | DeclaredError) -> None:
+        """Write how a call failed."""
+        self.log.step(
+            effect.key,
+            "failure",
+            failure_to_record(failure),
+            ended_ms=self._now_ms(),
+            arguments=self._arguments(effect),
+        )
+
+    def _arguments(self, effect: CallEffect) -> str | None:
+        if self._bodies and any(effect.key.startswith(f"{path}/") for path in self._bodies):
+            return arguments_digest(effect)
+        return None
+
+
+def arguments_digest(effect: CallEffect) -> str:
+    """SHA-256 of a call's arguments as JSON, as hex."""
+    return hashlib.sha256(
+        canonical_json(effect.unit.signature.encode(effect.arguments))
+    ).hexdigest()
