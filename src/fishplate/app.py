@@ -83,6 +83,7 @@ class App:
     Attributes:
         agents: Those that were given, by name.
         working_time: Seconds that a run may work.
+        resumed: The runs that a former process left open, and that go on here.
 
     Raises:
         DeclarationError: Two agents have one name, or wait for each other in a pool.
@@ -110,6 +111,7 @@ class App:
             msg = f"App(threads={threads!r}): at least 1"
             raise ValueError(msg)
         self.agents = by_name(agents)
+        self.resumed: tuple[Run[Any], ...] = ()
         self.traces = traces or TraceRecorder()
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
@@ -194,8 +196,10 @@ class App:
             return
         try:
             await keeper.open()
-            for context, effect in await keeper.take_up(self.agents):
+            self.resumed = tuple(
                 self._run(effect.unit, context, self._resumed(keeper, context, effect))
+                for context, effect in await keeper.take_up(self.agents)
+            )
         except BaseException:
             await self._resources.close(None, None, None)
             raise

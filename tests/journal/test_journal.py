@@ -37,13 +37,13 @@ async def test_a_run_comes_back_as_it_was_written(tmp_path: Path) -> None:
     """Start, steps in order and end are read back equal."""
     journal = await _journal(tmp_path / "runs.db")
     log = journal.begin(_new("r1"))
-    log.step("intent", b'"a"', is_ok=True, ended_ms=8)
-    log.step("refund/0.pay", b"{}", is_ok=False, ended_ms=9, arguments="ab", reasons=b"[1]")
+    log.step("intent", "value", b'"a"', ended_ms=8)
+    log.step("refund/0.pay", "failure", b"{}", ended_ms=9, arguments="ab", reasons=b"[1]")
     await log.settled()
     assert [run.id for run in await journal.unfinished()] == ["r1"]
     assert await journal.steps("r1") == [
-        StepRecord(1, "intent", True, None, b'"a"', None, 8),
-        StepRecord(2, "refund/0.pay", False, "ab", b"{}", b"[1]", 9),
+        StepRecord(1, "intent", "value", None, b'"a"', None, 8),
+        StepRecord(2, "refund/0.pay", "failure", "ab", b"{}", b"[1]", 9),
     ]
     await log.enter("degraded", ended_ms=10, outcome=b'"done"')
     found = await journal.find("r1")
@@ -77,8 +77,8 @@ async def test_a_large_value_stands_outside_of_its_row(tmp_path: Path) -> None:
     journal = await _journal(tmp_path / "runs.db")
     large = b'"' + b"x" * INLINE_BYTES + b'"'
     log = journal.begin(_new("r1"))
-    log.step("a", large, is_ok=True, ended_ms=1)
-    log.step("b", large, is_ok=True, ended_ms=2)
+    log.step("a", "value", large, ended_ms=1)
+    log.step("b", "value", large, ended_ms=2)
     await log.settled()
     assert [record.data for record in await journal.steps("r1")] == [large, large]
     await asyncio.to_thread(journal.writer.close)
@@ -89,7 +89,7 @@ async def test_a_value_that_is_too_large_is_refused(tmp_path: Path) -> None:
     journal = await _journal(tmp_path / "runs.db")
     log = journal.begin(_new("r1"))
     with pytest.raises(PayloadTooLargeError, match="at most") as refused:
-        log.step("a", b"x" * (MOST_BYTES + 1), is_ok=True, ended_ms=1)
+        log.step("a", "value", b"x" * (MOST_BYTES + 1), ended_ms=1)
     assert refused.value.code == "payload_too_large"
     await log.settled()
     assert await journal.steps("r1") == []
@@ -108,7 +108,7 @@ async def main():
     journal = Journal(Writer(open_store(path), path, "normal"))
     log = journal.begin(NewRun("r1", "a", "1", b"[]", None, b"1", b"{}", "0" * 32, 1))
     for number in range(1_000_000):
-        log.step(f"step{number}", b"1", is_ok=True, ended_ms=1)
+        log.step(f"step{number}", "value", b"1", ended_ms=1)
         await log.settled()
         print(number, flush=True)
 
