@@ -412,6 +412,7 @@ class App:
     def _begin_faults(self) -> None:
         if self._faults is not None:
             self._steps.inject(self._faults, self._around.now_ns())
+
     async def _kept_value(self, keeper: Keeper, context: RunContext, effect: CallEffect) -> object:
         found = await self._kept(keeper, context, effect)
         return found.value if type(found) is Marked else found

@@ -120,7 +120,7 @@ class GuardedEffect:
         self._frame.note(effect="recorded")
         if not found.is_done:
             raise failure_from_record(self._unit, found.outcome)
-        self._frame.run.effects.append(self._frame.path)
+        self._frame.run.add_effect(self._frame.path)
         return value_from_record(self._unit, found.outcome, None)
 
     async def _take_over(self) -> None:

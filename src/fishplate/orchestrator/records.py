@@ -8,6 +8,7 @@ not.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final, cast
 
 from pydantic_core import from_json, to_json
@@ -52,7 +53,7 @@ def value_to_record(unit: AnyAgent, answer: object) -> tuple[bytes, bytes | None
     value, reasons = answer, None
     if type(answer) is Marked:
         value = answer.value
-        reasons = to_json([reason.model_dump(mode="json") for reason in answer.reasons])
+        reasons = to_json([asdict(reason) for reason in answer.reasons])
     return to_json(unit.signature.output.encode(value)), reasons
 
 
@@ -65,7 +66,8 @@ def value_from_record(unit: AnyAgent, data: bytes, reasons: bytes | None) -> obj
     value: object = unit.signature.output.decode(from_json(data), given=True)
     if reasons is None:
         return value
-    return Marked(value, tuple(Reason.model_validate(one) for one in from_json(reasons)))
+    found: list[dict[str, Any]] = from_json(reasons)
+    return Marked(value, tuple(Reason(**one) for one in found))
 
 
 def failure_to_record(failure: FishplateError | DeclaredError) -> bytes:

@@ -12,19 +12,16 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Literal, TypeAlias
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.policies import policy_of
-from fishplate.app import App, Run
+from fishplate.app import App, Run, RunState
 from fishplate.core.data import dataclass
 from fishplate.core.events import Span, SpanTuple
 from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.testing.simulation.world import RUN, World, WorldCall
 from fishplate.traces.recorder import TraceRecorder
 from fishplate.workflows.workflow import reachable
-
-State: TypeAlias = Literal["running", "succeeded", "degraded", "failed", "cancelled"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -52,7 +49,7 @@ class SimulatedRun:
     given_up: float | None = None
     run: Run[object] | None = None
     task: asyncio.Task[None] | None = None
-    state: State = "running"
+    state: RunState = "running"
     output: object = None
     error: BaseException | None = None
     spans: list[Span] = field(default_factory=list[Span])

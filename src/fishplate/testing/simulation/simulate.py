@@ -287,7 +287,7 @@ class _Simulation:
                 run.output = await run.run.result()
             except (FishplateError, DeclaredError) as error:
                 run.error = error
-        if run.run is not None and run.run.state != "queued":
+        if run.run is not None:
             run.state = run.run.state
         self._history.note_end(run)
 
