@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from fishplate.agents.agent import Agent, AnyAgent, Call, Description
@@ -18,22 +18,16 @@ from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     ErrorClass,
-    FishplateError,
     JsonValue,
     StepError,
     UsageError,
 )
 from fishplate.core.events import Span
-from fishplate.core.outcome import DeclaredError
 from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
-from fishplate.engines.durable import DurableEngine
 from fishplate.engines.local import LocalEngine
-from fishplate.journal.store import Durability
-from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.injection import Injector
-from fishplate.orchestrator.keeper import Keeper
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.roster import all_of, by_name, check_runnable, read_releases
@@ -46,6 +40,9 @@ from fishplate.resilience.target import Environment
 from fishplate.resilience.targets import Targets
 from fishplate.traces.recorder import SpanTree, TraceRecorder
 
+if TYPE_CHECKING:
+    from fishplate.orchestrator.keeper import Keeper
+
 __all__ = ["App", "Run", "RunState"]
 
 A = TypeVar("A")
@@ -53,6 +50,7 @@ B = TypeVar("B")
 C = TypeVar("C")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
+S = TypeVar("S", bound=Steps)
 
 WORKING_TIME: Final = 300.0
 POOL_SIZE: Final = 10
@@ -104,7 +102,7 @@ class App:
         debug: bool = False,
         faults: Injector | None = None,
         store: str | None = None,
-        durability: Durability = "full",
+        durability: Literal["full", "normal"] = "full",
     ) -> None:
         check_number("App", "working_time", working_time, above=0)
         if threads is not None and threads < 1:
@@ -122,7 +120,6 @@ class App:
         self._is_open = False
         # In order of start: what is cancelled together is cancelled in the same order every time.
         self._runs: dict[asyncio.Task[object], None] = {}
-        self._is_closing = False
         self._forget_ended = self._forget  # one bound method for all runs
         self._admitted: dict[int, Description] = {}
         self._outer: Scope | None = None
@@ -143,23 +140,15 @@ class App:
             )
         )
         self.pools = Pools(pools or {}, POOL_SIZE)
-        self._steps = (Steps if store is None else DurableSteps)(
-            pools=self.pools,
-            threads=self._threads,
-            cache=AnswerCache(),
-            targets=self.targets,
-            random_id=random_id,
-            debug=debug,
-        )
-        self._engine = LocalEngine(self._steps, random_id)
-        self._faults: Injector | None = None
+        self._cache = AnswerCache()
+        self._debug = debug
         self._keeper: Keeper | None = None
-        if isinstance(self._steps, DurableSteps):
-            assert store is not None, "durable steps are made for a store"
-            self._engine = DurableEngine(self._steps, random_id)
-            self._keeper = Keeper(
-                store, durability, steps=self._steps, around=self._around, random_id=random_id
-            )
+        if store is None:
+            self._steps = self._made(Steps, random_id)
+            self._engine = LocalEngine(self._steps, random_id)
+        else:
+            self._keep(store, durability, random_id)
+        self._faults: Injector | None = None
         for agent in agents:
             self._admit(agent)
         if faults is not None:
@@ -197,7 +186,7 @@ class App:
         try:
             await keeper.open()
             self.resumed = tuple(
-                self._run(effect.unit, context, self._resumed(keeper, context, effect))
+                self._run(effect.unit, context, keeper.go_on(context, effect))
                 for context, effect in await keeper.take_up(self.agents)
             )
         except BaseException:
@@ -213,9 +202,8 @@ class App:
         """Cancel the runs that are left, close the resources in reverse order."""
         SCOPE.set(self._outer)
         self._is_open = False
-        self._is_closing = True
-        if isinstance(self._steps, DurableSteps):
-            self._steps.is_closing = True
+        if self._keeper is not None:
+            self._keeper.prepare_to_close()
         try:
             while left := [task for task in self._runs if not task.done()]:
                 for task in left:
@@ -336,7 +324,7 @@ class App:
         if self._keeper is None:
             found = self._bounded(context, effect, is_marked=False)
         else:
-            found = self._kept_value(self._keeper, context, effect)
+            found = self._keeper.value(context, effect)
         # The answer is of the call's own type, which no checker can follow through an engine.
         return found.__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
@@ -351,7 +339,7 @@ class App:
     def _start(self, call: Call[R], principal: Principal, *, is_judged: bool = False) -> Run[R]:
         context, effect = self._prepared(call, principal, is_judged=is_judged)
         if self._keeper is not None:
-            coroutine = self._kept(self._keeper, context, effect)
+            coroutine = self._keeper.run(context, effect)
         else:
             coroutine = self._bounded(context, effect, is_marked=True)
         return self._run(call.agent, context, coroutine)
@@ -409,38 +397,39 @@ class App:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
+    def _keep(
+        self, store: str, durability: Literal["full", "normal"], random_id: Callable[[], int]
+    ) -> None:
+        """Keep runs in a store."""
+        # SQLite costs every import of fishplate, and only an app with a store needs it.
+        from fishplate.engines.durable import DurableEngine  # noqa: PLC0415 -- as said
+        from fishplate.orchestrator.durable import DurableSteps  # noqa: PLC0415 -- as said
+        from fishplate.orchestrator.keeper import Keeper  # noqa: PLC0415 -- as said
+
+        steps = self._made(DurableSteps, random_id)
+        self._steps, self._engine = steps, DurableEngine(steps, random_id)
+        self._keeper = Keeper(
+            store,
+            durability,
+            steps=steps,
+            around=self._around,
+            random_id=random_id,
+            work=functools.partial(self._bounded, is_marked=True),
+        )
+
+    def _made(self, kind: type[S], random_id: Callable[[], int]) -> S:
+        return kind(
+            pools=self.pools,
+            threads=self._threads,
+            cache=self._cache,
+            targets=self.targets,
+            random_id=random_id,
+            debug=self._debug,
+        )
+
     def _begin_faults(self) -> None:
         if self._faults is not None:
             self._steps.inject(self._faults, self._around.now_ns())
-
-    async def _kept_value(self, keeper: Keeper, context: RunContext, effect: CallEffect) -> object:
-        found = await self._kept(keeper, context, effect)
-        return found.value if type(found) is Marked else found
-
-    async def _kept(self, keeper: Keeper, context: RunContext, effect: CallEffect) -> object:
-        """Run a call whose run is kept: its end is reported when it is written."""
-        if effect.unit.span_head is None:
-            await asyncio.to_thread(read_releases, (effect.unit,))
-        keeper.begin(context, effect)
-        return await self._resumed(keeper, context, effect)
-
-    async def _resumed(self, keeper: Keeper, context: RunContext, effect: CallEffect) -> object:
-        """Run a call whose beginning is kept already."""
-        answer: object = None
-        failure: BaseException | None = None
-        try:
-            answer = await self._bounded(context, effect, is_marked=True)
-        except (FishplateError, DeclaredError, asyncio.CancelledError) as error:
-            failure = error
-        if isinstance(failure, asyncio.CancelledError) and self._is_closing:
-            keeper.leave(context)
-            raise failure
-        attention = await asyncio.shield(keeper.end(context, effect, answer, failure))
-        if attention is not None:
-            raise attention from failure
-        if failure is not None:
-            raise failure
-        return answer
 
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
         """Run a call within the working time; its value, if asked with the marks of degradation."""

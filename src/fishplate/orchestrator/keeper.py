@@ -7,7 +7,7 @@ still does at least what it did and at most what it was allowed to do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 from pydantic_core import from_json, to_json
@@ -32,10 +32,10 @@ from fishplate.journal.lock import DrivingLock
 from fishplate.journal.store import Durability, open_store, store_path
 from fishplate.journal.writer import Writer
 from fishplate.orchestrator.durable import DurableSteps
-from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.records import failure_to_record, value_to_record
-from fishplate.orchestrator.roster import all_of
+from fishplate.orchestrator.roster import all_of, read_releases
 from fishplate.workflows.workflow import Workflow
 
 MOST_RECOVERIES: Final = 5
@@ -58,9 +58,10 @@ class Keeper:
         steps: Runs the calls.
         around: What the app's runs share.
         random_id: Draws a number that no other life of the process has drawn.
+        work: Runs the call that a run is, within the working time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the parts that the app puts together
         self,
         url: str,
         durability: Durability,
@@ -68,7 +69,9 @@ class Keeper:
         steps: DurableSteps,
         around: Surroundings,
         random_id: Callable[[], int],
+        work: Callable[[RunContext, CallEffect], Coroutine[Any, Any, object]],
     ) -> None:
+        self._work = work
         self._path = store_path(url)
         self._durability: Durability = durability
         self._steps = steps
@@ -96,6 +99,10 @@ class Keeper:
         self._ledger = ledger
         self._steps.open(ledger, self.now_ms)
 
+    def prepare_to_close(self) -> None:
+        """Hear that what is cancelled from now on goes on in another life of the process."""
+        self._steps.is_closing = True
+
     async def close(self) -> None:
         """Write what is left, close the store, give the lock back."""
         await asyncio.to_thread(self._writer.close)
@@ -105,7 +112,57 @@ class Keeper:
         """Wall clock, milliseconds since 1970."""
         return int(self._around.clock.now().timestamp() * 1000)
 
-    def begin(self, context: RunContext, effect: CallEffect) -> None:
+    async def run(self, context: RunContext, effect: CallEffect) -> object:
+        """Run a call as a run that is kept; its end is reported when it is written.
+
+        Raises:
+            NeedsAttention: A person has to decide before the run can end.
+            StoreUnavailableError: Something of the run was not kept: it is still open in the store,
+                and goes on when an app opens that again.
+        """
+        if effect.unit.span_head is None:
+            await asyncio.to_thread(read_releases, (effect.unit,))
+        self._begin(context, effect)
+        return await self.go_on(context, effect)
+
+    async def value(self, context: RunContext, effect: CallEffect) -> object:
+        """The same, without the marks of degradation."""
+        found = await self.run(context, effect)
+        return found.value if type(found) is Marked else found
+
+    async def go_on(self, context: RunContext, effect: CallEffect) -> object:
+        """Run a call whose run has begun; see `run`."""
+        answer: object = None
+        failure: BaseException | None = None
+        try:
+            answer = await self._work(context, effect)
+        except (FishplateError, DeclaredError, asyncio.CancelledError) as error:
+            failure = error
+        if isinstance(failure, asyncio.CancelledError) and self._steps.is_closing:
+            del self._steps.histories[context.trace_id]  # it stays open, for the next life
+            raise failure
+        attention = await asyncio.shield(self._end(context, effect, answer, failure))
+        if attention is not None:
+            raise attention from failure
+        if failure is not None:
+            raise failure
+        return answer
+
+    async def take_up(self, agents: Mapping[str, AnyAgent]) -> list[TakenUp]:
+        """The runs that a former life left open, oldest first.
+
+        One that cannot go on is written down as `needs_attention`, with the reason.
+        """
+        found: list[TakenUp] = []
+        for stored in await self._journal.unfinished():
+            reason, run = await self._taken_up(stored, agents.get(stored.agent))
+            if run is not None:
+                found.append(run)
+            else:
+                await self._journal.reopen(stored).enter("needs_attention", attention=reason)
+        return found
+
+    def _begin(self, context: RunContext, effect: CallEffect) -> None:
         """Write that a run begins; it is not waited for."""
         unit = effect.unit
         units, plan = self._described(unit)
@@ -131,7 +188,7 @@ class Keeper:
         )
         self._steps.histories[context.trace_id] = History(log, self.now_ms)
 
-    async def end(
+    async def _end(
         self,
         context: RunContext,
         effect: CallEffect,
@@ -140,18 +197,8 @@ class Keeper:
     ) -> NeedsAttention | None:
         """Write how a run ended, and wait until that, and all before it, is kept.
 
-        Args:
-            context: Of the run.
-            effect: The call that the run is.
-            answer: What it gave, `Marked` if that is degraded.
-            failure: Why it gave nothing.
-
         Returns:
             What its caller has to hear if the run has not ended: a person has to decide.
-
-        Raises:
-            StoreUnavailableError: Something of the run was not kept: it is still open in the store,
-                and goes on when an app opens that again.
         """
         history = self._steps.histories.pop(context.trace_id)
         state: StoredState
@@ -181,24 +228,6 @@ class Keeper:
             code=history.attention,
             where=effect.where,
         )
-
-    def leave(self, context: RunContext) -> None:
-        """Let go of a run that stays open in the store, since its process ends."""
-        self._steps.histories.pop(context.trace_id, None)
-
-    async def take_up(self, agents: Mapping[str, AnyAgent]) -> list[TakenUp]:
-        """The runs that a former life left open, oldest first.
-
-        One that cannot go on is written down as `needs_attention`, with the reason.
-        """
-        found: list[TakenUp] = []
-        for stored in await self._journal.unfinished():
-            reason, run = await self._taken_up(stored, agents.get(stored.agent))
-            if run is not None:
-                found.append(run)
-            else:
-                await self._journal.reopen(stored).enter("needs_attention", attention=reason)
-        return found
 
     async def _taken_up(
         self, stored: StoredRun, unit: AnyAgent | None
