@@ -106,6 +106,31 @@ def test_numbers_that_are_not_finite_are_refused(number: float) -> None:
             Shape.of(annotation).accept(wrapped, given=True)
 
 
+def test_what_can_be_read_only_once_is_refused() -> None:
+    """A generator would be empty when it is read again, so it is refused, by pointer."""
+
+    class Basket(BaseModel):
+        items: list[int]
+
+    for annotation, once, pointer in (
+        (list[int], (number for number in range(3)), ""),
+        (tuple[int, ...], iter([1, 2]), ""),
+        (list[list[int]], [(number for number in range(3))], "/0"),
+        (Basket, {"items": map(int, "123")}, "/items"),
+    ):
+        with pytest.raises(BrokenValueError, match="read only once: give a list") as broken:
+            Shape.of(annotation).accept(once, given=True)
+        assert broken.value.violations[0].pointer == pointer
+
+
+def test_a_key_that_the_type_refuses_is_named_where_it_stands() -> None:
+    """A pointer leads to the member with the bad key, and the message says that it is the key."""
+    with pytest.raises(BrokenValueError, match=r"^the key: ") as broken:
+        Shape.of(dict[int, str]).decode({"x": "a"})
+
+    assert broken.value.violations[0].pointer == "/x"
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [(2**53 + 1, r"beyond 2\^53"), (-(2**60), r"beyond 2\^53"), ("a\ud800", "lone surrogate")],

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from pydantic import TypeAdapter
@@ -43,12 +44,16 @@ def plain(value: object, adapter: TypeAdapter[Any] | None) -> JsonValue:
         found = to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
         if (violation := not_portable(found)) is not None:
             raise BrokenValueError(violation)
-        if adapter is not None:
-            found = adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+        if adapter is None:
+            return cast("JsonValue", found)
+        narrowed = adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+        # The value is read twice, and a generator gives nothing the second time.
+        if narrowed != found and (violation := _readable_once(value)) is not None:
+            raise BrokenValueError(violation)
     except (PydanticSerializationError, ValueError) as error:
         message = f"{type(value).__name__!r} has no JSON form ({type(error).__name__})"
         raise BrokenValueError(Violation(pointer="", message=message, keyword="type")) from None
-    return cast("JsonValue", found)
+    return cast("JsonValue", narrowed)
 
 
 def not_portable(value: object) -> Violation | None:
@@ -116,6 +121,24 @@ def _why_not_portable(value: object) -> str | None:
     return None
 
 
+def _readable_once(value: object) -> Violation | None:
+    """The first generator or other iterator inside of plain containers, or `None`."""
+    stack: list[tuple[tuple[str | int, ...], object]] = [((), value)]
+    while stack:
+        path, found = stack.pop()
+        if isinstance(found, dict):
+            members = cast("dict[object, object]", found)
+            stack.extend(((*path, str(key)), item) for key, item in members.items())
+        elif isinstance(found, (list, tuple)):
+            elements = cast("list[object]", found)
+            stack.extend(((*path, index), item) for index, item in enumerate(elements))
+        elif isinstance(found, Iterator):
+            kind = type(cast("object", found)).__name__
+            message = f"a {kind} can be read only once: give a list"
+            return Violation(pointer=to_pointer(path), message=message, keyword="type")
+    return None
+
+
 def integral(value: JsonValue) -> JsonValue:
     """The value with whole numbers as integers, as JSON Schema sees them."""
     if isinstance(value, float) and value.is_integer():
@@ -130,7 +153,10 @@ def integral(value: JsonValue) -> JsonValue:
 def violations_of(error: ValidationError) -> list[Violation]:
     """What pydantic found, as places in the JSON form."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        Violation(pointer=to_pointer(one["loc"]), message=one["msg"], keyword=one["type"])
-        for one in found
-    ]
+    return [_violation(one["loc"], one["msg"], one["type"]) for one in found]
+
+
+def _violation(path: tuple[str | int, ...], message: str, keyword: str) -> Violation:
+    if path[-1:] == ("[key]",):  # pydantic's own mark, which is no member of the value
+        path, message = path[:-1], f"the key: {message}"
+    return Violation(pointer=to_pointer(path), message=message, keyword=keyword)
