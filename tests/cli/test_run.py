@@ -48,7 +48,7 @@ def test_an_output_that_readers_of_json_disagree_on_is_no_output(
     ended = cli("run", "large.py:made")
 
     assert (ended.code, ended.out) == (1, "")
-    assert "error[invalid_output]" in ended.err
+    assert "error[invalid_output]: the output of agent 'made' breaks its contract" in ended.err
     assert says in ended.err
 
 

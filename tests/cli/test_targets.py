@@ -152,7 +152,7 @@ def test_a_name_that_is_no_agent_says_what_it_is(cli: Program) -> None:
 
     assert ended.code == 2
     assert "error[not_an_agent]: 'double' in 'plain.py' is of type 'function'" in ended.err
-    assert "It has no agent." in ended.err
+    assert "There is none in the module: decorate a function" in ended.err
 
 
 def test_a_file_without_agents_is_no_target(cli: Program) -> None:
@@ -168,6 +168,9 @@ def test_a_file_without_agents_is_no_target(cli: Program) -> None:
         ("nowhere.py:x", "no_such_file", "there is no file 'nowhere.py'"),
         ("some/place:x", "no_such_file", "there is no file 'some/place'"),
         ("notes/a.txt:x", "no_such_file", "'notes/a.txt' is no Python module"),
+        ("a.txt", "no_such_file", "'a.txt' is no Python module"),
+        ("a.yaml", "no_such_file", "A contract file is compared by 'fishplate diff OLD NEW'"),
+        ("./notes", "no_such_file", "'notes' is a folder: name a file in it"),
         ("nowhere.at_all:x", "no_such_module", "there is no module 'nowhere'"),
         ("json.nowhere:x", "no_such_module", "there is no module 'json.nowhere'"),
     ],
@@ -176,7 +179,8 @@ def test_a_place_that_is_not_there_is_bad_usage(
     cli: Program, target: str, code: str, message: str
 ) -> None:
     """A missing file or module is named."""
-    cli.write("notes/a.txt", "")
+    for place in ("notes/a.txt", "a.txt", "a.yaml"):
+        cli.write(place, "")
     ended = cli("run", target, "--json")
 
     assert ended.code == 2
@@ -192,6 +196,7 @@ def test_a_place_that_is_not_there_is_bad_usage(
         ("\nimport no_such_thing\n", "missing_module", "bad.py:2: the module 'no_such_thing' is"),
         ("from json import no_such_name", "import_failed", "bad.py:1: the module cannot be"),
         ("\n1 / 0\n", "import_failed", "imported: ZeroDivisionError: division by zero"),
+        ("import asyncio\nasyncio.run(None)", "import_failed", "bad.py:2: the module cannot be"),
         ("import sys\nsys.exit(3)", "import_failed", "it calls sys.exit(3)"),
         ("class Odd(BaseException): ...\nraise Odd('no')", "import_failed", "Odd: no"),
         ("import bad2", "syntax_error", "bad2.py:1: "),

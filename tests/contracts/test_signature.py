@@ -88,7 +88,8 @@ def test_arguments_are_bound_as_python_binds_them() -> None:
         ((), {}, "misses the argument 'line'"),
         ((1, 2, 3, 4), {}, "takes 3 arguments, 4 were given"),
         ((1,), {"line": 1}, "got 'line' twice"),
-        ((1,), {"colour": 1}, "takes no argument 'colour'"),
+        ((1,), {"colour": 1}, "takes no argument 'colour'; it takes: line, times, by"),
+        ((), {"lien": 1}, "takes no argument 'lien'; it takes: line, times, by"),
     ],
 )
 def test_arguments_that_do_not_match_are_refused(

@@ -7,6 +7,7 @@ from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.contract import safety_of
+from fishplate.cli.documents import CONTRACT_FILES
 from fishplate.cli.modules import apart
 from fishplate.cli.problems import one_line
 from fishplate.cli.screen import Screen
@@ -24,7 +25,6 @@ from fishplate.contracts.evolution import (
 from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, JsonValue, Problem
 
-_FILES: Final = (".json", ".yaml", ".yml")
 _STYLES: Final = {"major": "red", "minor": "yellow", "patch": "", "none": ""}
 
 
@@ -88,7 +88,7 @@ class _Version:
 
     @classmethod
     def read(cls, text: str) -> "_Version":
-        if not text.lower().endswith(_FILES):
+        if not text.lower().endswith(CONTRACT_FILES):
             with apart():
                 agent = load_agent(text).agent
                 return cls(contract=agent.contract, tools=safety_of(agent))

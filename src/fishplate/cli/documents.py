@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 from fishplate.contracts.json import JsonLimits, parse_json
 from fishplate.core.errors import JsonError, JsonValue, UsageError
 
+CONTRACT_FILES: Final = (".json", ".yaml", ".yml")
 # One byte more than is read at most, so that the reader of JSON sees that there is more.
 _MOST_BYTES: Final = JsonLimits().size_bytes + 1
 

@@ -106,7 +106,9 @@ async def _predictions(
 
     async def answer(document: JsonValue) -> JsonValue:
         try:
-            return agent.signature.output.encode(await app.start_json(agent, document).result())
+            result = await app.start_json(agent, document).result()
+            subject = f"the output of {agent.about.subject}"
+            return agent.signature.output.encode(result, subject=subject)
         except DeclaredError as error:
             code, text = error.code, str(error)
             raise Failure(text, error_class=ErrorClass.PERMANENT, code=code) from error

@@ -11,12 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from fishplate.cli.documents import CONTRACT_FILES
 from fishplate.core.errors import FishplateError, MissingExtraError, UsageError
 from fishplate.core.source import shown_path
 
 _IMPORTS: Final = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\.*)([\w.]*)", re.MULTILINE)
 _EXTRA: Final = re.compile(r"([\w.-]+).*;.*\bextra *== *['\"]([\w-]+)['\"]")
 _OURS: Final = str(Path(__file__).parents[1])
+_PYTHONS: Final = str(Path(importlib.__file__).parents[1])
 
 
 def load_file(path: Path) -> ModuleType:
@@ -33,10 +35,17 @@ def load_file(path: Path) -> ModuleType:
         FishplateError: What the module's own declarations raise.
     """
     if not path.is_file():
-        message = f"there is no file {str(path)!r}"
+        is_folder = path.is_dir()
+        message = (
+            f"{str(path)!r} is a folder: name a file in it"
+            if is_folder
+            else (f"there is no file {str(path)!r}")
+        )
         raise UsageError(message, code="no_such_file")
     if path.suffix != ".py" or "." in path.stem:
         message = f"{str(path)!r} is no Python module: its name has to be 'name.py'"
+        if path.suffix.lower() in CONTRACT_FILES:
+            message += ". A contract file is compared by 'fishplate diff OLD NEW'"
         raise UsageError(message, code="no_such_file")
     root, name = _proper_name(path.resolve())
     sys.path.insert(0, str(root))
@@ -198,6 +207,7 @@ def _place(error: BaseException, shown: str) -> str:
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith((_OURS, "<"))
-        and not frame.filename.startswith(str(Path(importlib.__file__).parent))
+        and not frame.filename.startswith(_PYTHONS)
+        and "site-packages" not in frame.filename
     ]
     return f"{shown_path(frames[-1].filename)}:{frames[-1].lineno}" if frames else shown

@@ -130,7 +130,8 @@ async def _run(app: App, agent: AnyAgent, document: JsonValue) -> _Ended:
         output: JsonValue = None
         error: FishplateError | DeclaredError | None = None
         try:
-            output = agent.signature.output.encode(await run.result())
+            subject = f"the output of {agent.about.subject}"
+            output = agent.signature.output.encode(await run.result(), subject=subject)
         except asyncio.CancelledError:
             # Ctrl-C. It goes no further: the run's end is what the exit code tells.
             run.cancel()

@@ -50,7 +50,9 @@ class Target:
 
     def load(self) -> ModuleType:
         """Import the place; see `cli.modules`."""
-        if self.place.endswith(".py") or _SEPARATORS & set(self.place):
+        if _SEPARATORS & set(self.place) or ("." in self.place and Path(self.place).is_file()):
+            return load_file(Path(self.place))
+        if self.place.endswith(".py"):
             return load_file(Path(self.place))
         if not all(part.isidentifier() for part in self.place.split(".")):
             message = f"{self.place!r} is neither a file nor a module. A target is {FORM}"
@@ -227,7 +229,7 @@ def _only(place: str, agents: Mapping[str, AnyAgent], own: Mapping[str, AnyAgent
 
 def _listed(agents: Mapping[str, AnyAgent]) -> str:
     if not agents:
-        return "It has no agent. Decorate a function with @agent, @tool or @workflow"
+        return "There is none in the module: decorate a function with @agent, @tool or @workflow"
     return f"It has: {', '.join(f'{name} ({_word(agent)})' for name, agent in agents.items())}"
 
 

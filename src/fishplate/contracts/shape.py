@@ -242,8 +242,12 @@ class Shape(Generic[T]):
             except ValidationError:
                 raise BrokenValueError(*violations_of(first)) from None
 
-    def encode(self, value: T) -> JsonValue:
+    def encode(self, value: T, *, subject: str | None = None) -> JsonValue:
         """The JSON form of a value that this shape has accepted.
+
+        Args:
+            value: The value.
+            subject: What an error says cannot be written; the JSON form of the type if left out.
 
         Raises:
             OutputError: Readers of JSON would not agree on it, see `contracts.values`.
@@ -251,11 +255,11 @@ class Shape(Generic[T]):
         found: object = value
         if self._adapter is not None:
             found = self._adapter.dump_python(value, mode="json", by_alias=True)
-        return self._written(found)
+        return self._written(found, subject)
 
-    def _written(self, found: object) -> JsonValue:
+    def _written(self, found: object, subject: str | None) -> JsonValue:
         if (violation := not_portable(found)) is not None:
-            raise OutputError(f"the JSON form of {self.name}", [violation])
+            raise OutputError(subject or f"the JSON form of {self.name}", [violation])
         return cast("JsonValue", found)
 
     def _judge(self, value: JsonValue, *, given: bool) -> None:
@@ -300,8 +304,9 @@ class _Mixed(Shape[Any]):
         return self._first(lambda member: member.decode(value, given=given))
 
     @override
-    def encode(self, value: Any) -> JsonValue:
-        return self._written(to_jsonable_python(value, by_alias=True, inf_nan_mode="constants"))
+    def encode(self, value: Any, *, subject: str | None = None) -> JsonValue:
+        found = to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
+        return self._written(found, subject)
 
     def _first(self, attempt: Callable[[Shape[Any]], Any]) -> Any:
         violations: list[Violation] = []

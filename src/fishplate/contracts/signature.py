@@ -26,6 +26,10 @@ from fishplate.core.errors import (
 MISSING: Final = object()
 
 
+class ArgumentsError(TypeError):
+    """The arguments of a call do not fit the parameters; the message is whole without the class."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parameter:
     """One parameter: its name, its shape, and its default if it has one (else `MISSING`)."""
@@ -104,27 +108,37 @@ class Signature:
         """Bring arguments into the order of the parameters, defaults filled in.
 
         Raises:
-            TypeError: As Python's own call would: missing, unknown, or given twice.
+            ArgumentsError: Where Python's own call would: missing, unknown, or given twice.
         """
         if len(arguments) > self.arity:
-            msg = f"{subject} takes {self.arity} arguments, {len(arguments)} were given"
-            raise TypeError(msg)
+            many = "one argument" if self.arity == 1 else f"{self.arity} arguments"
+            msg = f"{subject} takes {many}, {len(arguments)} were given"
+            raise ArgumentsError(msg)
         left = dict(named)
         bound = list(arguments)
         for parameter in self.parameters[: len(arguments)]:
             if parameter.name in left:
                 msg = f"{subject} got {parameter.name!r} twice"
-                raise TypeError(msg)
+                raise ArgumentsError(msg)
         for parameter in self.parameters[len(arguments) :]:
             value = left.pop(parameter.name, parameter.default)
             if value is MISSING:
-                msg = f"{subject} misses the argument {parameter.name!r}"
-                raise TypeError(msg)
+                msg = self._unknown(named, subject) or (
+                    f"{subject} misses the argument {parameter.name!r}"
+                )
+                raise ArgumentsError(msg)
             bound.append(value)
         if left:
-            msg = f"{subject} takes no argument {next(iter(left))!r}"
-            raise TypeError(msg)
+            raise ArgumentsError(self._unknown(left, subject))
         return tuple(bound)
+
+    def _unknown(self, named: Mapping[str, object], subject: str) -> str | None:
+        """What is wrong with the first name that is no parameter, or `None`."""
+        names = [parameter.name for parameter in self.parameters]
+        unknown = next((name for name in named if name not in names), None)
+        if unknown is None:
+            return None
+        return f"{subject} takes no argument {unknown!r}; it takes: {', '.join(names) or 'none'}"
 
     def is_exact(self, arguments: tuple[object, ...]) -> bool:
         """Whether the class of each argument, in order, is enough to take it as it is."""

@@ -26,10 +26,19 @@ def yaml_as_json(data: bytes) -> bytes:
         value = yaml.load(data.decode("utf-8"), _StrictLoader)  # noqa: S506 -- a SafeLoader
         return json.dumps(value, allow_nan=False).encode("utf-8")
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
         raise JsonError(
-            f"file is not the YAML that is read here: {reason}", code="invalid_yaml"
+            f"file is not the YAML that is read here: {_reason(error)}", code="invalid_yaml"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark is not None:
+        mark = error.problem_mark
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    return " ".join(str(error).split())
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -63,7 +63,8 @@ class Dataset:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            message = f"The data set {str(path)!r} cannot be read: {error}"
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            message = f"The data set {str(path)!r} cannot be read: {reason}"
             raise UsageError(message, code="unreadable_file") from error
         # Not `splitlines`: a JSON text may hold U+2028 and its like, which end no line of JSONL.
         return cls.parse(text.split("\n"), source=str(path))

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from fishplate.agents.agent import NO_POLICY, AnyAgent, Call
 from fishplate.contracts.shape import BrokenValueError, Shape
-from fishplate.contracts.signature import Parameter
+from fishplate.contracts.signature import ArgumentsError, Parameter
 from fishplate.core.call import RECORDER, Deferred, missing_await
 from fishplate.core.errors import DeclarationError, OutputError, Problem, ProblemList
 from fishplate.core.source import raised_at, user_location
@@ -333,7 +333,9 @@ class Recorder:
     def _failed(self, error: Exception) -> DeclarationError:
         what = f"{type(error).__name__} at declaration: {error}"
         message = missing_await(error) or (
-            f"the body raised {what}. It holds steps and compositions, and nothing else"
+            str(error)
+            if isinstance(error, ArgumentsError)
+            else f"the body raised {what}. It holds steps and compositions, and nothing else"
         )
         return self._refusal(
             [Problem(code="not_recordable", message=message, where=raised_at(error))]
