@@ -62,6 +62,14 @@ def test_watching_changes_nothing() -> None:
     )
 
 
+def test_a_breaker_that_the_storm_opens_late_is_no_finding() -> None:
+    """Answers of the storm may end in the calm, and open a breaker that nobody calls any more.
+
+    In this seed cashier's slow answers did, after ten calls that had begun in the calm.
+    """
+    assert simulate(ORDERS, seed=109, runs=500).violations == ()
+
+
 def test_the_page_lists_every_invariant() -> None:
     """`docs/reference/simulation.md` has a row for each, with its rule."""
     page = Path(ROOT / "docs" / "reference" / "simulation.md").read_text(encoding="utf-8")

@@ -38,9 +38,7 @@ def recovers(history: History, broken: Broken) -> AtEnd:
             if isinstance(error, FishplateError) and error.error_class in SICK:
                 broken(f"run {run.number} failed in a healthy world: {error.code}")
         now = asyncio.get_running_loop().time()
-        calls = Counter(
-            call.target for call in history.world.calls if call.began >= history.calm_since
-        )
+        calls = _healthy_calls(history)
         for key in history.world.in_flight:
             target = history.app.targets.get(key)
             if target is None or (breaker := target.breaker) is None:
@@ -51,6 +49,24 @@ def recovers(history: History, broken: Broken) -> AtEnd:
                 broken(f"the breaker of target {key!r} did not close in {calls[key]} calm calls")
 
     return at_end
+
+
+def _healthy_calls(history: History) -> Counter[str]:
+    """How many calls of each target began when its last faulted one had ended.
+
+    Until then, which may be seconds into the calm, a slow answer of the storm opens a breaker
+    rightly, and the calls before it say nothing about whether it closes again.
+    """
+    healthy_since: dict[str, float] = {}
+    for call in history.world.calls:
+        if call.fault != "none" and call.ended is not None:
+            latest = healthy_since.get(call.target, history.calm_since)
+            healthy_since[call.target] = max(latest, call.ended)
+    return Counter(
+        call.target
+        for call in history.world.calls
+        if call.began >= healthy_since.get(call.target, history.calm_since)
+    )
 
 
 @invariant
