@@ -73,6 +73,8 @@ class LocalEngine:
                         answer = None
                     elif type(effect) is ForkEffect:
                         answer = await self._fork(effect, run, parent_id)
+                    elif isinstance(effect, CallEffect):  # a degraded one, which is rare
+                        answer = await self._steps.perform(self, run, parent_id, effect)
                     else:
                         raise UsageError(
                             f"step {effect.key!r} waits, and runs in memory do not: "

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import NamedTuple, TypeAlias
 
+from typing_extensions import override
+
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.errors import JsonValue
 from fishplate.core.outcome import Reason
+from fishplate.orchestrator.degradation import merged, reasons_of_fallback
 
 
 class Marked(NamedTuple):
@@ -30,11 +33,49 @@ class CallEffect:
 
     __slots__ = ("arguments", "key", "unit", "where")
 
+    is_degraded = False
+
     def __init__(self, key: str, unit: AnyAgent, arguments: tuple[object, ...], where: str) -> None:
         self.key = key
         self.unit = unit
         self.arguments = arguments
         self.where = where
+
+    def reasons(self, own: tuple[Reason, ...]) -> tuple[Reason, ...]:
+        """Why the answer is degraded, by what it says itself."""
+        return own
+
+
+class DegradedCallEffect(CallEffect):
+    """A call whose answer is degraded whatever it says, by its arguments or as a fallback's.
+
+    Attributes:
+        inherited: Why its arguments are degraded.
+        because: Why it is made, if it is that of a fallback.
+    """
+
+    __slots__ = ("because", "inherited")
+
+    is_degraded = True
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- those of a call, and two
+        self,
+        key: str,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        where: str,
+        inherited: tuple[Reason, ...],
+        because: Reason | None = None,
+    ) -> None:
+        super().__init__(key, unit, arguments, where)
+        self.inherited = inherited
+        self.because = because
+
+    @override
+    def reasons(self, own: tuple[Reason, ...]) -> tuple[Reason, ...]:
+        if self.because is not None:
+            own = reasons_of_fallback(self.unit, own, self.because)
+        return merged(self.inherited, own)
 
 
 class SignalEffect(NamedTuple):

@@ -121,6 +121,8 @@ class Steps:
             raise failure from error
         frame.is_over = True
         reasons = frame.reasons
+        if effect.is_degraded:
+            reasons = effect.reasons(reasons)
         if reasons:
             frame.note(degraded=[asdict(reason) for reason in reasons])
         run.sink(

@@ -15,7 +15,6 @@ from collections.abc import Generator, Sequence
 from enum import Enum
 from typing import Any, cast
 
-from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError, plain
@@ -26,11 +25,18 @@ from fishplate.core.errors import (
     StepError,
     UsageError,
 )
-from fishplate.core.outcome import Degraded, Reason, Rejected, TimedOut
+from fishplate.core.outcome import Degraded, Rejected, TimedOut
+from fishplate.orchestrator.degradation import (
+    Reasons,
+    merged,
+    reason_to_stand_in,
+    reasons_of_fallback,
+)
 from fishplate.orchestrator.effects import (
     Branch,
     CallEffect,
     DecisionEffect,
+    DegradedCallEffect,
     Effect,
     Expired,
     ForkEffect,
@@ -59,7 +65,7 @@ from fishplate.orchestrator.readers import Values
 from fishplate.resilience.fallback import NOTHING_REMEMBERED, may_answer
 from fishplate.resilience.retry import is_given_up
 
-Marks = dict[int, tuple[Reason, ...]]
+Marks = dict[int, Reasons]
 """Why the values of slots are degraded; a slot that is not is left out."""
 
 
@@ -79,9 +85,11 @@ def walk_code(code: Code, values: Values, marks: Marks, prefix: str) -> Strand:
     """The strand of a single block."""
     for op in code.ops:
         if type(op) is CallOp and op.is_simple:
-            answer = yield CallEffect(
-                prefix + op.key if prefix else op.key, op.unit, op.arguments(values), op.where
-            )
+            key = prefix + op.key if prefix else op.key
+            if marks:
+                answer = yield _call(op, op.arguments(values), key, _inherited(op.sources, marks))
+            else:
+                answer = yield CallEffect(key, op.unit, op.arguments(values), op.where)
             if type(answer) is Marked or marks:
                 answer = _settle(op.slot, op.sources, answer, marks)
             values[op.slot] = answer
@@ -142,7 +150,7 @@ def _settle(slot: int, sources: tuple[int, ...], answer: object, marks: Marks) -
     """Note why an answer is degraded: its own reasons, and those of what it was made from."""
     reasons = _inherited(sources, marks)
     if type(answer) is Marked:
-        reasons = _merged(reasons, answer.reasons)
+        reasons = merged(reasons, answer.reasons)
         answer = answer.value
     if reasons:
         marks[slot] = reasons
@@ -151,24 +159,20 @@ def _settle(slot: int, sources: tuple[int, ...], answer: object, marks: Marks) -
     return answer
 
 
-def _inherited(sources: tuple[int, ...], marks: Marks) -> tuple[Reason, ...]:
+def _inherited(sources: tuple[int, ...], marks: Marks) -> Reasons:
     if not marks:
         return ()
-    found: tuple[Reason, ...] = ()
+    found: Reasons = ()
     for slot in sources:
-        found = _merged(found, marks.get(slot, ()))
+        found = merged(found, marks.get(slot, ()))
     return found
 
 
-def _merged(first: tuple[Reason, ...], second: tuple[Reason, ...]) -> tuple[Reason, ...]:
-    return first + tuple(reason for reason in second if reason not in first)
-
-
-def _parts(answer: object) -> tuple[object, tuple[Reason, ...]]:
+def _parts(answer: object) -> tuple[object, Reasons]:
     return (answer.value, answer.reasons) if type(answer) is Marked else (answer, ())
 
 
-def _marked(value: object, reasons: tuple[Reason, ...]) -> object:
+def _marked(value: object, reasons: Reasons) -> object:
     return Marked(value, reasons) if reasons else value
 
 
@@ -177,24 +181,35 @@ def _marked(value: object, reasons: tuple[Reason, ...]) -> object:
 
 def _guarded_call(op: CallOp, arguments: tuple[object, ...], marks: Marks, key: str) -> Strand:
     """A call with fallbacks, caught errors or grading."""
+    inherited = _inherited(op.sources, marks)
     try:
         try:
-            answer = yield CallEffect(key, op.unit, arguments, op.where)
+            answer = yield _call(op, arguments, key, inherited)
         except FishplateError as failure:
-            answer = yield from _fall_back(op, arguments, key, failure)
+            answer = yield from _fall_back(op, arguments, key, failure, inherited)
     except op.caught as error:
         yield DecisionEffect(key, "caught", error.code, "declared error became a value", {})
         answer = error
     if not op.graded:
         return answer
     value, own = _parts(answer)
-    reasons = _merged(_inherited(op.sources, marks), own)
+    reasons = merged(inherited, own)
     # Telling why a value is degraded does not make it a better one: the mark stays on it.
     return _marked(Degraded(value=value, reasons=list(reasons)), own)
 
 
+def _call(op: CallOp, arguments: tuple[object, ...], key: str, inherited: Reasons) -> CallEffect:
+    if inherited:
+        return DegradedCallEffect(key, op.unit, arguments, op.where, inherited)
+    return CallEffect(key, op.unit, arguments, op.where)
+
+
 def _fall_back(
-    op: CallOp, arguments: tuple[object, ...], key: str, failure: FishplateError
+    op: CallOp,
+    arguments: tuple[object, ...],
+    key: str,
+    failure: FishplateError,
+    inherited: Reasons,
 ) -> Strand:
     is_exhausted = False
     for fallback in op.fallbacks:
@@ -217,9 +232,12 @@ def _fall_back(
             failure.code,
             {"failed": op.unit.name, "class": failure.error_class.word},
         )
+        because = reason_to_stand_in(fallback, failure.code, key)
         try:
             # No step's name holds the bar, so that no key of a step can be that of a fallback.
-            answer = yield CallEffect(f"{key}|{fallback.name}", fallback, arguments, op.where)
+            answer = yield DegradedCallEffect(
+                f"{key}|{fallback.name}", fallback, arguments, op.where, inherited, because
+            )
         except FishplateError as next_failure:
             if next_failure.code != NOTHING_REMEMBERED:  # which says nothing of what is wrong
                 is_exhausted = is_exhausted or is_given_up(failure)
@@ -228,25 +246,12 @@ def _fall_back(
         value, reasons = _parts(answer)
         return Marked(
             _as_answer_of(op.unit.signature.output, fallback.name, value),
-            _reasons_of(fallback, reasons, failure, key),
+            reasons_of_fallback(fallback, reasons, because),
         )
     if is_exhausted and not failure.retry_exhausted:
         # Above, another attempt would begin with the agent that was given up already.
         raise failure.as_exhausted("not tried again: the chain began with an exhausted retry")
     raise failure
-
-
-def _reasons_of(
-    fallback: AnyAgent, own: tuple[Reason, ...], failure: FishplateError, key: str
-) -> tuple[Reason, ...]:
-    """Why the answer of a fallback is degraded."""
-    kind = fallback.about.answer_kind
-    if kind == "agent":
-        # A fallback that says itself how good its answer is knows better than we do.
-        return own or (Reason(reason=failure.code, source=fallback.name, step=key),)
-    age = own[0].age if own else None
-    source = "cache" if kind == "stale" else "static"
-    return (Reason(reason=failure.code, source=source, step=key, age=age),)
 
 
 def _as_answer_of(output: Shape[Any], fallback: str, value: object) -> object:
@@ -354,13 +359,13 @@ def _branch(code: Code, values: Values, marks: Marks, prefix: str) -> Branch:
     return CallEffect(prefix + call.key, call.unit, call.arguments(values), call.where)
 
 
-def gathered(answers: object) -> tuple[list[object], tuple[Reason, ...]]:
+def gathered(answers: object) -> tuple[list[object], Reasons]:
     """The values of a fork's answers, and why any of them is degraded."""
-    reasons: tuple[Reason, ...] = ()
+    reasons: Reasons = ()
     values: list[object] = []
     for answer in cast("Sequence[object]", answers):
         if type(answer) is Marked:
-            reasons = _merged(reasons, answer.reasons)
+            reasons = merged(reasons, answer.reasons)
             values.append(answer.value)
         else:
             values.append(answer)
@@ -379,7 +384,7 @@ def _repeat(op: RepeatOp, values: Values, marks: Marks, key: str) -> Strand:
             marks[op.bound] = reasons
         answer = yield from walk_code(op.body, values, marks, f"{key}.{turn}/")
         value, own = _parts(answer)
-        reasons = _merged(reasons, own)
+        reasons = merged(reasons, own)
         if field_of(value, op.until):
             told = f"{op.until} after {turn + 1} of {op.at_most}"
             yield DecisionEffect(key, "repeat", "done", told, {})
