@@ -112,6 +112,37 @@ def test_the_timeout_of_an_attempt_has_to_fit_too() -> None:
     assert findings(slow, working_time=500) == []
 
 
+@pytest.mark.parametrize(
+    ("reserve", "severity"), [(1, None), (2, None), (3, "warning"), (4, "error"), (400, "error")]
+)
+def test_a_reserve_has_to_fit_into_the_time_around_the_call(
+    reserve: float, severity: str | None
+) -> None:
+    """No more than half of that time is kept, so that a longer reserve is not what it says."""
+
+    @agent
+    async def guess(number: str) -> str:
+        return number
+
+    @workflow(policy=Policy(timeout=4))
+    async def flow(number: str) -> str:
+        return await order_of.using(Policy(reserve=reserve)).or_else(guess)(number)
+
+    found = findings(flow)
+
+    expected = [] if severity is None else [("reserve_above_deadline", severity)]
+    assert [(one.code, one.severity) for one in found] == expected
+    if found:
+        assert f"reserve={reserve}" in found[0].message
+        assert "is over after 4 s" in found[0].message
+
+
+def test_a_reserve_for_nobody_is_told() -> None:
+    """Without a timeout there is nothing to take it from, without a fallback nobody to keep it."""
+    assert codes(findings(order_of.using(Policy(reserve=1)))) == [("never_acts", "order_of")]
+    assert findings(order_of.using(Policy(reserve=1, timeout=4))) == []
+
+
 def test_one_agent_is_judged_by_the_time_of_each_place() -> None:
     """Where it is called twice, its timeout may fit at one place and not at the other."""
     patient = order_of.using(Policy(timeout=6))

@@ -135,6 +135,7 @@ def test_the_pipeline_is_told_in_the_order_in_which_it_acts() -> None:
         "seconds": 9,
         "reserve": 2,
     }
+    assert pipeline_of(resolve(Policy(reserve=2), "agent"))[0].settings == {"seconds": 2}
     assert stages[3].settings == {"share": 0.2, "per_second": 1.0, "window": 10.0}
     assert stages[6].settings == {"concurrent": 3, "queued": 20, "wait": 1.0}
 

@@ -43,6 +43,10 @@ def _timeout(of: _Numbers) -> str:
     return f"{of.seconds('seconds')} for the whole call{kept}"
 
 
+def _reserve(of: _Numbers) -> str:
+    return f"{of.seconds('seconds')} of the time around it are kept for its fallback"
+
+
 def _retry(of: _Numbers) -> str:
     if of.number("attempts") == "1":
         return "1 attempt"
@@ -99,6 +103,7 @@ def _attempt_timeout(of: _Numbers) -> str:
 _WORDS: Final[Mapping[str, Callable[[_Numbers], str]]] = {
     "cache": _cache,
     "timeout": _timeout,
+    "reserve": _reserve,
     "retry": _retry,
     "retry_budget": _retry_budget,
     "breaker": _breaker,

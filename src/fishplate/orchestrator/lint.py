@@ -36,6 +36,7 @@ def _findings(calls: Sequence[ProtectedCall]) -> Iterator[Finding]:
         yield from _retry_over_effects(call)
         yield from _nested_retries(call)
         yield from _timeout_above_deadline(call)
+        yield from _reserve_above_deadline(call)
         yield from _shared_failure(call)
         yield from _idle_policy(call)
     for conflict in shared_parts(calls)[1]:
@@ -109,6 +110,30 @@ def _timeout_above_deadline(call: ProtectedCall) -> Iterator[Finding]:
             "error",
         )
         return
+
+
+def _reserve_above_deadline(call: ProtectedCall) -> Iterator[Finding]:
+    """Never more than half of the time around a call is kept, and only for a fallback."""
+    reserve, subject = call.policy.reserve, call.unit.about.subject
+    if reserve is None:
+        return
+    if call.fallbacks and reserve > call.time / 2:
+        yield _finding(
+            call,
+            "reserve_above_deadline",
+            f"{subject} has reserve={reserve:g} for its fallback, and what calls it is over after "
+            f"{call.time:g} s: no more than half of that is kept",
+            f"set reserve= to {call.time / 2:g} or less, or give what calls it more time",
+            "error" if reserve >= call.time else "warning",
+        )
+    elif not call.fallbacks and call.policy.timeout is None:
+        yield _finding(
+            call,
+            "never_acts",
+            f"{subject} has reserve={reserve:g}, which never acts: it has no timeout to be taken "
+            "from, and no fallback stands behind it to be kept for",
+            "add a fallback or a timeout, or leave the reserve out",
+        )
 
 
 def _shared_failure(call: ProtectedCall) -> Iterator[Finding]:

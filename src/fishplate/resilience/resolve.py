@@ -153,6 +153,8 @@ def pipeline_of(resolved: ResolvedPolicy) -> tuple[Stage, ...]:  # noqa: C901 --
     if resolved.timeout is not None:
         kept = {} if resolved.reserve is None else {"reserve": resolved.reserve}
         add("timeout", "timeout", {"seconds": resolved.timeout, **kept})
+    elif resolved.reserve is not None:
+        add("reserve", "reserve", {"seconds": resolved.reserve})
     if resolved.retry is not None:
         settings = resolved.retry.to_json()
         has_budget = settings.pop("budget")
