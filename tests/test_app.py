@@ -117,8 +117,9 @@ async def test_an_exception_in_the_block_leaves_nothing_behind() -> None:
     [
         ({"working_time": 0}, "working_time"),
         ({"working_time": float("nan")}, "working_time"),
-        ({"threads": 0}, "threads"),
-        ({"pools": {"tools": 0}}, "slots"),
+        ({"threads": 0}, r"threads=0.* at least 1"),
+        ({"threads": 2.5}, r"threads=2\.5.* whole number"),
+        ({"pools": {"tools": 0}}, r"pools\['tools'\]=0.* at least 1"),
     ],
 )
 def test_impossible_settings_are_refused(options: dict[str, Any], message: str) -> None:

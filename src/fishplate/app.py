@@ -35,7 +35,7 @@ from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
 from fishplate.resilience.cache import AnswerCache
-from fishplate.resilience.checks import check_number
+from fishplate.resilience.checks import check_count, check_number
 from fishplate.resilience.target import Environment
 from fishplate.resilience.targets import Targets
 from fishplate.traces.recorder import SpanTree, TraceRecorder
@@ -105,9 +105,8 @@ class App:
         durability: Literal["full", "normal"] = "full",
     ) -> None:
         check_number("App", "working_time", working_time, above=0)
-        if threads is not None and threads < 1:
-            msg = f"App(threads={threads!r}): at least 1"
-            raise ValueError(msg)
+        if threads is not None:
+            check_count("App", "threads", threads)
         self.agents = by_name(agents)
         self.resumed: tuple[Run[Any], ...] = ()
         self.traces = traces or TraceRecorder()

@@ -143,6 +143,17 @@ def test_a_reserve_for_nobody_is_told() -> None:
     assert findings(order_of.using(Policy(reserve=1, timeout=4))) == []
 
 
+def test_a_limit_of_tokens_where_none_are_used_is_told() -> None:
+    """Only models use tokens; requests are counted everywhere."""
+    limit = RateLimit(requests_per_minute=60, tokens_per_minute=9_000)
+
+    [found] = findings(read.using(Policy(rate_limit=limit)))
+
+    assert found.code == "never_acts"
+    assert "RateLimit(tokens_per_minute=9000), which never acts" in found.message
+    assert findings(read.using(Policy(rate_limit=RateLimit(requests_per_minute=60)))) == []
+
+
 def test_one_agent_is_judged_by_the_time_of_each_place() -> None:
     """Where it is called twice, its timeout may fit at one place and not at the other."""
     patient = order_of.using(Policy(timeout=6))

@@ -9,6 +9,7 @@ from fishplate import (
     Failure,
     Policy,
     Retry,
+    StepError,
     agent,
     tool,
     workflow,
@@ -79,6 +80,30 @@ def test_nested_bodies_share_three_attempts() -> None:
     @agent(agents=[inner], policy=THREE)
     async def outer(number: int) -> int:
         return await inner(number)
+
+    failure_of(outer, 1)
+
+    assert dependency.requests == 3
+
+
+def test_bodies_that_each_word_a_failure_anew_share_three_attempts() -> None:
+    """Also if one chains what it raises to the exhausted failure, and the next one does not."""
+    dependency = Dependency()
+    ask = dependency.ask
+
+    @agent(tools=[ask], policy=THREE)
+    async def inner(number: int) -> int:
+        try:
+            return await ask(number)
+        except Failure as failure:
+            raise ConnectionError from failure
+
+    @agent(agents=[inner], policy=THREE)
+    async def outer(number: int) -> int:
+        try:
+            return await inner(number)
+        except StepError:
+            raise Failure("no answer", error_class=ErrorClass.TRANSIENT)  # noqa: B904 -- the case
 
     failure_of(outer, 1)
 

@@ -153,7 +153,7 @@ def test_an_operator_is_told_what_there_is() -> None:
     async def scenario() -> None:
         world = World()
         world.pipeline(Policy(bulkhead=Bulkhead()), key="carrier")
-        with pytest.raises(UsageError, match=r"there is no target 'carier'; .* are: 'carrier'"):
+        with pytest.raises(UsageError, match=r"to a target 'carier' yet; .* are: 'carrier'"):
             world.targets.force_open("carier", by="ana", why="")
         with pytest.raises(UsageError, match="target 'carrier' has no breaker"):
             world.targets.force_open("carrier", by="ana", why="")

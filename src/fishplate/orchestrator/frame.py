@@ -12,6 +12,7 @@ from fishplate.core.current import Current, RunContext
 from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.effects import Marked, Strand
+from fishplate.resilience.retry import is_given_up
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -116,7 +117,7 @@ class Frame(Current):
         try:
             answer = await self.driver.child(self, deferred, number)
         except (FishplateError, DeclaredError) as failure:
-            self.has_given_up_below = self.has_given_up_below or failure.retry_exhausted
+            self.has_given_up_below = self.has_given_up_below or is_given_up(failure)
             raise
         finally:
             self._busy = None

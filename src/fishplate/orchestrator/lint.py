@@ -37,6 +37,7 @@ def _findings(calls: Sequence[ProtectedCall]) -> Iterator[Finding]:
         yield from _nested_retries(call)
         yield from _timeout_above_deadline(call)
         yield from _reserve_above_deadline(call)
+        yield from _uncounted_tokens(call)
         yield from _shared_failure(call)
         yield from _idle_policy(call)
     for conflict in shared_parts(calls)[1]:
@@ -133,6 +134,19 @@ def _reserve_above_deadline(call: ProtectedCall) -> Iterator[Finding]:
             f"{subject} has reserve={reserve:g}, which never acts: it has no timeout to be taken "
             "from, and no fallback stands behind it to be kept for",
             "add a fallback or a timeout, or leave the reserve out",
+        )
+
+
+def _uncounted_tokens(call: ProtectedCall) -> Iterator[Finding]:
+    """Only a call of a model says how many tokens it uses."""
+    limit, subject = call.policy.rate_limit, call.unit.about.subject
+    if limit is not None and limit.tokens_per_minute is not None:
+        yield _finding(
+            call,
+            "never_acts",
+            f"{subject} has RateLimit(tokens_per_minute={limit.tokens_per_minute:g}), which never "
+            "acts: only calls of models use tokens",
+            "set requests_per_minute=",
         )
 
 

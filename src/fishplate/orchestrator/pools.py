@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from fishplate.core.errors import JsonValue
+from fishplate.resilience.checks import check_count
 
 
 class Pool:
@@ -17,9 +18,6 @@ class Pool:
     """
 
     def __init__(self, limit: int) -> None:
-        if limit < 1:
-            msg = f"a pool with {limit} slots runs nothing: at least 1"
-            raise ValueError(msg)
         self.limit = limit
         self.held = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -63,6 +61,8 @@ class Pools:
 
     def __init__(self, limits: Mapping[str, int], default: int) -> None:
         self._default = default
+        for name, limit in limits.items():
+            check_count("App", f"pools[{name!r}]", limit)
         self._pools = {name: Pool(limit) for name, limit in limits.items()}
 
     def get(self, name: str) -> Pool:

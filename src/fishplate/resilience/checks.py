@@ -16,7 +16,7 @@ def check_number(  # noqa: PLR0913 -- the bounds of one number
     below: float | None = None,
     at_most: float | None = None,
 ) -> None:
-    """Refuse what is not a finite number within its bounds.
+    """Refuse what is not a finite number within its bounds; a share has the unit `""`.
 
     Raises:
         ValueError: Names the class, the field, the value and the bound.
@@ -32,7 +32,8 @@ def check_number(  # noqa: PLR0913 -- the bounds of one number
     ):
         bounds = {"above": above, "at least": at_least, "below": below, "at most": at_most}
         words = " and ".join(f"{word} {n:g}" for word, n in bounds.items() if n is not None)
-        msg = f"{owner}({name}={value!r}): {name} is a finite number of {unit}, {words}"
+        of = f" of {unit}" if unit else ""
+        msg = f"{owner}({name}={value!r}): {name} is a finite number{of}, {words}"
         raise ValueError(msg)
 
 

@@ -103,7 +103,7 @@ class Breaker(Settings):
     def __post_init__(self) -> None:
         """Refuse impossible numbers."""
         check_count("Breaker", "calls", self.calls)
-        check_number("Breaker", "failure_rate", self.failure_rate, unit="calls", above=0, at_most=1)
+        check_number("Breaker", "failure_rate", self.failure_rate, unit="", above=0, at_most=1)
         check_count("Breaker", "consecutive", self.consecutive)
         check_number("Breaker", "window", self.window, above=0)
         check_number("Breaker", "open_for", self.open_for, above=0)
@@ -114,11 +114,11 @@ class Breaker(Settings):
                 "open_for is at most open_cap"
             )
             raise ValueError(msg)
-        check_number("Breaker", "jitter", self.jitter, unit="shares", at_least=0, below=1)
+        check_number("Breaker", "jitter", self.jitter, unit="", at_least=0, below=1)
         check_count("Breaker", "successes", self.successes)
         if self.slow_call is not None:
             check_number("Breaker", "slow_call", self.slow_call, above=0)
-        check_number("Breaker", "slow_rate", self.slow_rate, unit="calls", above=0, at_most=1)
+        check_number("Breaker", "slow_rate", self.slow_rate, unit="", above=0, at_most=1)
 
 
 @dataclass(frozen=True, slots=True)

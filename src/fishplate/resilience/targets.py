@@ -97,7 +97,7 @@ class Targets:
         target = self._targets.get(key)
         if target is None:
             known = ", ".join(map(repr, self._targets)) or "none"
-            msg = f"there is no target {key!r}; the targets are: {known}"
+            msg = f"no call has gone to a target {key!r} yet; those with calls are: {known}"
             raise UsageError(msg, code="unknown_target")
         if target.breaker is None:
             msg = f"target {key!r} has no breaker: declare Policy(breaker=Breaker())"

@@ -38,7 +38,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         """Refuse impossible numbers."""
-        check_number("Schedule", "rate", self.rate, unit="shares", at_least=0, at_most=1)
+        check_number("Schedule", "rate", self.rate, unit="", at_least=0, at_most=1)
         if self.first is not None:
             check_count("Schedule", "first", self.first)
         check_count("Schedule", "after", self.after, at_least=0)
