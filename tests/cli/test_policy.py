@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from fishplate.resilience.policy import Policy
+from fishplate.cli.stages import in_words
+from fishplate.resilience.policy import Policy, RateLimit
+from fishplate.resilience.resolve import pipeline_of, resolve
 from tests.cli.conftest import SAMPLES, SHOP, Program
 
 PROTECTED = SAMPLES / "protected.py"
@@ -73,7 +75,7 @@ def test_a_call_is_told_with_its_stages_in_order(cli: Program) -> None:
             "row, or 80% of them slower than 1.5 s; open for 15 s to 30 s, +-20%; 2 probes close "
             "it [declared]"
         ),
-        "      rate_limit      60 requests and 900 tokens a minute [declared]",
+        "      rate_limit      60 requests a minute [declared]",
         "      bulkhead        3 calls at a time; 5 wait for 0.5 s [declared]",
         "      breaker_permit  one probe at a time, its permit ends 5 s after it [declared]",
         "      attempt_timeout 2 s for each attempt [declared]",
@@ -192,3 +194,15 @@ def test_what_is_neither_agent_nor_app_is_bad_usage(cli: Program) -> None:
 
     assert ended.code == 2
     assert Policy.__name__ in ended.err
+
+
+def test_a_limit_of_tokens_and_a_reserve_alone_are_told() -> None:
+    """What no call of the sample has."""
+    both = RateLimit(requests_per_minute=60, tokens_per_minute=900)
+    stages = pipeline_of(resolve(Policy(reserve=2, rate_limit=both), "model"))
+    alone = pipeline_of(resolve(Policy(reserve=2), "agent"))
+
+    words = {stage.name: in_words(stage) for stage in (*stages, *alone)}
+
+    assert words["rate_limit"] == "60 requests and 900 tokens a minute"
+    assert words["reserve"] == "2 s of the time around it are kept for its fallback"

@@ -26,7 +26,7 @@ from fishplate import (
         retry=Retry(attempts=2, base=0.2, cap=4),
         breaker=Breaker(slow_call=1.5),
         bulkhead=Bulkhead(3, queued=5, wait=0.5),
-        rate_limit=RateLimit(requests_per_minute=60, tokens_per_minute=900),
+        rate_limit=RateLimit(requests_per_minute=60),
         cache=Cache(ttl=30, scope="orders"),
     ),
 )
