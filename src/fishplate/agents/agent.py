@@ -39,7 +39,7 @@ from fishplate.core.errors import (
     Problem,
     ProblemList,
 )
-from fishplate.core.events import SpanHead, SpanKind
+from fishplate.core.events import HeadTuple, SpanKind
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.source import user_location
 from fishplate.releases.code import code_digest
@@ -189,7 +189,7 @@ class Agent(Generic[P, R_co]):
         self.name = about.name
         self._arity = about.signature.arity
         self._release: Release | None = None
-        self.span_head: SpanHead | None = None
+        self.span_head: HeadTuple | None = None
         self.grants = {found.name: found for found in (*about.tools, *about.agents)}
         self.function = about.function
         self.is_bare = about.pool is None and policy == NO_POLICY
@@ -379,11 +379,14 @@ class Agent(Generic[P, R_co]):
     @property
     def label(self) -> str:
         """The release as it stands on runs and spans: `1.2.0+fp.9c3e12ab34cd`."""
-        return self.head.release
+        return self.head[2]
 
     @property
-    def head(self) -> SpanHead:
-        """What all its spans share; made on first use, since a fingerprint reads sources."""
+    def head(self) -> HeadTuple:
+        """What all its spans share: a `SpanHead` as it is emitted.
+
+        Made on first use, since a fingerprint reads sources.
+        """
         if self.span_head is None:
             about = self.about
             kind: SpanKind = (
@@ -393,7 +396,7 @@ class Agent(Generic[P, R_co]):
                 if about.kind == "plan"
                 else "agent"
             )
-            self.span_head = SpanHead(kind, self.name, self.release.label)
+            self.span_head = (kind, self.name, self.release.label)
         return self.span_head
 
     @property

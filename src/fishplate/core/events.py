@@ -1,5 +1,7 @@
 """What is told about a run: one span for the run, each step, each decision and each tool call."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -24,7 +26,7 @@ class SpanHead(NamedTuple):
 
 
 class Span(NamedTuple):
-    """One finished span. The engine emits it as a plain tuple in this order, which costs 0.2 µs.
+    """One finished span, as it is read; how it is emitted: `SpanTuple`.
 
     Times are nanoseconds of the app's monotonic clock; ids are integers, whose text `core.ids`
     gives.
@@ -39,6 +41,12 @@ class Span(NamedTuple):
     end_ns: int
     status: SpanStatus
     attributes: Mapping[str, JsonValue] | None
+
+    @staticmethod
+    def of(found: SpanTuple) -> Span:
+        """The span that was emitted as `found`."""
+        trace_id, span_id, parent_id, head, *rest = found
+        return Span(trace_id, span_id, parent_id, SpanHead._make(head), *rest)
 
     @property
     def kind(self) -> SpanKind:
@@ -56,7 +64,16 @@ class Span(NamedTuple):
         return self.head.release
 
 
+HeadTuple: TypeAlias = tuple[SpanKind, str, str]
+"""A `SpanHead` as it is emitted."""
+
 SpanTuple: TypeAlias = tuple[
-    int, int, int | None, SpanHead, str, int, int, SpanStatus, Mapping[str, JsonValue] | None
+    int, int, int | None, HeadTuple, str, int, int, SpanStatus, Mapping[str, JsonValue] | None
 ]
+"""A `Span` as it is emitted, which costs 0.2 µs.
+
+It is a plain tuple, and so is the head in it: once the garbage collector has seen that nothing in
+them leads on it leaves them alone, which it does for no tuple of a class of its own. A buffer of
+65,536 spans would else be gone through in every full collection.
+"""
 Sink: TypeAlias = Callable[[SpanTuple], object]

@@ -14,7 +14,6 @@ from fishplate.agents.agent import Call
 from fishplate.core.call import Deferred
 from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, UsageError
-from fishplate.core.events import SpanHead
 from fishplate.core.outcome import DeclaredError
 from fishplate.engines.fork import Fork
 from fishplate.orchestrator.bodies import granted, strand_of
@@ -125,7 +124,7 @@ class LocalEngine:
                 run.trace_id,
                 self._random_id(),
                 parent_id,
-                SpanHead("decision", f"{effect.kind} → {effect.chosen}", ""),
+                ("decision", f"{effect.kind} → {effect.chosen}", ""),
                 effect.key,
                 now,
                 now,

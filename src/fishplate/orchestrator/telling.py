@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fishplate.core.call import SCOPE
-from fishplate.core.events import SpanHead
 from fishplate.orchestrator.frame import Frame
 from fishplate.resilience.events import AttemptEnded, ResilienceEvent
 
@@ -22,7 +21,7 @@ def tell(random_id: Callable[[], int], event: ResilienceEvent) -> None:
             run.trace_id,
             random_id(),
             frame.span_id,
-            SpanHead("decision", event.name, ""),
+            ("decision", event.name, ""),
             frame.path,
             now - duration,
             now,

@@ -37,7 +37,7 @@ class TraceRecorder:
     def spans(self, trace_id: int | None = None) -> list[Span]:
         """The kept spans, of one trace or of all, in the order in which they ended."""
         return [
-            Span._make(found)
+            Span.of(found)
             for found in tuple(self._spans)
             if trace_id is None or found[0] == trace_id
         ]

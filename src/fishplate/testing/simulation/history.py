@@ -125,7 +125,7 @@ class History(TraceRecorder):
         self._hash.update(f"{run.number} {run.state} {code} {run.given_up}\n".encode())
 
     def _take(self, found: SpanTuple) -> None:
-        number, span = RUN.get(), Span._make(found)
+        number, span = RUN.get(), Span.of(found)
         if span.kind == "decision":
             self.decisions[span.name] += 1
         self.runs[number].spans.append(span)
