@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import os
 import random
@@ -119,7 +120,9 @@ class App:
         self._is_open = False
         # In order of start: what is cancelled together is cancelled in the same order every time.
         self._runs: dict[asyncio.Task[object], None] = {}
-        self._forget_ended = self._forget  # one bound method for all runs
+        # One bound method and one context for all runs: else each would hold its own.
+        self._forget_ended = self._forget
+        self._forgets_in = contextvars.Context()
         self._admitted: dict[int, Description] = {}
         self._outer: Scope | None = None
         self._around = Surroundings(
@@ -348,7 +351,7 @@ class App:
     ) -> Run[R]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._runs[task] = None
-        task.add_done_callback(self._forget_ended)
+        task.add_done_callback(self._forget_ended, context=self._forgets_in)
         return Run(agent, context, task)
 
     def _forget(self, task: asyncio.Task[object]) -> None:
