@@ -435,11 +435,13 @@ class App:
 
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
         """Run a call within the working time; its value, if asked with the marks of degradation."""
-        if effect.unit.span_head is None:
-            await asyncio.to_thread(read_releases, (effect.unit,))
+        unit = effect.unit
+        if unit.span_head is None:
+            await asyncio.to_thread(read_releases, (unit,))
         outer = SCOPE.get()
         try:
             coroutine = self._engine.call(context, effect)
+            del effect  # else its arguments would be held until the run ends
             try:
                 yielded = coroutine.send(None)  # as `within`, which would be one more to be held
             except StopIteration as stop:
@@ -450,12 +452,11 @@ class App:
             return found if is_marked or type(found) is not Marked else found.value
         except OutOfTimeError as over:
             raise StepError(
-                f"the run of {effect.unit.name!r} worked longer than its "
-                f"{self.working_time:g} seconds",
-                step=effect.key,
+                f"the run of {unit.name!r} worked longer than its {self.working_time:g} seconds",
+                step=unit.name,
                 code="deadline",
                 error_class=ErrorClass.DEADLINE,
-                where=effect.where,
+                where=unit.about.where,
             ) from over.__cause__
         finally:
             SCOPE.set(outer)

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fishplate.agents.agent import Call
+from fishplate.agents.agent import AnyAgent, Call
 from fishplate.core.call import Deferred
 from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, UsageError
@@ -18,8 +18,11 @@ from fishplate.core.outcome import DeclaredError
 from fishplate.engines.fork import Fork
 from fishplate.orchestrator.bodies import granted, strand_of
 from fishplate.orchestrator.effects import Branch, CallEffect, DecisionEffect, ForkEffect, Strand
+from fishplate.orchestrator.endings import tell_failed_plan, tell_plan
 from fishplate.orchestrator.frame import Frame
 from fishplate.orchestrator.steps import Steps
+from fishplate.orchestrator.walker import walk
+from fishplate.workflows.workflow import Workflow
 
 
 class LocalEngine:
@@ -36,10 +39,21 @@ class LocalEngine:
 
     def call(self, run: RunContext, effect: CallEffect) -> Coroutine[object, object, object]:
         """Run the call that a run is; see `Steps.perform`."""
-        return self._steps.perform(self, run, None, effect)
+        unit = effect.unit
+        if not (unit.is_bare_plan and isinstance(unit, Workflow) and self._steps.is_lean):
+            return self._steps.perform(self, run, None, effect)
+        # It has no body that could ask for `current()`, so nothing of the call is needed but its
+        # strand and its span: what else `perform` has would be held for as long as the run waits.
+        strand = walk(self._steps.program(unit), effect.arguments)
+        return self.drive(run, self._random_id(), strand, None, unit)
 
-    async def drive(  # noqa: C901 -- the hot loop: a call for each branch would cost a tenth
-        self, run: RunContext, parent_id: int, strand: Strand, task: asyncio.Task[Any] | None
+    async def drive(  # noqa: C901, PLR0912 -- the hot loop: more calls would cost a tenth
+        self,
+        run: RunContext,
+        parent_id: int,
+        strand: Strand,
+        task: asyncio.Task[Any] | None,
+        whole: AnyAgent | None = None,
     ) -> object:
         """Run a strand to its end; its value, `Marked` if it is degraded.
 
@@ -48,6 +62,8 @@ class LocalEngine:
             parent_id: Span below which its steps stand.
             strand: Not begun yet.
             task: The running task, or `None` if the caller does not know it.
+            whole: The agent whose plan it is, if it is all of the run; then the span `parent_id`
+                is told here.
 
         Raises:
             FishplateError: A step failed, and nothing in the strand answers its failure.
@@ -61,6 +77,7 @@ class LocalEngine:
         # No bound methods are kept: each would be an object that is held while a step waits.
         before = task.cancelling()
         answer: object = None
+        started = 0 if whole is None else run.now_ns()
         try:
             effect = strand.send(None)
             while True:
@@ -90,7 +107,16 @@ class LocalEngine:
                     effect = strand.send(answer)
         except StopIteration as stop:
             # A coroutine cannot raise StopIteration, so this one is the strand's own end.
-            return stop.value
+            if whole is None:
+                return stop.value
+            return tell_plan(run, whole, parent_id, started, stop.value)
+        except BaseException as error:
+            if whole is None:
+                raise
+            failure = tell_failed_plan(run, self, whole, parent_id, started, error)
+            if failure is error:
+                raise
+            raise failure from error
 
     def child(
         self, frame: Frame, deferred: Deferred[object], number: int

@@ -15,18 +15,15 @@ from fishplate.core.current import RunContext
 from fishplate.core.errors import (
     ErrorClass,
     Failure,
-    FishplateError,
     OutputError,
     StepError,
     UsageError,
 )
-from fishplate.core.events import SpanStatus
-from fishplate.core.outcome import DeclaredError
 from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.behaviour import Behaviours
 from fishplate.orchestrator.compile import compile_workflow
 from fishplate.orchestrator.effects import CallEffect, Marked
-from fishplate.orchestrator.failures import failure_of, given_up
+from fishplate.orchestrator.endings import tell_failed
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.last_answers import LastAnswers
@@ -58,6 +55,7 @@ class Steps:
 
     Attributes:
         allows_effects: Whether tools that change something may run here.
+        is_lean: Nothing stands between a bare call and its behaviour.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts that the app puts together
@@ -76,12 +74,12 @@ class Steps:
         self._random_id = random_id
         self.allows_effects = True
         self._compares_inputs = debug
-        self._is_lean = not debug  # nothing stands between a bare call and its behaviour
+        self.is_lean = not debug
         self._programs: dict[int, tuple[AnyAgent, Program]] = {}
 
     def inject(self, injector: Injector, opened_ns: int) -> None:
         """Let attempts go wrong from now on; see `Behaviours.inject`."""
-        self._is_lean = False
+        self.is_lean = False
         self._behaviours.inject(injector, opened_ns)
 
     async def perform(
@@ -103,9 +101,9 @@ class Steps:
         SCOPE.set(frame)  # whoever called sets it back: a strand has nobody between its steps
         started = run.now_ns()
         try:
-            if unit.is_direct and run.ends is None and self._is_lean:
+            if unit.is_direct and run.ends is None and self.is_lean:
                 result = await unit.function(*effect.arguments)
-            elif unit.is_bare_plan and self._is_lean:
+            elif unit.is_bare_plan and self.is_lean:
                 # No coroutine stands between: it would be held while every step of the plan waits.
                 result = await self._walk(frame, unit, effect.arguments)
             else:
@@ -115,7 +113,7 @@ class Steps:
             if unit.grants and frame.misuse is not None:
                 raise frame.misuse  # noqa: TRY301 -- it ends like any other failure
         except BaseException as error:
-            failure = self._failed(frame, parent_id, started, effect, error)
+            failure = tell_failed(frame, parent_id, started, effect, error)
             if failure is error:
                 raise
             raise failure from error
@@ -139,44 +137,6 @@ class Steps:
             )
         )
         return Marked(result, reasons) if reasons else result
-
-    def _failed(
-        self,
-        frame: Frame,
-        parent_id: int | None,
-        started: int,
-        effect: CallEffect,
-        error: BaseException,
-    ) -> BaseException:
-        """Tell the span of a call that did not succeed; the failure that the caller gets."""
-        frame.is_over = True
-        failure = failure_of(error, effect)
-        if frame.has_given_up_below and isinstance(failure, (FishplateError, DeclaredError)):
-            failure = given_up(failure)
-        status: SpanStatus = "error"
-        if isinstance(failure, (FishplateError, DeclaredError)):
-            frame.note(error=failure.code)
-            if isinstance(failure, FishplateError) and frame.run.effects:
-                failure.has_effect = frame.run.has_effect_below(effect.key)
-        else:
-            status = "cancelled"
-            if isinstance(failure, GeneratorExit):
-                frame.note(abandoned=True)
-        run, unit = frame.run, effect.unit
-        run.sink(
-            (
-                run.trace_id,
-                frame.span_id,
-                parent_id,
-                unit.head,
-                effect.key,
-                started,
-                run.now_ns(),
-                status,
-                frame.attributes,
-            )
-        )
-        return failure
 
     async def _guarded(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         if not self._compares_inputs:

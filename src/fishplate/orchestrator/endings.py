@@ -1,0 +1,83 @@
+"""How the end of a call is told: its span, and the failure that its caller gets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.core.current import RunContext
+from fishplate.core.errors import FishplateError
+from fishplate.core.events import SpanStatus
+from fishplate.core.outcome import DeclaredError
+from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.failures import failure_of, given_up
+from fishplate.orchestrator.frame import Driver, Frame
+
+
+def tell_failed(
+    frame: Frame, parent_id: int | None, started: int, effect: CallEffect, error: BaseException
+) -> BaseException:
+    """Tell the span of a call that did not succeed; the failure that the caller gets."""
+    frame.is_over = True
+    failure = failure_of(error, effect)
+    if frame.has_given_up_below and isinstance(failure, (FishplateError, DeclaredError)):
+        failure = given_up(failure)
+    status: SpanStatus = "error"
+    if isinstance(failure, (FishplateError, DeclaredError)):
+        frame.note(error=failure.code)
+        if isinstance(failure, FishplateError) and frame.run.effects:
+            failure.has_effect = frame.run.has_effect_below(effect.key)
+    else:
+        status = "cancelled"
+        if isinstance(failure, GeneratorExit):
+            frame.note(abandoned=True)
+    run, unit = frame.run, effect.unit
+    run.sink(
+        (
+            run.trace_id,
+            frame.span_id,
+            parent_id,
+            unit.head,
+            effect.key,
+            started,
+            run.now_ns(),
+            status,
+            frame.attributes,
+        )
+    )
+    return failure
+
+
+def tell_plan(
+    run: RunContext, unit: AnyAgent, span_id: int, started: int, result: object
+) -> object:
+    """Tell the span of a run that was the walk of a bare plan; its result."""
+    is_degraded = type(result) is Marked
+    run.sink(
+        (
+            run.trace_id,
+            span_id,
+            None,
+            unit.span_head or unit.head,
+            unit.name,
+            started,
+            run.now_ns(),
+            "degraded" if is_degraded else "ok",
+            {"degraded": [asdict(reason) for reason in result.reasons]} if is_degraded else None,
+        )
+    )
+    return result
+
+
+def tell_failed_plan(  # noqa: PLR0913, PLR0917 -- what a frame would hold
+    run: RunContext,
+    driver: Driver,
+    unit: AnyAgent,
+    span_id: int,
+    started: int,
+    error: BaseException,
+) -> BaseException:
+    """As `tell_failed`, for a run that was the walk of a bare plan."""
+    frame = Frame(run, driver, unit, unit.name, span_id)
+    effect = CallEffect(unit.name, unit, (), unit.about.where)
+    return tell_failed(frame, None, started, effect, error)
