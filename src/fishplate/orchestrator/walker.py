@@ -83,7 +83,10 @@ def walk(program: Program, arguments: tuple[object, ...], prefix: str = "") -> S
 
 def walk_code(code: Code, values: Values, marks: Marks, prefix: str) -> Strand:
     """The strand of a single block."""
-    for op in code.ops:
+    ops, index = code.ops, 0
+    while index < len(ops):  # an iterator would be one more object that every waiting run holds
+        op = ops[index]
+        index += 1
         if type(op) is CallOp and op.is_simple:
             key = prefix + op.key if prefix else op.key
             if marks:
