@@ -110,8 +110,7 @@ class Fork(Generic[B]):
         try:
             # An eager task begins before it is known.
             task = self._tasks.get(index) or cast("Task", asyncio.current_task())
-            branch = self._open_branch(index)
-            self._answers[index] = await self._drive(branch, task)
+            self._answers[index] = await self._drive(self._open_branch(index), task)
             if task.cancelling():
                 raise asyncio.CancelledError  # noqa: TRY301 -- what it answers regardless is dropped
         except BaseException as error:

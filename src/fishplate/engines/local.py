@@ -83,7 +83,9 @@ class LocalEngine:
             while True:
                 try:
                     if type(effect) is CallEffect:
-                        answer = await self._steps.perform(self, run, parent_id, effect)
+                        call = self._steps.perform(self, run, parent_id, effect)
+                        del effect  # and nothing that is used up, such as a call's arguments
+                        answer = await call
                     elif type(effect) is DecisionEffect:
                         self._tell(effect, run, parent_id)
                         answer = None

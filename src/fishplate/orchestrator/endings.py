@@ -9,36 +9,44 @@ from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
-from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.effects import Marked
 from fishplate.orchestrator.failures import failure_of, given_up
 from fishplate.orchestrator.frame import Driver, Frame
 
 
 def tell_failed(
-    frame: Frame, parent_id: int | None, started: int, effect: CallEffect, error: BaseException
+    frame: Frame, parent_id: int | None, started: int, where: str, error: BaseException
 ) -> BaseException:
-    """Tell the span of a call that did not succeed; the failure that the caller gets."""
+    """Tell the span of a call that did not succeed; the failure that the caller gets.
+
+    Args:
+        frame: The call.
+        parent_id: Span below which it stands; `None` if it is what the run was started for.
+        started: When it began, in nanoseconds of the run's clock.
+        where: `file:line` of the step in the workflow's source.
+        error: What it ended in.
+    """
     frame.is_over = True
-    failure = failure_of(error, effect)
+    run, unit, path = frame.run, frame.unit, frame.path
+    failure = failure_of(error, unit, path, where)
     if frame.has_given_up_below and isinstance(failure, (FishplateError, DeclaredError)):
         failure = given_up(failure)
     status: SpanStatus = "error"
     if isinstance(failure, (FishplateError, DeclaredError)):
         frame.note(error=failure.code)
-        if isinstance(failure, FishplateError) and frame.run.effects:
-            failure.has_effect = frame.run.has_effect_below(effect.key)
+        if isinstance(failure, FishplateError) and run.effects:
+            failure.has_effect = run.has_effect_below(path)
     else:
         status = "cancelled"
         if isinstance(failure, GeneratorExit):
             frame.note(abandoned=True)
-    run, unit = frame.run, effect.unit
     run.sink(
         (
             run.trace_id,
             frame.span_id,
             parent_id,
             unit.head,
-            effect.key,
+            path,
             started,
             run.now_ns(),
             status,
@@ -79,5 +87,4 @@ def tell_failed_plan(  # noqa: PLR0913, PLR0917 -- what a frame would hold
 ) -> BaseException:
     """As `tell_failed`, for a run that was the walk of a bare plan."""
     frame = Frame(run, driver, unit, unit.name, span_id)
-    effect = CallEffect(unit.name, unit, (), unit.about.where)
-    return tell_failed(frame, None, started, effect, error)
+    return tell_failed(frame, None, started, unit.about.where, error)

@@ -9,19 +9,17 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.core.call import missing_await
 from fishplate.core.errors import ErrorClass, FishplateError, StepError
 from fishplate.core.outcome import DeclaredError
-from fishplate.orchestrator.effects import CallEffect
 from fishplate.resilience.classify import classify, code_of
 from fishplate.resilience.retry import is_given_up
 
 
-def failure_of(error: BaseException, effect: CallEffect) -> BaseException:
-    """The failure of a call that ended in `error`.
+def failure_of(error: BaseException, unit: AnyAgent, key: str, where: str) -> BaseException:
+    """The failure of a call of `unit` that ended in `error`, in step `key` at `where`.
 
     Typed errors and what ends a task stay as they are. A `CancelledError` that nobody asked this
     task for, since it comes from something else that was awaited, is a failure like any other.
     """
-    place = f"in step {effect.key!r} ({effect.where})"
-    unit = effect.unit
+    place = f"in step {key!r} ({where})"
     if isinstance(error, FishplateError) or (
         isinstance(error, DeclaredError) and type(error) in unit.about.errors
     ):
@@ -33,11 +31,11 @@ def failure_of(error: BaseException, effect: CallEffect) -> BaseException:
     cause = _cause_of(error)
     code, error_class, why = _classified(cause, unit)
     failure = StepError(
-        f"step {effect.key!r} failed: {why}",
-        step=effect.key,
+        f"step {key!r} failed: {why}",
+        step=key,
         code=code,
         error_class=error_class,
-        where=effect.where,
+        where=where,
     )
     failure.add_note(place)
     return failure

@@ -94,7 +94,8 @@ class Steps:
             DeclaredError: The agent raised an error that its contract declares.
             FishplateError: The call failed; a body's own exception is the cause of a `StepError`.
         """
-        unit = effect.unit
+        unit, where = effect.unit, effect.where
+        degraded = effect if effect.is_degraded else None
         frame = Frame(run, driver, unit, effect.key, self._random_id())
         if parent_id is None:
             frame.is_root = True
@@ -102,25 +103,27 @@ class Steps:
         started = run.now_ns()
         try:
             if unit.is_direct and run.ends is None and self.is_lean:
-                result = await unit.function(*effect.arguments)
+                behaviour: Awaitable[object] = unit.function(*effect.arguments)
             elif unit.is_bare_plan and self.is_lean:
                 # No coroutine stands between: it would be held while every step of the plan waits.
-                result = await self._walk(frame, unit, effect.arguments)
+                behaviour = self._walk(frame, unit, effect.arguments)
             else:
-                result = await self._guarded(frame, unit, effect.arguments)
+                behaviour = self._guarded(frame, unit, effect.arguments)
+            del effect  # with the arguments: it is used up, and would be held while the call waits
+            result = await behaviour
             if type(result) not in unit.signature.output.exact:
-                result = _settled(frame, unit, result, effect)
+                result = _settled(frame, unit, result)
             if unit.grants and frame.misuse is not None:
                 raise frame.misuse  # noqa: TRY301 -- it ends like any other failure
         except BaseException as error:
-            failure = tell_failed(frame, parent_id, started, effect, error)
+            failure = tell_failed(frame, parent_id, started, where, error)
             if failure is error:
                 raise
             raise failure from error
         frame.is_over = True
         reasons = frame.reasons
-        if effect.is_degraded:
-            reasons = effect.reasons(reasons)
+        if degraded is not None:
+            reasons = degraded.reasons(reasons)
         if reasons:
             frame.note(degraded=[asdict(reason) for reason in reasons])
         run.sink(
@@ -129,7 +132,7 @@ class Steps:
                 frame.span_id,
                 parent_id,
                 unit.span_head or unit.head,
-                effect.key,
+                frame.path,
                 started,
                 run.now_ns(),
                 "degraded" if reasons else "ok",
@@ -315,14 +318,14 @@ def _is_repeatable(frame: Frame) -> Callable[[Exception, ErrorClass], bool]:
     return lambda _error, _class: not run.has_effect_below(path)
 
 
-def _settled(frame: Frame, unit: AnyAgent, result: object, effect: CallEffect) -> object:
+def _settled(frame: Frame, unit: AnyAgent, result: object) -> object:
     """A result that its class alone does not settle: degraded below, or to be checked."""
     if type(result) is Marked:
         frame.reasons += tuple(reason for reason in result.reasons if reason not in frame.reasons)
         result = result.value
     if type(result) in unit.signature.output.exact or unit.about.kind == "plan":
         return result  # a plan's result was made to fit when it was read from the plan
-    return _accepted(unit, result, effect.key)
+    return _accepted(unit, result, frame.path)
 
 
 def _accepted(unit: AnyAgent, result: object, path: str) -> object:
