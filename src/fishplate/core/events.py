@@ -45,8 +45,7 @@ class Span(NamedTuple):
     @staticmethod
     def of(found: SpanTuple) -> Span:
         """The span that was emitted as `found`."""
-        trace_id, span_id, parent_id, head, *rest = found
-        return Span(trace_id, span_id, parent_id, SpanHead._make(head), *rest)
+        return Span._make((*found[:3], SpanHead._make(found[3]), *found[4:]))
 
     @property
     def kind(self) -> SpanKind:

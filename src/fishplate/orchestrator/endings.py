@@ -60,7 +60,7 @@ def tell_plan(
     run: RunContext, unit: AnyAgent, span_id: int, started: int, result: object
 ) -> object:
     """Tell the span of a run that was the walk of a bare plan; its result."""
-    is_degraded = type(result) is Marked
+    reasons = result.reasons if type(result) is Marked else ()
     run.sink(
         (
             run.trace_id,
@@ -70,8 +70,8 @@ def tell_plan(
             unit.name,
             started,
             run.now_ns(),
-            "degraded" if is_degraded else "ok",
-            {"degraded": [asdict(reason) for reason in result.reasons]} if is_degraded else None,
+            "degraded" if reasons else "ok",
+            {"degraded": [asdict(reason) for reason in reasons]} if reasons else None,
         )
     )
     return result

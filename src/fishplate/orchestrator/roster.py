@@ -60,7 +60,7 @@ def read_releases(agents: Iterable[AnyAgent]) -> None:
     """Make the releases of agents and of all they call, which reads their sources."""
     for agent in agents:
         for unit in all_of(agent):
-            assert unit.head
+            assert unit.label
 
 
 def all_of(*agents: AnyAgent) -> Iterator[AnyAgent]:
