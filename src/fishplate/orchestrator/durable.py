@@ -16,7 +16,7 @@ from fishplate.core.errors import (
     NeedsAttention,
     OutputError,
 )
-from fishplate.core.events import SpanHead, SpanStatus
+from fishplate.core.events import HeadTuple, SpanStatus
 from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import StepRecord
 from fishplate.journal.ledger import Ledger
@@ -124,7 +124,7 @@ class DurableSteps(Steps):
     def _tell_diverged(self, run: RunContext, path: str, recorded: str, instead: str) -> None:
         now = run.now_ns()
         facts: dict[str, JsonValue] = {"recorded": recorded, "instead": instead}
-        head = SpanHead("decision", "diverged", "")
+        head: HeadTuple = ("decision", "diverged", "")
         run.sink((run.trace_id, self._random_id(), None, head, path, now, now, "ok", facts))
 
     def _replayed(
