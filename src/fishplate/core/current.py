@@ -154,6 +154,10 @@ class _Shorter(RunContext):
         self.ends = ends
         self._whole = whole
 
+    @override
+    def until(self, ends: float) -> RunContext:
+        return _Shorter(self._whole, ends)  # the next attempt of a call is not below the last one
+
     @property
     @override
     def effects(self) -> Sequence[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.call import SCOPE
@@ -49,10 +49,10 @@ class Behaviours:
         """
         self._injector, self._opened_ns = injector, opened_ns
 
-    async def run(
+    def run(
         self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], on_left: OnLeft = nothing
-    ) -> object:
-        """Run a behaviour, in a slot of its pool if it has one.
+    ) -> Coroutine[Any, Any, object]:
+        """The coroutine that runs a behaviour, in a slot of its pool if it has one.
 
         Args:
             frame: The call.
@@ -61,12 +61,21 @@ class Behaviours:
             on_left: Called when the call ends while its thread runs on, with what is done when the
                 thread has ended.
         """
-        if unit.about.pool is None and self._injector is None:
-            return await self._accounted(frame, unit, arguments, nothing, on_left)
+        if unit.about.pool is not None:
+            return self._in_pool(frame, unit, arguments, unit.about.pool, on_left)
         act = self._accounted if self._injector is None else self._disturbed
-        if unit.about.pool is None:
-            return await act(frame, unit, arguments, nothing, on_left)
-        pool = self._pools.get(unit.about.pool)
+        return act(frame, unit, arguments, nothing, on_left)
+
+    async def _in_pool(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        name: str,
+        on_left: OnLeft,
+    ) -> object:
+        act = self._accounted if self._injector is None else self._disturbed
+        pool = self._pools.get(name)
         await pool.acquire()
         if unit.about.kind == "thread":  # which gives its slot back itself, when it has ended
             return await act(frame, unit, arguments, pool.release, on_left)
@@ -99,7 +108,20 @@ class Behaviours:
         # Outside of the account: a lost answer takes nothing back of what the behaviour has done.
         return await injection.after(answer)
 
-    async def _accounted(
+    def _accounted(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        on_end: Callable[[], None],
+        on_left: OnLeft,
+    ) -> Coroutine[Any, Any, object]:
+        effect = unit.about.effect
+        if effect is None or effect.is_readonly:
+            return self._behave(frame, unit, arguments, on_end, on_left)
+        return self._recorded(frame, unit, arguments, on_end, on_left)
+
+    async def _recorded(
         self,
         frame: Frame,
         unit: AnyAgent,
@@ -107,10 +129,7 @@ class Behaviours:
         on_end: Callable[[], None],
         on_left: OnLeft,
     ) -> object:
-        """Run a behaviour; if it may have changed something, its run knows."""
-        effect = unit.about.effect
-        if effect is None or effect.is_readonly:
-            return await self._behave(frame, unit, arguments, on_end, on_left)
+        """Run a behaviour that may change something, so that its run knows."""
         if frame.before_dispatch is not None:
             await frame.before_dispatch()
         # One entry for each attempt: that the second surely did nothing says nothing of the first.

@@ -69,13 +69,31 @@ class Frame(Current):
         if unit.grants:
             self.task = asyncio.current_task()
 
-    def begin_attempt(self) -> None:
+    def begin_attempt(self, ends: float) -> None:
         """Forget what another attempt of the call has done: its calls are counted anew.
 
         So the keys of a call's children are those of their places in the body, never of an attempt.
+
+        Args:
+            ends: When the attempt has to be over; see `bound`.
         """
         self._calls = 0
         self.reasons = ()
+        self.ends = ends  # as `bound`, which would be one more call for every attempt
+        unit = self.unit
+        if unit.grants or unit.about.kind == "plan":
+            self.run = self.run.until(ends)
+
+    def bound(self, ends: float) -> None:
+        """Let the call, and all that it calls, know when it has to be over.
+
+        Args:
+            ends: In seconds on the monotonic scale of the run's clock.
+        """
+        self.ends = ends
+        unit = self.unit
+        if unit.grants or unit.about.kind == "plan":
+            self.run = self.run.until(ends)
 
     @property
     def step_name(self) -> str:

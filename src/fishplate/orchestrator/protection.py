@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from inspect import CO_COROUTINE
+from types import CodeType
 from typing import Final
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.policies import policy_of, target_of
 from fishplate.core.data import dataclass
 from fishplate.orchestrator.time_limits import Allowance, usual_allowance
+from fishplate.resilience.calls import ORDINARY, CallOptions
 from fishplate.resilience.pipeline import Pipeline
 from fishplate.resilience.resolve import ResolvedPolicy
 from fishplate.resilience.targets import Targets
@@ -16,7 +19,7 @@ MOST_PROTECTIONS: Final = 1_000
 """Protections kept; a service that makes agents as it goes must not grow with them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Protection:
     """The policies of one agent's calls.
 
@@ -24,11 +27,19 @@ class Protection:
         policy: What is declared, and the defaults.
         pipeline: Runs the attempts; `None` where a call is one bare attempt.
         usual: What a call may take, if there is enough time around it; see `usual_allowance`.
+        is_bounded: A call has a limit of its own, or passes on less time than it has.
+        is_plain: Nothing but limits and attempts stands around the behaviour, and an attempt is
+            nothing but its coroutine: no answer is remembered, no pool has slots for it, and it
+            changes nothing that somebody keeps account of.
+        options: What every call says to the pipeline; `None`: each something else.
     """
 
     policy: ResolvedPolicy
     pipeline: Pipeline | None
     usual: Allowance | None
+    is_bounded: bool
+    is_plain: bool
+    options: CallOptions | None
 
 
 class Protections:
@@ -58,11 +69,31 @@ class Protections:
         return known[1]
 
     def _made(self, unit: AnyAgent) -> Protection:
-        policy = policy_of(unit)
-        if not policy.needs_pipeline:
-            return Protection(policy, None, usual_allowance(unit, policy))
-        about = unit.about
-        pipeline = self._targets.pipeline(
-            target_of(unit), policy, owner=about.subject, errors=about.error_classes
+        policy, about = policy_of(unit), unit.about
+        pipeline = None
+        if policy.needs_pipeline:
+            pipeline = self._targets.pipeline(
+                target_of(unit), policy, owner=about.subject, errors=about.error_classes
+            )
+        makes_calls = bool(unit.grants) or about.kind == "plan"
+        return Protection(
+            policy=policy,
+            pipeline=pipeline,
+            usual=usual_allowance(unit, policy),
+            is_bounded=pipeline is not None or policy.timeout is not None or bool(unit.fallbacks),
+            is_plain=_is_plain(unit),
+            options=None if makes_calls or unit.fallbacks else ORDINARY,
         )
-        return Protection(policy, pipeline, usual_allowance(unit, policy))
+
+
+def _is_plain(unit: AnyAgent) -> bool:
+    about = unit.about
+    if about.kind != "async" or about.pool is not None:
+        return False
+    if unit.policy.cache is not None or unit.remembers is not None:
+        return False
+    if about.effect is not None and not about.effect.is_readonly:
+        return False
+    # What is only marked as a coroutine function may give another awaitable, which has no send().
+    code = getattr(about.function, "__code__", None)
+    return isinstance(code, CodeType) and bool(code.co_flags & CO_COROUTINE)

@@ -29,13 +29,15 @@ from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.last_answers import LastAnswers
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.program import Program
-from fishplate.orchestrator.protection import Protections
-from fishplate.orchestrator.time_limits import Allowance, allowance, shorten, timed_out
+from fishplate.orchestrator.protection import Protection, Protections
+from fishplate.orchestrator.time_limits import Allowance, allowance, timed_out
 from fishplate.orchestrator.walker import walk
 from fishplate.resilience.cache import AnswerCache
-from fishplate.resilience.calls import ORDINARY, CallOptions
-from fishplate.resilience.pipeline import Pipeline
+from fishplate.resilience.calls import CallOptions
+from fishplate.resilience.fallback import Stale
+from fishplate.resilience.policy import Cache
 from fishplate.resilience.targets import Targets
+from fishplate.tools.effect import EffectDeclaration
 from fishplate.workflows.workflow import Workflow
 
 MOST_PROGRAMS: Final = 1_000
@@ -108,7 +110,7 @@ class Steps:
                 # No coroutine stands between: it would be held while every step of the plan waits.
                 behaviour = self._walk(frame, unit, effect.arguments)
             else:
-                behaviour = self._guarded(frame, unit, effect.arguments)
+                behaviour = self._guarded(frame, unit, effect.arguments, started)
             del effect  # with the arguments: it is used up, and would be held while the call waits
             result = await behaviour
             if type(result) not in unit.signature.output.exact:
@@ -141,11 +143,24 @@ class Steps:
         )
         return Marked(result, reasons) if reasons else result
 
-    async def _guarded(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
-        if not self._compares_inputs:
-            return await self._cached(frame, unit, arguments)
+    # What a call lacks of all that may stand around its behaviour costs it no coroutine: these are
+    # functions that give the coroutine of whatever stands there.
+
+    def _guarded(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], started_ns: int
+    ) -> Awaitable[object]:
+        protection = self._protections.of(unit)
+        if protection.is_plain and self.is_lean:
+            return self._timed(frame, unit, arguments, started_ns, protection)
+        if self._compares_inputs:
+            return self._compared(frame, unit, arguments, started_ns)
+        return self._cached(frame, unit, arguments, started_ns)
+
+    async def _compared(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], started_ns: int
+    ) -> object:
         before = _fingerprint(unit, arguments)
-        result = await self._cached(frame, unit, arguments)
+        result = await self._cached(frame, unit, arguments, started_ns)
         if before != _fingerprint(unit, arguments):
             raise StepError(
                 f"{unit.about.subject} changed its input: copy what you change",
@@ -156,14 +171,24 @@ class Steps:
             )
         return result
 
-    async def _cached(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
+    def _cached(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], started_ns: int
+    ) -> Awaitable[object]:
         if unit.about.stale is not None:
             return self._recalled(frame, unit, arguments)
-        policy = unit.policy.cache
-        if policy is None and unit.remembers is None:
-            return await self._effective(frame, unit, arguments)
-        if policy is None:
-            return await self._remembered(frame, unit, arguments)
+        if unit.policy.cache is not None:
+            return self._answered(frame, unit, arguments, started_ns, unit.policy.cache)
+        return self._remembered(frame, unit, arguments, started_ns)
+
+    async def _answered(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        started_ns: int,
+        policy: Cache,
+    ) -> object:
+        """Answer a call from memory, or run it and remember its answer."""
         now_ns, tenant = frame.run.now_ns, frame.principal.tenant
         release = unit.release
         # The behaviour is part of it, since a stand-in has the name and contract of another agent.
@@ -174,27 +199,39 @@ class Steps:
             return unit.signature.output.decode(hit.value, given=True)
         frame.note(cache_hit=False)
         epoch = self._cache.epoch(tenant, policy.scope)
-        result = await self._remembered(frame, unit, arguments)
+        result = await self._remembered(frame, unit, arguments, started_ns)
         if not frame.reasons and type(result) is not Marked:
             result = _accepted(unit, result, frame.path)
             encoded = unit.signature.output.encode(result)
             self._cache.put(tenant, policy.scope, key, encoded, now_ns=now_ns(), epoch=epoch)
         return result
 
-    async def _remembered(
-        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
-    ) -> object:
-        """Run a call; keep its good answer if a fallback gives it when the agent fails."""
+    def _remembered(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], started_ns: int
+    ) -> Awaitable[object]:
         if unit.remembers is None:
-            return await self._effective(frame, unit, arguments)
-        memory = LastAnswers(self._cache, frame, unit.name, unit, unit.remembers)
-        result = await self._effective(frame, unit, arguments)
+            return self._effective(frame, unit, arguments, started_ns)
+        return self._kept(frame, unit, arguments, started_ns, unit.remembers)
+
+    async def _kept(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        started_ns: int,
+        stale: Stale,
+    ) -> object:
+        """Run a call; keep its good answer, which a fallback gives when the agent fails."""
+        memory = LastAnswers(self._cache, frame, unit.name, unit, stale)
+        result = await self._effective(frame, unit, arguments, started_ns)
         if not frame.reasons and type(result) is not Marked:
             result = _accepted(unit, result, frame.path)
             memory.keep(arguments, result)
         return result
 
-    def _recalled(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
+    async def _recalled(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
+    ) -> object:
         """The last good answer of the agent that `unit` stands in for."""
         about = unit.about
         assert about.stale is not None, "only such a unit is asked"
@@ -205,13 +242,23 @@ class Steps:
         frame.degrade("stale", source="cache", age=round(hit.age, 6))
         return unit.signature.output.decode(hit.value, given=True)
 
-    async def _effective(
-        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
-    ) -> object:
-        """Run a call; if it may have changed something, forget what was remembered about it."""
+    def _effective(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], started_ns: int
+    ) -> Awaitable[object]:
         effect = unit.about.effect
         if effect is None or effect.is_readonly:
-            return await self._timed(frame, unit, arguments)
+            return self._timed(frame, unit, arguments, started_ns, self._protections.of(unit))
+        return self._changing(frame, unit, arguments, started_ns, effect)
+
+    async def _changing(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        started_ns: int,
+        effect: EffectDeclaration,
+    ) -> object:
+        """Run a call that may change something, and forget what was remembered about it."""
         if not self.allows_effects:
             raise UsageError(
                 f"tool {unit.name!r} has the effect {effect.effect!r} and there is no app: "
@@ -220,34 +267,48 @@ class Steps:
                 code="no_app",
             )
         try:
-            return await self._timed(frame, unit, arguments)
+            protection = self._protections.of(unit)
+            return await self._timed(frame, unit, arguments, started_ns, protection)
         finally:
             if frame.path in frame.run.effects:
                 for scope in effect.scopes:
                     self._cache.forget(frame.principal.tenant, scope.partition(":")[0])
 
-    async def _timed(self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
-        protection = self._protections.of(unit)
-        policy, pipeline, run = protection.policy, protection.pipeline, frame.run
-        is_bounded = (
-            policy.timeout is not None or run.ends is not None or unit.fallbacks or pipeline
-        )
-        if not is_bounded or unit.about.kind == "static":  # a fixed answer is never too late
+    async def _timed(
+        self,
+        frame: Frame,
+        unit: AnyAgent,
+        arguments: tuple[object, ...],
+        started_ns: int,
+        protection: Protection,
+    ) -> object:
+        run = frame.run
+        if not protection.is_bounded and run.ends is None:
             return await self._behaviours.run(frame, unit, arguments)
-        started_ns, time = run.now_ns(), protection.usual
+        if unit.about.kind == "static":  # a fixed answer is never too late
+            return await self._behaviours.run(frame, unit, arguments)
+        policy, pipeline, time = protection.policy, protection.pipeline, protection.usual
         left = run.seconds_left(started_ns)
         if time is None or time.seconds > left:
             time = allowance(frame, unit, policy, left)
-        ends = started_ns / 1e9 + time.seconds
+        started = started_ns / 1e9
+        ends = started + time.seconds
         try:
             if pipeline is not None:  # it ends its attempts itself
-                return await self._attempted(frame, unit, arguments, pipeline, ends, time)
+                attempt: Callable[..., Coroutine[Any, Any, object]] = unit.function
+                if not (protection.is_plain and self.is_lean):
+                    attempt = self._behaviours.run
+                    arguments = (frame, unit, arguments, pipeline.hold_until)
+                options = protection.options or _options(frame, unit, time)
+                return await pipeline.run(
+                    attempt, frame.path, ends, options, arguments, frame.begin_attempt, started
+                )
             if not time.is_shorter:  # what is around it ends it
                 return await self._behaviours.run(frame, unit, arguments)
-            shorten(frame, unit, ends)
-            attempt = self._behaviours.run(frame, unit, arguments)
+            frame.bound(ends)
+            behaviour = self._behaviours.run(frame, unit, arguments)
             return await within(
-                time.seconds, attempt, run.now_ns, started_ns, grace=time.cancel_grace
+                time.seconds, behaviour, run.now_ns, started_ns, grace=time.cancel_grace
             )
         except OutOfTimeError as over:
             raise timed_out(frame, unit, policy, time) from over.__cause__
@@ -255,27 +316,6 @@ class Steps:
             if failure.code == "deadline" and time.is_own:
                 raise timed_out(frame, unit, policy, time) from failure.__cause__
             raise
-
-    def _attempted(  # noqa: PLR0913, PLR0917 -- a part of `_timed`
-        self,
-        frame: Frame,
-        unit: AnyAgent,
-        arguments: tuple[object, ...],
-        pipeline: Pipeline,
-        ends: float,
-        time: Allowance,
-    ) -> Coroutine[Any, Any, object]:
-        run, attempt_timeout = frame.run, pipeline.resolved.attempt_timeout
-
-        def attempt() -> Coroutine[Any, Any, object]:
-            frame.begin_attempt()
-            frame.run, own_ends = run, ends
-            if attempt_timeout is not None:
-                own_ends = min(ends, run.now_ns() / 1e9 + attempt_timeout)
-            shorten(frame, unit, own_ends)
-            return self._behaviours.run(frame, unit, arguments, pipeline.hold_until)
-
-        return pipeline.run(attempt, frame.path, ends, _options(frame, unit, time))
 
     def _walk(
         self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
@@ -299,8 +339,6 @@ def _options(frame: Frame, unit: AnyAgent, time: Allowance) -> CallOptions:
     """What a call says to its pipeline: whether it may be repeated, and who waits behind it."""
     has_fallback = bool(unit.fallbacks)
     if not unit.grants and unit.about.kind != "plan":  # nothing below it changes anything
-        if not has_fallback:
-            return ORDINARY
         return CallOptions(has_fallback=True, cancel_grace=time.cancel_grace)
     return CallOptions(
         may_repeat=_is_repeatable(frame),

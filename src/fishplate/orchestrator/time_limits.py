@@ -74,13 +74,6 @@ def allowance(frame: Frame, unit: AnyAgent, policy: ResolvedPolicy, left: float)
     )
 
 
-def shorten(frame: Frame, unit: AnyAgent, ends: float) -> None:
-    """Let a call, and all that it calls, know when it has to be over."""
-    frame.ends = ends
-    if unit.grants or unit.about.kind == "plan":
-        frame.run = frame.run.until(ends)
-
-
 def timed_out(frame: Frame, unit: AnyAgent, policy: ResolvedPolicy, time: Allowance) -> StepError:
     """The failure of a call whose time was over."""
     if not time.is_own:

@@ -69,20 +69,28 @@ class Pipeline:
         self._admission = Admission(resolved, target, environment)
         self._aftermath = Aftermath(resolved, target, environment, self._admission, errors)
 
-    async def run(  # noqa: C901, PLR0912, PLR0915 -- fused: a call per policy would cost more
+    # Fused, since a call per policy would cost more; by position, since keywords cost as much.
+    async def run(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
         self,
-        attempt: Callable[[], Coroutine[Any, Any, T]],
+        attempt: Callable[..., Coroutine[Any, Any, T]],
         subject: str,
         deadline: float | None = None,
         options: CallOptions = ORDINARY,
+        arguments: tuple[object, ...] = (),
+        begin: Callable[[float], object] | None = None,
+        now: float | None = None,
     ) -> T:
         """Make attempts until one succeeds or no further one is worth it.
 
         Args:
-            attempt: Makes the coroutine of one attempt; called once for each.
+            attempt: Makes the coroutine of one attempt from `arguments`; called once for each.
             subject: What is called, for errors and events, e.g. the path of the step.
             deadline: When the call has to be over, on the environment's clock.
             options: What most calls leave at its default.
+            arguments: What `attempt` is called with.
+            begin: Told right before each attempt when that has to be over, on the environment's
+                clock; infinity if nothing bounds it.
+            now: The time on that clock, if the caller has just asked.
 
         Raises:
             FishplateError: The last attempt's, or a `Failure` of the pipeline itself: `deadline`,
@@ -93,7 +101,8 @@ class Pipeline:
             DeclaredError: The last attempt raised it, and the map of errors does not name it.
             Exception: A bug of the attempt, as it was raised.
         """
-        now = self._clock()
+        if now is None:
+            now = self._clock()
         breaker, slots, limiter = self._breaker, self._slots, self._limiter
         number = options.attempts_made
         earns = self._budget if number == 0 else None  # a call's first attempt earns retry credit
@@ -123,17 +132,19 @@ class Pipeline:
             if options.before_dispatch is not None:
                 await self._mark(options, DispatchedAttempt(number, now, epoch, probe))
                 now = self._clock()
+            ends = now + self._attempt_timeout
+            if deadline is not None and deadline < ends:
+                ends = deadline
+            if begin is not None:
+                begin(ends)
             try:
-                coroutine = attempt()
+                coroutine = attempt(*arguments)
                 try:
                     yielded = coroutine.send(None)
                 except StopIteration as stop:
                     result: T = stop.value
                     has_waited = False
                 else:
-                    ends = now + self._attempt_timeout
-                    if deadline is not None and deadline < ends:
-                        ends = deadline
                     left = ends - self._clock()
                     result = await finish_within(
                         left, coroutine, yielded, grace=options.cancel_grace

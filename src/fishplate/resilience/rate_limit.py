@@ -11,6 +11,7 @@ from fishplate.resilience.policy import RateLimit
 MINUTE: Final = 60.0
 # What is missing below this, of a request or a token, is rounding.
 ROUNDING: Final = 1e-9
+ENOUGH: Final = 1 - ROUNDING
 
 
 class RateLimiter:
@@ -52,22 +53,25 @@ class RateLimiter:
             0 if they were taken; else the seconds after which they may be, and nothing was taken.
         """
         # Part of every call's fast path, where a call of min() costs as much as all of this.
+        requests, level = self.requests, self.tokens
         if now > self._at:
             minutes = (now - self._at) / MINUTE
             self._at = now
-            requests = self.requests + minutes * self._most_requests
             most = self._most_requests
-            self.requests = requests if requests < most else most  # noqa: FURB136 -- see above
-            level = self.tokens + minutes * self._most_tokens
+            if requests < most:
+                requests += minutes * most
+                self.requests = requests = requests if requests < most else most  # noqa: FURB136
             most = self._most_tokens
-            self.tokens = level if level < most else most  # noqa: FURB136 -- see above
-        missing_requests, missing_tokens = 1 - self.requests, tokens - self.tokens
-        if missing_requests <= ROUNDING and missing_tokens <= ROUNDING:
-            self.requests -= 1
-            self.tokens -= tokens
+            if level < most:  # never of a limit that is not set
+                level += minutes * most
+                self.tokens = level = level if level < most else most  # noqa: FURB136
+        if requests >= ENOUGH and level >= tokens - ROUNDING:
+            self.requests = requests - 1
+            if tokens:
+                self.tokens = level - tokens
             return 0.0
-        minutes_for_requests = max(missing_requests, 0.0) / self._most_requests
-        minutes_for_tokens = max(missing_tokens, 0.0) / self._most_tokens
+        minutes_for_requests = max(1 - requests, 0.0) / self._most_requests
+        minutes_for_tokens = max(tokens - level, 0.0) / self._most_tokens
         return MINUTE * max(minutes_for_requests, minutes_for_tokens)
 
     def give_back(self, tokens: int, *, requests: int = 0) -> None:
