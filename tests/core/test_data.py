@@ -180,6 +180,24 @@ def test_a_class_takes_the_fields_of_its_base_first() -> None:
     assert Parcel(number="1") == Parcel(number="1")
 
 
+@ours_and_the_standard_one
+def test_fields_know_their_types_as_they_are_written(decorator: Callable[..., Any]) -> None:
+    """Types written as text are kept as text, and the special ones among them make no field."""
+
+    @decorator(frozen=True, slots=True)
+    class Label:
+        """A label."""
+
+        text: "str"
+        count: "ClassVar[int]" = 0
+        copies: "list[Missing]" = field(default_factory=list[Any])  # type: ignore[name-defined]  # noqa: F821 # pyright: ignore[reportUndefinedVariable] -- nobody looks it up
+
+    found = {field.name: field.type for field in dataclasses.fields(Label)}
+
+    assert found == {"text": "str", "copies": "list[Missing]"}
+    assert Label.__annotations__ == {**found, "count": "ClassVar[int]"}
+
+
 def test_without_equality_an_object_equals_itself_alone() -> None:
     """`eq=False` leaves identity, and with it a hash."""
     point = made(data.dataclass, eq=False, repr=False, slots=True)

@@ -31,7 +31,7 @@ _EXACT: Final = 2.0**53
 _SMALL_NUMBER: Final = 1e-6
 # No limit of ours admits an integer with so many digits; Python itself refuses above 4,300.
 _MOST_DIGITS: Final = 400
-_INDEX: Final = re.compile("0|[1-9][0-9]*")
+_INDEX: Final = "0|[1-9][0-9]*"
 _LONGEST_QUOTE: Final = 40
 
 
@@ -155,7 +155,7 @@ def resolve_pointer(value: JsonValue, pointer: str) -> JsonValue:
 
 
 def _is_index(token: str) -> bool:
-    return _INDEX.fullmatch(token) is not None
+    return re.fullmatch(_INDEX, token) is not None
 
 
 def _encoded(data: bytes | bytearray | str) -> bytes:

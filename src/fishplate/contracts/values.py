@@ -9,17 +9,14 @@ comes in as JSON or leaves as JSON.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, ValidationError, to_jsonable_python
 
 from fishplate.contracts.json import MOST_PORTABLE, to_pointer
 from fishplate.core.errors import JsonValue, Violation
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class BrokenValueError(Exception):
@@ -70,7 +67,7 @@ def _is_portable(value: object) -> bool:  # noqa: C901 -- one branch per kind of
     for found in pending:  # it grows as it is read
         kind = type(found)  # pyright: ignore[reportUnknownVariableType] -- anything may be inside
         if kind is str:
-            if not found.isascii() and _SURROGATE.search(found):
+            if not found.isascii() and _has_surrogate(found):
                 return False
         elif kind is int:
             if not -MOST_PORTABLE <= found <= MOST_PORTABLE:
@@ -110,7 +107,7 @@ def _first_not_portable(value: object) -> Violation | None:
 
 def _why_not_portable(value: object) -> str | None:
     if isinstance(value, str):
-        if value.isascii() or _SURROGATE.search(value) is None:
+        if value.isascii() or not _has_surrogate(value):
             return None
         return "the text holds a lone surrogate, which UTF-8 cannot carry"
     if isinstance(value, float):
@@ -137,6 +134,14 @@ def _readable_once(value: object) -> Violation | None:
             message = f"a {kind} can be read only once: give a list"
             return Violation(pointer=to_pointer(path), message=message, keyword="type")
     return None
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the one thing that UTF-8 cannot carry
+        return True
+    return False
 
 
 def integral(value: JsonValue) -> JsonValue:

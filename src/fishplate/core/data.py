@@ -10,6 +10,7 @@ The reasons, and what else was weighed: docs/decisions/data-classes.md.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 _Method: TypeAlias = Callable[..., Any]
+_Reader: TypeAlias = Callable[[object], object]
+_WORDS: Final = ("ClassVar", "InitVar", "KW_ONLY")
 
 
 def _dataclass(
@@ -32,15 +35,33 @@ def _dataclass(
     def define(cls: type[T]) -> type[T]:
         # For a class without a docstring the standard decorator would spell its signature.
         cls.__doc__ = cls.__doc__ or cls.__name__
+        written = inspect.get_annotations(cls)
+        cls.__annotations__ = {name: _opaque(written[name]) for name in written}
         made: Any = dataclasses.dataclass(
             init=False, repr=False, eq=False, kw_only=kw_only, slots=slots
         )(cls)
+        made.__annotations__ = written
+        fields = dataclasses.fields(made)
+        for field in fields:
+            if field.type is _Opaque:
+                field.type = written[field.name]
         methods: dict[str, object] = {"__init__": _Init(made, is_frozen=frozen)}
         if repr:
-            methods["__repr__"] = _repr_of(made)
+            methods["__repr__"] = _shown
         if eq:
-            methods["__eq__"] = _eq_of(made)
-            methods["__hash__"] = _hash_of(made) if frozen else None
+            compared = [field.name for field in fields if field.compare]
+            hashed = [
+                field.name
+                for field in fields
+                if (field.compare if field.hash is None else field.hash)
+            ]
+            values = _reader(compared)
+            methods["__eq__"] = _eq_of(values)
+            if frozen:
+                reader = values if hashed == compared else _reader(hashed)
+                methods["__hash__"] = _hash_of(reader)
+            else:
+                methods["__hash__"] = None
         if frozen:
             methods |= _FROZEN
         for name, method in methods.items():
@@ -109,40 +130,40 @@ def _compiled_init(cls: Any, *, is_frozen: bool) -> _Method:
     return cast("_Method", init)
 
 
-def _repr_of(cls: Any) -> _Method:
-    names = [field.name for field in dataclasses.fields(cls) if field.repr]
+class _Opaque:
+    """Stands for the type of a field while the standard decorator looks at a class.
 
-    @recursive_repr()
-    def __repr__(self: object) -> str:  # noqa: N807 -- becomes a method
-        values = ", ".join([f"{name}={getattr(self, name)!r}" for name in names])
-        return f"{type(self).__qualname__}({values})"
-
-    return __repr__
+    It looks for special words in every type that is written as text, which is a third of its work.
+    """
 
 
-def _eq_of(cls: Any) -> _Method:
-    values = _reader(field.name for field in dataclasses.fields(cls) if field.compare)
+def _opaque(annotation: object) -> object:
+    has_words = not isinstance(annotation, str) or any(word in annotation for word in _WORDS)
+    return annotation if has_words else _Opaque
 
+
+@recursive_repr()
+def _shown(self: Any) -> str:
+    shown = [field.name for field in dataclasses.fields(self) if field.repr]
+    values = ", ".join([f"{name}={getattr(self, name)!r}" for name in shown])
+    return f"{type(self).__qualname__}({values})"
+
+
+def _eq_of(values: _Reader) -> _Method:
     def __eq__(self: object, other: object) -> bool:  # noqa: N807 -- becomes a method
         return values(self) == values(other) if type(other) is type(self) else NotImplemented
 
     return __eq__
 
 
-def _hash_of(cls: Any) -> _Method:
-    values = _reader(
-        field.name
-        for field in dataclasses.fields(cls)
-        if (field.compare if field.hash is None else field.hash)
-    )
-
+def _hash_of(values: _Reader) -> _Method:
     def __hash__(self: object) -> int:  # noqa: N807 -- becomes a method
         return hash(values(self))
 
     return __hash__
 
 
-def _reader(names: Iterable[str]) -> Callable[[object], object]:
+def _reader(names: Iterable[str]) -> _Reader:
     # With the class among them, one field is read as a tuple too, and none at all is no error.
     return attrgetter("__class__", *names)
 

@@ -13,7 +13,7 @@ Effect: TypeAlias = Literal[
     "readonly", "idempotent", "keyed", "transactional", "verifiable", "at_most_once"
 ]
 EFFECTS: Final[tuple[str, ...]] = get_args(Effect)
-_SCOPE: Final = re.compile(r"[a-z0-9_.-]+(:[a-z0-9_.*-]+)*")
+_SCOPE: Final = r"[a-z0-9_.-]+(:[a-z0-9_.*-]+)*"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +43,7 @@ class EffectDeclaration:
         if self.effect not in EFFECTS:
             yield f"effect={self.effect!r} is not one of {', '.join(EFFECTS)}"
         for scope in self.scopes:
-            if not _SCOPE.fullmatch(scope):
+            if not re.fullmatch(_SCOPE, scope):
                 yield f"the scope {scope!r} is not of the form 'orders:write'"
         if self.effect == "keyed" and self.key_ttl is None:
             yield "a keyed effect needs key_ttl=: how long does the other side remember a key?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from pydantic import BaseModel
 
@@ -12,6 +12,7 @@ from fishplate.agents.agent import Call
 from fishplate.contracts.contract import Contract
 from fishplate.contracts.schema import Schema
 from fishplate.core.call import RECORDER, Deferred
+from fishplate.core.data import dataclass
 from fishplate.core.outcome import Degraded, Rejected, TimedOut
 
 A = TypeVar("A")
@@ -50,14 +51,16 @@ class Composition(Deferred[R_co]):
         return f"<{type(self.word).__name__.lower()}>"
 
 
-class Route(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Route:
     """What `route` was given."""
 
     branches: tuple[object, ...]
     on: object
 
 
-class Switch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Switch:
     """What `switch` was given."""
 
     cases: tuple[object, ...]
@@ -65,13 +68,15 @@ class Switch(NamedTuple):
     default: object | None
 
 
-class Parallel(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Parallel:
     """What `parallel` was given."""
 
     calls: tuple[object, ...]
 
 
-class Each(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Each:
     """What `each` was given."""
 
     branch: Callable[[Any], object]
@@ -80,7 +85,8 @@ class Each(NamedTuple):
     key: str | None
 
 
-class Repeat(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Repeat:
     """What `repeat` was given."""
 
     branch: Callable[[Any], object]
@@ -89,7 +95,8 @@ class Repeat(NamedTuple):
     at_most: int
 
 
-class Approval(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Approval:
     """What `approval` was given."""
 
     call: object
@@ -97,7 +104,8 @@ class Approval(NamedTuple):
     within: float
 
 
-class WaitFor(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WaitFor:
     """What `wait_for` was given."""
 
     signal: object
@@ -106,13 +114,15 @@ class WaitFor(NamedTuple):
     default: object | None
 
 
-class Sleep(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sleep:
     """What `sleep` was given."""
 
     seconds: float
 
 
-class Graded(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Graded:
     """What `graded` was given."""
 
     call: object
