@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from fishplate.core.errors import ErrorClass
+from fishplate.resilience.calls import ORDINARY
 from fishplate.resilience.events import (
     AttemptEnded,
     BreakerOpened,
@@ -186,3 +187,21 @@ async def test_an_attempt_that_had_too_little_time_says_nothing_about_its_target
         await outcome(pipeline.run(Script([1.0]), "step", deadline=world.clock() + 0.5))
 
     assert world.told(BreakerOpened) == []
+
+
+@virtually
+async def test_an_attempt_is_told_when_it_has_to_be_over() -> None:
+    """Each begins with the time of its own timer, which is never beyond that of the call."""
+    world = World()
+    told: list[float] = []
+    pipeline = world.pipeline(Policy(attempt_timeout=2, retry=Retry()))
+
+    async def ask(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    call = pipeline.run(ask, "step", world.clock() + 3, ORDINARY, (5.0,), told.append)
+    began = world.clock()
+    failure = failure_of(await outcome(call))
+
+    assert [round(ends - began, 6) for ends in told] == [2, 3]
+    assert (failure.code, round(world.clock() - began, 6)) == ("deadline", 3)
