@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from typing_extensions import override
 
@@ -157,14 +156,18 @@ class DurableSteps(Steps):
         return answer
 
     @override
-    async def _effective(
-        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
-    ) -> object:
+    def _effective(
+        self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...], started_ns: int
+    ) -> Awaitable[object]:
         effect, history = unit.about.effect, self.histories.get(frame.run.trace_id)
+        run_once = super()._effective
         if effect is None or effect.is_readonly or history is None:
-            return await super()._effective(frame, unit, arguments)
+            return run_once(frame, unit, arguments, started_ns)
         guard = GuardedEffect(
             self._ledger, history, frame, unit, self._now_ms, lambda: self.is_closing
         )
-        proceed = functools.partial(super()._effective, frame, unit, arguments)
-        return await guard.run(arguments, proceed)
+
+        def proceed() -> Awaitable[object]:  # its time begins once the effect is reserved
+            return run_once(frame, unit, arguments, frame.run.now_ns())
+
+        return guard.run(arguments, proceed)
