@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import functools
 import os
 import random
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
@@ -116,7 +116,7 @@ class App:
         self.working_time = working_time
         self._wheel = TimerWheel()  # hardly any run works to the end of its time
         self._thread_count = threads or min(32, (os.cpu_count() or 1) + 4)
-        self._executor: ThreadPoolExecutor | None = None
+        self._executor: concurrent.futures.ThreadPoolExecutor | None = None
         self._is_open = False
         # In order of start: what is cancelled together is cancelled in the same order every time.
         self._runs: dict[asyncio.Task[object], None] = {}
@@ -461,9 +461,11 @@ class App:
         finally:
             SCOPE.set(outer)
 
-    def _threads(self) -> ThreadPoolExecutor:
+    def _threads(self) -> concurrent.futures.ThreadPoolExecutor:
         if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._thread_count, thread_name_prefix="fishplate")
+            self._executor = concurrent.futures.ThreadPoolExecutor(
+                self._thread_count, thread_name_prefix="fishplate"
+            )
         return self._executor
 
 

@@ -12,12 +12,13 @@ import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 import typing_extensions
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from fishplate.core.data import dataclass
 from fishplate.core.outcome import DeclaredError
 
 _PLAIN: Final = (str, bool, int, NoneType)
@@ -62,7 +63,8 @@ _ALIASES: Final = tuple(
 )
 
 
-class Member(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Member:
     """One field: its annotation with constraints, its name in JSON, whether it is always there."""
 
     annotation: object

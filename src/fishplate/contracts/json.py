@@ -5,19 +5,22 @@ Python's own reader takes the last of two equal keys, `NaN`, lone surrogates and
 here each is an error with its own code.
 """
 
+from __future__ import annotations
+
 import codecs
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from json.encoder import encode_basestring as _quoted
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue
+
+if TYPE_CHECKING:
+    from json import JSONDecoder
 
 # Beyond it, a reader that keeps numbers as doubles takes another integer: RFC 7493, section 2.2.
 MOST_PORTABLE: Final = 2**53
@@ -95,7 +98,7 @@ def canonical_json(value: JsonValue) -> bytes:
     """
     try:
         return _text(value).encode("utf-8")
-    except UnicodeEncodeError as error:
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
         raise JsonError(
             "text holds a lone surrogate, which UTF-8 cannot carry", code="json_not_canonical"
         ) from error
@@ -208,7 +211,10 @@ def _too_deep(limits: JsonLimits) -> JsonError:
     return JsonError(f"JSON text is nested deeper than {limits.depth} levels", code="json_too_deep")
 
 
-def _decoder(limits: JsonLimits) -> json.JSONDecoder:
+def _decoder(limits: JsonLimits) -> JSONDecoder:
+    # A hundredth of the import of fishplate, and only who reads JSON text from outside needs it.
+    from json import JSONDecoder  # noqa: PLC0415 -- as said
+
     bound = limits.integer
 
     def integer(digits: str) -> int | _Refused:
@@ -221,7 +227,7 @@ def _decoder(limits: JsonLimits) -> json.JSONDecoder:
             code="json_number_range", message=f"integer {_short(digits)} is beyond {limit}"
         )
 
-    return json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_int=integer)
+    return JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_int=integer)
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue] | _Refused:
@@ -324,6 +330,10 @@ def _text(value: JsonValue) -> str:  # noqa: PLR0911 -- one return for each type
     if isinstance(value, _SEQUENCES):  # pyright: ignore[reportUnnecessaryIsInstance] -- see above
         return f"[{','.join(map(_text, value))}]"
     raise JsonError(f"a {type(value).__name__} is no JSON value", code="json_not_canonical")
+
+
+def _quoted(text: str) -> str:
+    return to_json(text).decode()
 
 
 def _ordered(members: Mapping[str, JsonValue]) -> list[str]:

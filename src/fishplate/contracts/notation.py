@@ -11,7 +11,6 @@ unless it is marked; the values of an enum are strings.
 
 from collections.abc import Mapping
 from dataclasses import field
-from difflib import get_close_matches
 from typing import Final
 
 from fishplate.contracts.json import escape_token
@@ -170,6 +169,9 @@ def _nullable(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _suggestion(word: str) -> str:
+    # Half a millisecond of every import of fishplate, for a word that nobody knows.
+    from difflib import get_close_matches  # noqa: PLC0415 -- as said
+
     names = {name.removesuffix("[...]"): name for name in _WORDS}
     near = get_close_matches(word.lower(), names, n=1)
     if near:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast, get_args, get_origin
+from typing import Any, Final, Generic, TypeVar, cast, get_args, get_origin
 
 import pydantic
 from pydantic import TypeAdapter
@@ -33,12 +33,14 @@ from fishplate.contracts.values import (
     plain,
     violations_of,
 )
+from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, JsonValue, OutputError, Problem, Violation
 
 T = TypeVar("T")
 
 
-class Projection(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Projection:
     """One field of a shape: its own shape, its name in JSON, and whether it is always there."""
 
     shape: Shape[Any]

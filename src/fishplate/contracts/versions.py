@@ -10,7 +10,8 @@ Bump: TypeAlias = Literal["none", "patch", "minor", "major"]
 
 _NUMBER: Final = r"(0|[1-9][0-9]*)"
 _WORD: Final = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_VERSION: Final = re.compile(
+# Compiled when it is first used, and kept by `re`: not at every import of fishplate.
+_VERSION: Final = (
     rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}"
     rf"(?:-({_WORD}(?:\.{_WORD})*))?"
     r"(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
@@ -30,7 +31,7 @@ class Version(NamedTuple):
 
 def parse_version(text: str) -> Version | None:
     """The parts of a semantic version, or None if the text is none, or has over 128 characters."""
-    found = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
+    found = re.fullmatch(_VERSION, text) if len(text) <= _LONGEST else None
     if found is None:
         return None
     major, minor, patch, prerelease, build = found.groups(default="")

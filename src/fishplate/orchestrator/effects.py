@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from typing_extensions import override
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.core.outcome import Reason
 from fishplate.orchestrator.degradation import merged, reasons_of_fallback
@@ -78,7 +79,8 @@ class DegradedCallEffect(CallEffect):
         return merged(self.inherited, own)
 
 
-class SignalEffect(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SignalEffect:
     """Wait for a signal or an approval.
 
     A signal is answered with what it carries. An approval is answered with a `Rejected`, or with
@@ -103,14 +105,16 @@ class Expired:
     """The answer to a signal that did not come within its time; the walker makes it a value."""
 
 
-class SleepEffect(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SleepEffect:
     """Wait for some seconds; answered with nothing."""
 
     key: str
     seconds: float
 
 
-class DecisionEffect(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DecisionEffect:
     """Tell which way was taken and why; answered at once with nothing.
 
     Attributes:
@@ -128,7 +132,8 @@ class DecisionEffect(NamedTuple):
     facts: dict[str, JsonValue]
 
 
-class ForkEffect(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ForkEffect:
     """Run branches side by side; answered with a list of their values in order.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import asdict
 from typing import Any, Final, cast
 
@@ -64,7 +64,7 @@ class Steps:
         self,
         *,
         pools: Pools,
-        threads: Callable[[], ThreadPoolExecutor],
+        threads: Callable[[], Executor],
         cache: AnswerCache,
         targets: Targets,
         random_id: Callable[[], int],
