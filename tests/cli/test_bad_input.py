@@ -14,8 +14,8 @@ BAD_JSON = [
     ("two values", "{} {}", "json_malformed", None),
     ("duplicate key", '{"text": "a", "text": "b"}', "json_duplicate_key", ""),
     ("duplicate key below", '{"text": {"a": 1, "a": 2}}', "json_duplicate_key", "/text"),
-    ("NaN", '{"text": NaN}', "json_malformed", None),
-    ("Infinity", '{"text": -Infinity}', "json_malformed", None),
+    ("NaN", '{"text": NaN}', "json_not_finite", "/text"),
+    ("Infinity", '{"text": -Infinity}', "json_not_finite", "/text"),
     ("a number beyond a double", '{"text": 1e999}', "json_number_range", "/text"),
     ("an integer beyond 2^53", '{"text": 90071992547409930}', "json_number_range", "/text"),
     ("too deep", "[" * 100 + "]" * 100, "json_too_deep", None),
@@ -44,6 +44,7 @@ def test_what_is_no_acceptable_json_is_refused(
     assert ended.code == 2
     assert ended.json["error"]["code"] == code
     assert ended.json["error"]["message"].startswith("--input: ")
+    assert ended.json["error"]["remedy"]
     if pointer is not None:
         assert ended.json["error"]["pointer"] == pointer
 
@@ -116,6 +117,7 @@ def test_a_person_reads_where_json_is_refused(cli: Program) -> None:
     assert ended.err.splitlines() == [
         "error[json_duplicate_key]: --input: object holds the key 'a' twice",
         "  at /text",
+        "  help: keep one of the two",
     ]
 
 

@@ -92,8 +92,11 @@ def test_refuses_to_write_without_end() -> None:
     [
         (b'{"a": 1, "a": 2}', "json_duplicate_key", ""),
         (rb'{"x": {"a": 1, "\u0061": 2}}', "json_duplicate_key", "/x"),
-        (b"[0, NaN]", "json_malformed", ""),
-        (b"-Infinity", "json_malformed", ""),
+        (b"[0, NaN]", "json_not_finite", "/1"),
+        (b'{"a": {"b/c": [1, -Infinity, NaN]}}', "json_not_finite", "/a/b~1c/1"),
+        (b"-Infinity", "json_not_finite", ""),
+        (b"[NaN, 1,]", "json_malformed", ""),
+        (b'["NaN", 1,]', "json_malformed", ""),
         (b"[1, 1e999]", "json_number_range", "/1"),
         (b'{"n": 9007199254740993}', "json_number_range", "/n"),
         (b"1" * 5000, "json_number_range", ""),
@@ -125,6 +128,21 @@ def test_refuses_text_that_two_readers_could_read_differently(
 
     assert (caught.value.code, caught.value.pointer) == (code, pointer)
     assert len(caught.value.message) < 200
+    assert caught.value.remedy
+    assert caught.value.to_json()["remedy"] == caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_not_finite_is_called_by_its_name(name: str) -> None:
+    """Other writers of JSON give these three words, so the refusal names the one that it met."""
+    with pytest.raises(JsonError, match=f"^{name} is no JSON number$"):
+        parse_json(f'{{"a": {name}}}')
+
+
+def test_the_size_of_a_text_is_told_by_its_limit() -> None:
+    """A reader stops one byte beyond the limit, so that it knows no more than that."""
+    with pytest.raises(JsonError, match="more than 3 bytes"):
+        parse_json("12345", limits=JsonLimits(size_bytes=3))
 
 
 @pytest.mark.parametrize(

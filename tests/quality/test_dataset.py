@@ -106,3 +106,15 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     """The error names the path."""
     with pytest.raises(UsageError, match=r"nowhere\.jsonl"):
         Dataset.load(tmp_path / "nowhere.jsonl")
+
+
+def test_a_line_that_is_no_json_is_told_with_place_and_remedy() -> None:
+    """Source, line, pointer and what to write: a data set may have thousands of lines."""
+    lines = ['{"input": 1, "expected": 2}', '{"input": {"score": NaN}, "expected": 2}']
+    with pytest.raises(UsageError) as caught:
+        Dataset.parse(lines, source="cases.jsonl")
+
+    assert caught.value.message == (
+        "The case at cases.jsonl:2 is no JSON at /input/score: NaN is no JSON number. "
+        "Remedy: write a finite number, or null if there is none"
+    )

@@ -127,6 +127,8 @@ def _remedy(error: BaseException) -> str | None:
     match error:
         case InputError():
             return "'fishplate contract TARGET' prints what it takes"
+        case JsonError():
+            return error.remedy or None
         case StepError(code="bug" | "connection") | UsageError(code="resource_failed"):
             return "--debug shows the traceback"
         case FishplateError() | DeclaredError() | SystemExit():

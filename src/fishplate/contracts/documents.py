@@ -31,7 +31,8 @@ def read_document(path: Path) -> JsonValue:
     try:
         return parse_json(data if suffix == ".json" else _as_json(data), limits=_LIMITS)
     except JsonError as error:
-        raise _refused(path, error.code, error.message, error.pointer) from error
+        remedy = f": {error.remedy}" if error.remedy else ""
+        raise _refused(path, error.code, f"{error.message}{remedy}", error.pointer) from error
 
 
 def _as_json(data: bytes) -> bytes:

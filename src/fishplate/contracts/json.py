@@ -64,22 +64,21 @@ def parse_json(data: bytes | bytearray | str, *, limits: JsonLimits = _DEFAULT_L
     """Read one JSON text strictly.
 
     Raises:
-        JsonError: With code `json_too_large`, `json_encoding`, `json_malformed`, `json_too_deep`,
-            `json_duplicate_key`, `json_number_range`, `json_too_many_nodes` or
-            `json_string_too_long`, and the pointer of the offending value where it is known.
+        JsonError: With code `json_too_large`, `json_encoding`, `json_malformed`,
+            `json_not_finite`, `json_too_deep`, `json_duplicate_key`, `json_number_range`,
+            `json_too_many_nodes` or `json_string_too_long`, and the pointer of the offending value
+            where it is known; its `remedy` says what to do.
 
     Source: RFC 8259; stricter on duplicate keys, numbers and surrogates as in RFC 7493 (I-JSON).
     """
     encoded = _encoded(data)
     if len(encoded) > limits.size_bytes:
         raise JsonError(
-            f"JSON text has {len(encoded)} bytes; at most {limits.size_bytes} are read",
+            f"JSON text has more than {limits.size_bytes} bytes, the most that is read",
             code="json_too_large",
         )
     if encoded.startswith(_BYTE_ORDER_MARKS):
-        raise JsonError(
-            "JSON text starts with a byte order mark; send plain UTF-8", code="json_encoding"
-        )
+        raise JsonError("JSON text starts with a byte order mark", code="json_encoding")
     value = _decoded(encoded, limits)
     _check_tree(value, limits)
     return value
@@ -194,7 +193,7 @@ def _decoded(encoded: bytes, limits: JsonLimits) -> JsonValue:
     except RecursionError as error:
         raise _too_deep(limits) from error
     except ValueError as error:
-        raise _refusal(str(error), limits) from error
+        raise _not_finite(encoded, limits) or _refusal(str(error), limits) from error
 
 
 def _refusal(reason: str, limits: JsonLimits) -> JsonError:
@@ -205,6 +204,25 @@ def _refusal(reason: str, limits: JsonLimits) -> JsonError:
             f"JSON text holds a number out of range: {reason}", code="json_number_range"
         )
     return JsonError(f"text is not JSON: {reason}", code="json_malformed")
+
+
+def _not_finite(encoded: bytes, limits: JsonLimits) -> JsonError | None:
+    """What is wrong with a text, if it would be JSON but for `NaN`, `Infinity` or `-Infinity`."""
+    found: list[_Refused] = []
+
+    def constant(name: str) -> _Refused:
+        found.append(_Refused(code="json_not_finite", message=f"{name} is no JSON number"))
+        return found[-1]
+
+    reader = json.JSONDecoder(parse_constant=constant, parse_int=_decoder(limits).parse_int)
+    try:
+        root: JsonValue = reader.decode(encoded.decode("utf-8"))
+    except (ValueError, RecursionError):  # it has another defect, which the strict reader has told
+        return None
+    if not found:
+        return None
+    first = found[0]
+    return JsonError(first.message, code=first.code, pointer=_pointer_to(root, first))
 
 
 def _too_deep(limits: JsonLimits) -> JsonError:

@@ -217,6 +217,20 @@ class OutputError(ContractError):
     error_class = ErrorClass.CONTRACT_OUT
 
 
+_LESS_JSON = "give less data, or the path or id of where the rest is"
+_JSON_REMEDIES: Mapping[str, str] = {
+    "json_malformed": "write JSON: double quotes, no comment, no comma before a closing bracket",
+    "json_not_finite": "write a finite number, or null if there is none",
+    "json_duplicate_key": "keep one of the two",
+    "json_number_range": "write the number as a text, and take a text",
+    "json_encoding": "save the text as UTF-8 without a byte order mark",
+    "json_too_deep": "give flatter data",
+    "json_too_large": _LESS_JSON,
+    "json_too_many_nodes": _LESS_JSON,
+    "json_string_too_long": _LESS_JSON,
+}
+
+
 class JsonError(FishplateError):
     """Text that is not acceptable JSON: malformed, duplicate keys, NaN, too deep, too large."""
 
@@ -227,9 +241,15 @@ class JsonError(FishplateError):
         super().__init__(message, code=code)
         self.pointer = pointer
 
+    @property
+    def remedy(self) -> str:
+        """What to do, by code; empty where that depends on who asked."""
+        return _JSON_REMEDIES.get(self.code, "")
+
     def to_json(self) -> dict[str, JsonValue]:
-        """The error with the pointer at which reading stopped, if it is known."""
-        return {**super().to_json(), "pointer": self.pointer}
+        """The error with the pointer at which reading stopped, if it is known, and the remedy."""
+        found = {**super().to_json(), "pointer": self.pointer}
+        return {**found, "remedy": self.remedy} if self.remedy else found
 
 
 class UsageError(FishplateError):

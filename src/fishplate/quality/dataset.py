@@ -12,7 +12,7 @@ from typing import Final
 
 from fishplate.contracts.json import canonical_json, parse_json
 from fishplate.core.data import dataclass
-from fishplate.core.errors import FishplateError, JsonValue, UsageError
+from fishplate.core.errors import JsonError, JsonValue, UsageError
 
 _MEMBERS: Final = frozenset(("id", "input", "expected"))
 
@@ -98,8 +98,9 @@ class Dataset:
 def _case(line: str, number: int, where: str) -> Case:
     try:
         value = parse_json(line)
-    except FishplateError as error:
-        message = f"The case at {where} is no JSON: {error.message}"
+    except JsonError as error:
+        place = f" at {error.pointer}" if error.pointer else ""
+        message = f"The case at {where} is no JSON{place}: {error.message}. Remedy: {error.remedy}"
         raise UsageError(message, code="bad_dataset") from error
     if not isinstance(value, dict) or not {"input", "expected"} <= value.keys() <= _MEMBERS:
         raise UsageError(
