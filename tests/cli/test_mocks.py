@@ -133,3 +133,37 @@ def test_a_mock_that_has_no_effect_is_refused(
     assert ended.code == 2
     assert ended.json["error"]["code"] == code
     assert message in ended.json["error"]["message"]
+
+
+def test_a_mock_may_be_read_from_stdin(cli: Program) -> None:
+    """What an option's advice names, it reads."""
+    cli.write("one.py", ONE)
+    words = ("--mock", "inner=-", "--input", '{"text": "a"}')
+    ended = cli("run", "one.py:outer", *words, stdin=b'"from stdin"')
+
+    assert (ended.code, ended.out) == (0, '"from stdin"\n')
+
+
+def test_stdin_is_read_once(cli: Program) -> None:
+    """The second of two readers would find nothing, and blame the text."""
+    cli.write("one.py", ONE)
+    words = ("--mock", "inner=-", "--input", "-", "--json")
+    ended = cli("run", "one.py:outer", *words, stdin=b'"from stdin"')
+
+    assert (ended.code, ended.json["error"]["code"]) == (2, "bad_usage")
+    assert "--mock inner and --input read stdin" in ended.json["error"]["message"]
+
+
+ONE = """
+from fishplate import agent, workflow
+
+
+@agent
+async def inner(text: str) -> str:
+    return text
+
+
+@workflow
+async def outer(text: str) -> str:
+    return await inner(text)
+"""

@@ -21,8 +21,8 @@ def read_mocks(texts: Sequence[str], agent: AnyAgent) -> dict[str, JsonValue | D
     """Read what the options say, by name of the agent or tool.
 
     Args:
-        texts: `NAME=JSON`, `NAME=@file.json`, `NAME=error:CODE`, `NAME=error:CODE{...}` or
-            `NAME=error:CODE@file.json`.
+        texts: `NAME=JSON`, `NAME=@file.json`, `NAME=-` (stdin), `NAME=error:CODE`,
+            `NAME=error:CODE{...}` or `NAME=error:CODE@file.json`.
         agent: What is to run; it knows the errors that its agents declare.
 
     Raises:

@@ -47,8 +47,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         help=(
-            "let an agent or tool always answer with this JSON or @file.json, or fail with a "
-            "declared error: NAME=error:CODE, with its fields error:CODE{...} or "
+            "let an agent or tool always answer with this JSON, @file.json or - for stdin, or fail "
+            "with a declared error: NAME=error:CODE, with its fields error:CODE{...} or "
             "error:CODE@file.json; may be repeated"
         ),
     )
@@ -70,6 +70,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     loaded = load_agent(arguments.target)
     if loaded.is_chosen:
         screen.note([f"running {loaded.agent.about.subject} ({loaded.agent.about.where})"])
+    _check_stdin(arguments)
     mocks = read_mocks(arguments.mock, loaded.agent)
     faults = read_faults(arguments.inject, arguments.inject_seed)
     document = _input(arguments.input, loaded)
@@ -212,6 +213,17 @@ def _degraded_lines(reasons: Sequence[Reason]) -> Iterator[str]:
         step = f" in step {reason.step!r}" if reason.step else ""
         age = "" if reason.age is None else f", {reason.age:g} s old"
         yield f"degraded: {reason.reason}{step}, answered by {reason.source}{age}"
+
+
+def _check_stdin(arguments: Namespace) -> None:
+    """Refuse two readers of stdin, of which the second would find nothing."""
+    mocks: list[str] = arguments.mock
+    readers = [f"--mock {text[:-2]}" for text in mocks if text.endswith("=-")]
+    if arguments.input == "-":
+        readers.append("--input")
+    if len(readers) > 1:
+        message = f"{' and '.join(readers)} read stdin, which holds one text: give @file.json"
+        raise UsageError(message, code="bad_usage")
 
 
 def _input(text: str | None, loaded: Loaded) -> JsonValue:
