@@ -92,3 +92,15 @@ def test_every_command_refuses_a_bad_target_alike(cli: Program, command: str) ->
 
     assert ended.code == 2
     assert "error[unknown_target]" in ended.err + ended.out
+
+
+@pytest.mark.parametrize("words", [["--json", "run", "x.py:a"], ["--input={}", "run", "x.py:a"]])
+def test_an_option_in_front_of_the_command_is_told_its_place(
+    cli: Program, words: list[str]
+) -> None:
+    """An option that a command has is no unknown one where it comes too early."""
+    option = words[0].partition("=")[0]
+    ended = cli(*words)
+
+    assert ended.code == 2
+    assert f"{option} follows the command: fishplate run ... {option}" in ended.err + ended.out

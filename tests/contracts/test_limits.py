@@ -115,6 +115,23 @@ def test_patterns_run_in_linear_time(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("^(?!x)a$", "it looks around; write out what may stand there"),
+        ("(?<=a)b", "it looks around"),
+        (r"(a)\1", "it refers back to a group"),
+        ("(?>a)", "it has an atomic group; write (?:...)"),
+        ("[a-z]{1,100000}", "its repetitions are too large; bound the length by minLength"),
+        ("(a", "it is malformed; look for brackets"),
+        (r"(\(?=", "it is malformed"),
+    ],
+)
+def test_a_pattern_that_cannot_be_used_comes_with_the_reason(pattern: str, reason: str) -> None:
+    """Other engines take some of these patterns, so the refusal says what is not supported."""
+    assert reason in refusal({"pattern": pattern}).message
+
+
+@pytest.mark.parametrize(
     ("document", "message"),
     [
         (["type"], "an object or a boolean, not list"),

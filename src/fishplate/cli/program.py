@@ -102,6 +102,7 @@ def _exit_of(error: FishplateError, command: Command) -> ExitCode:
 
 def _parsed(words: Sequence[str]) -> tuple[Command, Namespace]:
     if not words or words[0].startswith("-"):
+        _refuse_early_options(words)
         _main_parser().parse_args(words)
         message = f"which command? There are: {', '.join(_COMMANDS)}"
         raise UsageError(message, code="bad_usage")
@@ -113,6 +114,15 @@ def _parsed(words: Sequence[str]) -> tuple[Command, Namespace]:
         )
         raise UsageError(message, code="bad_usage")
     return command, _parser_of(command).parse_args(words[1:])
+
+
+def _refuse_early_options(words: Sequence[str]) -> None:
+    name = next((word for word in words if word in _COMMANDS), None)
+    if name is None or words[0] in {"--help", "-h", "--version"}:
+        return
+    option = words[0].partition("=")[0]
+    message = f"{option} follows the command: fishplate {name} ... {option}"
+    raise UsageError(message, code="bad_usage")
 
 
 class _Parser(ArgumentParser):

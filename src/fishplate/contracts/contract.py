@@ -151,7 +151,13 @@ class _Fields:
         if isinstance(document, dict):
             self._document = document
         else:
-            self._wrong("a contract is an object with 'agent', 'input_schema', 'output_schema'", "")
+            given = type(document).__name__
+            self._wrong(
+                f"it is of type {given!r}: a contract is an object with 'agent', 'input_schema' "
+                "and 'output_schema'",
+                "",
+            )
+            self.problems.raise_if_any()
         for key in self._document:
             if key not in _KEYS:
                 self._wrong(f"unknown key {key!r}; known are {', '.join(_KEYS)}", _below(key))

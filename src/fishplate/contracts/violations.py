@@ -3,6 +3,8 @@
 A message never repeats more of a value than helps to find it: a value may be large or private.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -15,6 +17,20 @@ from fishplate.core.errors import JsonError, JsonValue, Violation
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_VALUE: Final = 60
 _MOST_OPTIONS: Final = 8
+_NOT_LINEAR: Final = (
+    (
+        re.compile(r"(?<!\\)\(\?<?[=!]"),
+        "it looks around; write out what may stand there, or check it in the body",
+    ),
+    (
+        re.compile(r"(?<!\\)\\(?:[1-9]|k<)"),
+        "it refers back to a group; write the text out, or check it in the body",
+    ),
+    (re.compile(r"(?<!\\)\(\?>"), "it has an atomic group; write (?:...) instead"),
+)
+_REPETITION: Final = re.compile(r"\{(\d{1,9}),?(\d{0,9})\}")
+# Below it the engine has room for the largest classes of characters too, in general.
+_MOST_REPEATS: Final = 1000
 _TYPE_WORDS: Final = {
     "array": "an array",
     "boolean": "a boolean",
@@ -108,6 +124,9 @@ def _message(error: ValidationError) -> str:  # noqa: C901, PLR0911, PLR0912 -- 
             return f"{shown(value)} has more than {limit} characters"
         case Kind.Pattern(pattern):
             return f"{shown(value)} does not match {pattern!r}"
+        case Kind.Format("regex"):
+            reason = _why_no_regex(str(value))
+            return f"{shown(value)} is no regex that can be used: {reason}"
         case Kind.Format(word):
             return f"{shown(value)} is no {word}"
         case Kind.MinItems(limit):
@@ -132,6 +151,21 @@ def _message(error: ValidationError) -> str:  # noqa: C901, PLR0911, PLR0912 -- 
             return f"a reference leads nowhere: {reason}"
         case _:
             return f"{shown(value)} breaks the rule {error.kind.name!r}"
+
+
+def _why_no_regex(pattern: str) -> str:
+    """Why a pattern is refused that runs in linear time or not at all, and what to write instead.
+
+    Args:
+        pattern: One that the engine has refused; the reason is read off its text.
+    """
+    for sign, reason in _NOT_LINEAR:
+        if sign.search(pattern):
+            return reason
+    counts = [int(most or least) for least, most in _REPETITION.findall(pattern)]
+    if math.prod(counts) > _MOST_REPEATS:
+        return "its repetitions are too large; bound the length by minLength and maxLength"
+    return "it is malformed; look for brackets that are not closed"
 
 
 def _type_of(value: object) -> str:
