@@ -54,10 +54,7 @@ def test_a_compatible_change_exits_with_0(cli: Program) -> None:
 
     assert ended.code == 0
     head, *changes = ended.out.splitlines()
-    assert head == (
-        "compatible, minor: refund 1.2.0, "
-        "the change asks for version 1.3.0 or later, and it is 1.3.0"
-    )
+    assert head == "compatible, minor: refund 1.2.0, now 1.3.0"
     assert changes[0].startswith("  minor  input")
 
 
@@ -172,3 +169,17 @@ def test_a_yaml_contract_is_read(cli: Program) -> None:
     )
 
     assert cli("diff", "old.json", "new.yaml").code == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "is_enough"), [("1.2.5", False), ("1.3.0-rc.1", False), ("1.10.0", True)]
+)
+def test_a_version_that_is_too_low_is_told(cli: Program, version: str, is_enough: bool) -> None:
+    """The version that a change asks for is worth a word only where the new one is below it."""
+    cli.write("old.json", json.dumps(OLD))
+    wider: JsonValue = {**INPUT, "reason": "enum[damaged, late, wrong_item]"}
+    cli.write("new.json", changed(input_schema=wider, version=version))
+    ended = cli("diff", "old.json", "new.json")
+
+    asks = f"the change asks for version 1.3.0 or later, and it is {version}"
+    assert (asks in ended.out) is not is_enough

@@ -1,8 +1,17 @@
 """Semantic versions."""
 
+import itertools
+
 import pytest
 
-from fishplate.contracts.versions import Bump, Version, is_version, next_version, parse_version
+from fishplate.contracts.versions import (
+    Bump,
+    Version,
+    is_at_least,
+    is_version,
+    next_version,
+    parse_version,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +83,16 @@ def test_only_a_version_has_a_next_one() -> None:
     """Another text is refused."""
     with pytest.raises(ValueError, match=r"'1\.0' is no semantic version"):
         next_version("1.0", "major")
+
+
+def test_versions_have_an_order() -> None:
+    """Numbers count as numbers, a pre-release stands before its release, builds do not count."""
+    ordered = [
+        *("1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2"),
+        *("1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.2.0", "1.10.0"),
+    ]
+
+    for lower, higher in itertools.pairwise(ordered):
+        assert is_at_least(higher, lower)
+        assert not is_at_least(lower, higher)
+    assert is_at_least("1.0.0+a", "1.0.0+b")

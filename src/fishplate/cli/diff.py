@@ -22,6 +22,7 @@ from fishplate.contracts.evolution import (
     compatible,
     next_version,
 )
+from fishplate.contracts.versions import is_at_least
 from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, JsonValue, Problem
 
@@ -126,6 +127,8 @@ def _verdict(old: Contract, new: Contract, found: Compatibility) -> str:
         return f"equal: {old.name} {old.version} and {new.version} promise the same"
     word = "compatible" if found.compatible else "incompatible"
     wanted = next_version(old.version, found.bump)
+    if is_at_least(new.version, wanted):
+        return f"{word}, {found.bump}: {old.name} {old.version}, now {new.version}"
     advice = f"the change asks for version {wanted} or later, and it is {new.version}"
     return f"{word}, {found.bump}: {old.name} {old.version}, {advice}"
 

@@ -43,6 +43,17 @@ def is_version(text: str) -> bool:
     return parse_version(text) is not None
 
 
+def is_at_least(version: str, least: str) -> bool:
+    """Whether a version has at least the precedence of another; build metadata plays no part.
+
+    Raises:
+        ValueError: One of them is no semantic version.
+
+    Source: Semantic Versioning 2.0.0, section 11.
+    """
+    return _precedence(version) >= _precedence(least)
+
+
 def next_version(version: str, bump: Bump) -> str:
     """The lowest version that may follow one after a change; for a pre-release, its release.
 
@@ -51,9 +62,7 @@ def next_version(version: str, bump: Bump) -> str:
     Raises:
         ValueError: `version` is no semantic version.
     """
-    parts = parse_version(version)
-    if parts is None:
-        raise ValueError(f"{version!r} is no semantic version, such as '1.4.0'")
+    parts = _parts(version)
     if bump == "none":
         return version
     major, minor, patch = parts[:3]
@@ -70,3 +79,18 @@ def next_version(version: str, bump: Bump) -> str:
             return f"{major}.{minor if announced else minor + 1}.0"
         case "patch":
             return f"{major}.{minor}.{patch if is_announced else patch + 1}"
+
+
+def _parts(version: str) -> Version:
+    parts = parse_version(version)
+    if parts is None:
+        raise ValueError(f"{version!r} is no semantic version, such as '1.4.0'")
+    return parts
+
+
+def _precedence(version: str) -> tuple[tuple[int, int, int], bool, list[tuple[bool, int, str]]]:
+    parts = _parts(version)
+    words = parts.prerelease.split(".") if parts.prerelease else []
+    # Numbers are compared as such and come before words; of two beginnings the longer is higher.
+    ranks = [(False, int(word), "") if word.isdecimal() else (True, 0, word) for word in words]
+    return parts[:3], not words, ranks
