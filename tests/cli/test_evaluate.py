@@ -157,3 +157,14 @@ def test_an_evaluation_that_cannot_start_has_a_code_of_its_own(
     ended = cli("eval", f"{SHOP}:intent", "--data", "cases.jsonl", "--at", at, "--json")
 
     assert (ended.code, ended.json["error"]["code"]) == (2, code)
+
+
+@pytest.mark.parametrize(("expected", "is_hinted"), [({"kind": "status"}, True), ("status", False)])
+def test_whole_objects_beside_a_pointer_are_told(
+    cli: Program, expected: JsonValue, is_hinted: bool
+) -> None:
+    """A part never equals a whole, so that every answer would be wrong without a word."""
+    cli.write("cases.jsonl", lines_of([(WHERE, expected)]))
+    ended = cli("eval", f"{SHOP}:intent", "--data", "cases.jsonl", "--at", "/kind")
+
+    assert ("each 'expected' has a part at /kind itself" in ended.err) is is_hinted

@@ -240,3 +240,18 @@ def test_a_context_variable_of_one_branch_is_not_seen_in_another() -> None:
         return await flow(["a", "b"])
 
     assert in_app(scenario) == ["unset a", "unset b"]
+
+
+def test_a_group_of_failures_is_counted_and_kept() -> None:
+    """A body that failed in several places says in how many, and the cause holds each."""
+    inner = ExceptionGroup("two", [ValueError("a"), KeyError("b")])
+    group = ExceptionGroup("all", [inner, OSError("c")])
+
+    @agent
+    async def broken(number: str) -> str:
+        raise group
+
+    failure = failure_of(broken, "x")
+
+    assert "one of 3 errors that came together" in str(failure)
+    assert failure.__cause__ is group

@@ -11,11 +11,16 @@ from fishplate.app import App
 from fishplate.cli.command import Command, ExitCode, add_target
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_agent
-from fishplate.core.errors import ErrorClass, Failure, JsonValue
+from fishplate.contracts.json import resolve_pointer
+from fishplate.core.errors import ErrorClass, Failure, JsonError, JsonValue
 from fishplate.core.outcome import DeclaredError
 from fishplate.quality import Dataset, Prediction, Proportion, evaluate, predict
 
 _AT_A_TIME: Final = 8
+_WHOLE_EXPECTED: Final = (
+    "each 'expected' has a part at {at} itself, as if it were a whole output: --at takes that part "
+    "of the output alone. Write the part as 'expected', or leave --at out"
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -47,6 +52,8 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     dataset = Dataset.load(Path(arguments.data))
     # Before the first case is asked: a wrong pointer would cost a whole evaluation.
     evaluate(dataset, (), at=arguments.at)
+    if arguments.at and all(_holds(case.expected, arguments.at) for case in dataset.cases):
+        screen.note([_WHOLE_EXPECTED.format(at=arguments.at)], style="yellow")
     if loaded.is_chosen:
         screen.note([f"evaluating {loaded.agent.about.subject} ({loaded.agent.about.where})"])
     predictions = asyncio.run(_predictions(loaded.app(), loaded.agent, dataset, screen))
@@ -95,6 +102,14 @@ def _verdict(accuracy: Proportion, wanted: float | None, screen: Screen) -> Exit
     message = f"not shown to be at least {wanted:g}: the lower end is {lower:.3f}. {better}"
     screen.note([message], style="red")
     return ExitCode.FAILED
+
+
+def _holds(expected: JsonValue, pointer: str) -> bool:
+    try:
+        resolve_pointer(expected, pointer)
+    except JsonError:
+        return False
+    return True
 
 
 async def _predictions(

@@ -30,6 +30,9 @@ def failure_of(error: BaseException, unit: AnyAgent, key: str, where: str) -> Ba
         return error
     cause = _cause_of(error)
     code, error_class, why = _classified(cause, unit)
+    if isinstance(error, BaseExceptionGroup):
+        count = len(_leaves(cast("BaseException", error)))
+        why = f"{why}, one of {count} errors that came together; the cause holds them all"
     failure = StepError(
         f"step {key!r} failed: {why}",
         step=key,
@@ -64,6 +67,12 @@ def _cause_of(error: BaseException) -> BaseException:
     """What a group of exceptions is about: the first typed one in it, else the first."""
     if not isinstance(error, BaseExceptionGroup):
         return error
+    leaves = _leaves(cast("BaseException", error))
+    return next((found for found in leaves if isinstance(found, FishplateError)), leaves[0])
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The exceptions inside a group and the groups in it, or the exception itself."""
     leaves: list[BaseException] = []
     pending: list[BaseException] = [error]
     while pending:
@@ -72,7 +81,7 @@ def _cause_of(error: BaseException) -> BaseException:
             pending.extend(cast("BaseExceptionGroup[BaseException]", found).exceptions)
         else:
             leaves.append(found)
-    return next((found for found in leaves if isinstance(found, FishplateError)), leaves[0])
+    return leaves
 
 
 def _classified(error: BaseException, unit: AnyAgent) -> tuple[str, ErrorClass, str]:
