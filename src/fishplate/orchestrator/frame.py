@@ -40,6 +40,8 @@ class Frame(Current):
         is_root: The call is what the run was started for.
         has_given_up_below: A call that the body made has retried and given up, whatever the body
             makes of its failure.
+        has_usual_time: Nothing but a pipeline stands around the behaviour, and it ends the call
+            when what its agent's calls usually may take is over.
         before_dispatch: Awaited before each attempt of a tool with an effect, if it is set.
         misuse: How the body called others in a way that no record could hold; the call fails of it,
             whatever the body makes of the error.
@@ -51,6 +53,7 @@ class Frame(Current):
     task: asyncio.Task[Any] | None = None
     misuse: UsageError | None = None
     has_given_up_below = False
+    has_usual_time = False
     before_dispatch: Callable[[], Awaitable[None]] | None = None
     _calls = 0
     _busy: Deferred[object] | None = None

@@ -84,7 +84,7 @@ class Steps:
         self.is_lean = False
         self._behaviours.inject(injector, opened_ns)
 
-    async def perform(
+    async def perform(  # noqa: C901 -- the hot path of a step: more calls would cost a tenth
         self, driver: Driver, run: RunContext, parent_id: int | None, effect: CallEffect
     ) -> object:
         """Run one call to its end and tell its span.
@@ -112,7 +112,15 @@ class Steps:
             else:
                 behaviour = self._guarded(frame, unit, effect.arguments, started)
             del effect  # with the arguments: it is used up, and would be held while the call waits
-            result = await behaviour
+            try:
+                result = await behaviour
+            except (OutOfTimeError, Failure) as over:
+                time = self._protections.of(unit).usual if frame.has_usual_time else None
+                if time is None or not _is_late(over, time):
+                    raise
+                raise timed_out(
+                    frame, unit, self._protections.of(unit).policy, time
+                ) from over.__cause__
             if type(result) not in unit.signature.output.exact:
                 result = _settled(frame, unit, result)
             if unit.grants and frame.misuse is not None:
@@ -151,7 +159,26 @@ class Steps:
     ) -> Awaitable[object]:
         protection = self._protections.of(unit)
         if protection.is_plain and self.is_lean:
-            return self._timed(frame, unit, arguments, started_ns, protection)
+            pipeline, time = protection.pipeline, protection.usual
+            options = protection.options
+            if (
+                pipeline is None
+                or time is None
+                or options is None
+                or time.seconds > frame.run.seconds_left(started_ns)
+            ):
+                return self._timed(frame, unit, arguments, started_ns, protection)
+            frame.has_usual_time = True  # then `perform` tells that it is over, without a coroutine
+            started = started_ns / 1e9
+            return pipeline.run(
+                unit.function,
+                frame.path,
+                started + time.seconds,
+                options,
+                arguments,
+                frame.begin_attempt,
+                started,
+            )
         if self._compares_inputs:
             return self._compared(frame, unit, arguments, started_ns)
         return self._cached(frame, unit, arguments, started_ns)
@@ -310,12 +337,10 @@ class Steps:
             return await within(
                 time.seconds, behaviour, run.now_ns, started_ns, grace=time.cancel_grace
             )
-        except OutOfTimeError as over:
+        except (OutOfTimeError, Failure) as over:
+            if not _is_late(over, time):
+                raise
             raise timed_out(frame, unit, policy, time) from over.__cause__
-        except Failure as failure:
-            if failure.code == "deadline" and time.is_own:
-                raise timed_out(frame, unit, policy, time) from failure.__cause__
-            raise
 
     def _walk(
         self, frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]
@@ -346,6 +371,11 @@ def _options(frame: Frame, unit: AnyAgent, time: Allowance) -> CallOptions:
         has_given_up_below=lambda: frame.has_given_up_below,
         cancel_grace=time.cancel_grace,
     )
+
+
+def _is_late(over: OutOfTimeError | Failure, time: Allowance) -> bool:
+    """Whether a call ended since its time was over."""
+    return isinstance(over, OutOfTimeError) or (over.code == "deadline" and time.is_own)
 
 
 def _is_repeatable(frame: Frame) -> Callable[[Exception, ErrorClass], bool]:

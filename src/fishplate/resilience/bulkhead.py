@@ -25,10 +25,11 @@ class Slots:
         settings: Its numbers.
         in_flight: Slots that are held, by calls and by threads that outlived theirs.
         abandoned: Threads that hold a slot after their attempt has ended.
+        waiters: The queue: each gets True with a slot, or False when it has waited long enough.
         limit: Most slots; the fast path of a call compares `in_flight` with it and counts itself.
     """
 
-    __slots__ = ("_emit", "_queue", "_target", "abandoned", "in_flight", "limit", "settings")
+    __slots__ = ("_emit", "_target", "abandoned", "in_flight", "limit", "settings", "waiters")
 
     def __init__(self, settings: Bulkhead, *, target: str, emit: EventSink) -> None:
         self.settings = settings
@@ -37,12 +38,12 @@ class Slots:
         self.abandoned = 0
         self._target = target
         self._emit = emit
-        self._queue: deque[asyncio.Future[bool]] = deque()
+        self.waiters: deque[asyncio.Future[bool]] = deque()
 
     @property
     def queued(self) -> int:
         """How many calls wait for a slot."""
-        return len(self._queue)
+        return len(self.waiters)
 
     def try_acquire(self) -> bool:
         """Take a slot if one is free; whether it was taken. Nobody overtakes the queue."""
@@ -64,19 +65,19 @@ class Slots:
         if self.try_acquire():
             return True
         wait = self.settings.wait if at_most is None else min(self.settings.wait, at_most)
-        if len(self._queue) >= self.settings.queued or wait <= 0:
+        if len(self.waiters) >= self.settings.queued or wait <= 0:
             return False
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
-        self._queue.append(waiter)
+        self.waiters.append(waiter)
         timer = loop.call_later(wait, self._give_up, waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
             if not waiter.cancelled() and waiter.result():
                 self.release()  # the slot came in the same moment as the cancellation
-            elif waiter in self._queue:
-                self._queue.remove(waiter)
+            elif waiter in self.waiters:
+                self.waiters.remove(waiter)
             raise
         finally:
             timer.cancel()
@@ -84,7 +85,7 @@ class Slots:
     def release(self) -> None:
         """Give a slot back: to the one who waits longest, if anybody does."""
         self.in_flight -= 1
-        if self._queue:
+        if self.waiters:
             self._admit()
 
     def hold_until(self, thread: Future[Any]) -> None:
@@ -121,15 +122,15 @@ class Slots:
         }
 
     def _admit(self) -> None:
-        while self._queue and self.in_flight < self.limit:
-            waiter = self._queue.popleft()
+        while self.waiters and self.in_flight < self.limit:
+            waiter = self.waiters.popleft()
             if not waiter.done():
                 self.in_flight += 1
                 waiter.set_result(True)
 
     def _give_up(self, waiter: asyncio.Future[bool]) -> None:
         if not waiter.done():
-            self._queue.remove(waiter)
+            self.waiters.remove(waiter)
             waiter.set_result(False)
 
     def _thread_ended(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -166,7 +166,10 @@ class Pipeline:
             else:
                 ended = self._clock() if has_waited else now
                 if slots is not None:
-                    slots.release()
+                    if slots.waiters:
+                        slots.release()
+                    else:
+                        slots.in_flight -= 1
                 if breaker is not None:
                     # As `settle` does for a call in no doubt.
                     if (
