@@ -11,7 +11,7 @@ import codecs
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -214,9 +214,8 @@ def _not_finite(encoded: bytes, limits: JsonLimits) -> JsonError | None:
         found.append(_Refused(code="json_not_finite", message=f"{name} is no JSON number"))
         return found[-1]
 
-    reader = json.JSONDecoder(parse_constant=constant, parse_int=_decoder(limits).parse_int)
     try:
-        root: JsonValue = reader.decode(encoded.decode("utf-8"))
+        root: JsonValue = _decoder(limits, constant).decode(encoded.decode("utf-8"))
     except (ValueError, RecursionError):  # it has another defect, which the strict reader has told
         return None
     if not found:
@@ -229,7 +228,7 @@ def _too_deep(limits: JsonLimits) -> JsonError:
     return JsonError(f"JSON text is nested deeper than {limits.depth} levels", code="json_too_deep")
 
 
-def _decoder(limits: JsonLimits) -> JSONDecoder:
+def _decoder(limits: JsonLimits, constant: Callable[[str], _Refused] | None = None) -> JSONDecoder:
     # A hundredth of the import of fishplate, and only who reads JSON text from outside needs it.
     from json import JSONDecoder  # noqa: PLC0415 -- as said
 
@@ -245,7 +244,12 @@ def _decoder(limits: JsonLimits) -> JSONDecoder:
             code="json_number_range", message=f"integer {_short(digits)} is beyond {limit}"
         )
 
-    return JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_int=integer)
+    return JSONDecoder(
+        object_pairs_hook=_unique,
+        parse_constant=constant,
+        parse_float=_finite,
+        parse_int=integer,
+    )
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue] | _Refused:
