@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,49 +37,46 @@ def _charges(folder: Path) -> int:
     return len(_rows(folder / "bank.db", "SELECT 1 FROM charge"))
 
 
-@pytest.fixture(scope="module")
-def commits(tmp_path_factory: pytest.TempPathFactory) -> int:
-    """How many commits the run has when nothing kills it."""
-    code, said = _run(tmp_path_factory.mktemp("whole"), "keyed", "never", 0)
-    assert code == 0
-    assert said[0] == "5 for #W1"
-    return int(said[-1])
+def _crashes(folder: Path, effect: str, side: str) -> Iterator[tuple[str, Path, list[str]]]:
+    """Kill a run at its first commit, another one at its second, and so on; then resume each.
+
+    How many there are depends on what happens to be written together.
+
+    Yields:
+        What was done, the folder of the run, and what its second life said.
+    """
+    for commit in itertools.count(1):
+        place = folder / str(commit)
+        place.mkdir()
+        code, said = _run(place, effect, side, commit)
+        if code == 0:
+            assert said[0] == "5 for #W1"
+            assert commit > 3, "a refund has more commits than that"
+            return
+        yield f"{side} commit {commit}", place, _run(place, effect, "resume", 0)[1]
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_keyed_effect_happens_once_whenever_the_process_dies(
-    tmp_path: Path, commits: int, side: str
-) -> None:
+def test_a_keyed_effect_happens_once_whenever_the_process_dies(tmp_path: Path, side: str) -> None:
     """At every crash point the resumed run gives the same answer, with exactly one charge."""
     resumed = 0
-    for commit in range(1, commits + 1):
-        folder = tmp_path / str(commit)
-        folder.mkdir()
-        code, _ = _run(folder, "keyed", side, commit)
-        assert code == -9, f"the run has no commit {commit}"
-        _, said = _run(folder, "keyed", "resume", 0)
+    for crash, folder, said in _crashes(tmp_path, "keyed", side):
         runs = _rows(folder / "runs.db", "SELECT state FROM run")
         if not runs:  # it died before the start was kept, so nothing was reported
             assert _charges(folder) == 0
             continue
         resumed += 1
-        assert runs == [("succeeded",)], f"{side} commit {commit}: {said}"
-        assert _charges(folder) == 1, f"{side} commit {commit}"
+        assert runs == [("succeeded",)], f"{crash}: {said}"
+        assert _charges(folder) == 1, crash
     assert resumed >= 3
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_an_effect_that_cannot_be_asked_for_is_never_repeated(
-    tmp_path: Path, commits: int, side: str
-) -> None:
+def test_an_effect_that_cannot_be_asked_for_is_never_repeated(tmp_path: Path, side: str) -> None:
     """At every crash point there is at most one charge; where nobody can know, the run says so."""
-    for commit in range(1, commits + 1):
-        folder = tmp_path / str(commit)
-        folder.mkdir()
-        _run(folder, "at_most_once", side, commit)
-        _run(folder, "at_most_once", "resume", 0)
+    for crash, folder, _ in _crashes(tmp_path, "at_most_once", side):
         charges = _charges(folder)
-        assert charges <= 1, f"{side} commit {commit}"
+        assert charges <= 1, crash
         for state, attention in _rows(folder / "runs.db", "SELECT state, attention FROM run"):
             if state == "needs_attention":
                 assert attention == "unknown_outcome"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, create_model
+from pydantic_core import to_json
 
 from fishplate import DeclarationError
 from fishplate.contracts.anatomy import Anatomy
@@ -51,6 +53,27 @@ def test_a_value_survives_its_json(name: str, data: st.DataObject) -> None:
         assert again == accepted
         assert type(again) is type(accepted)
     assert accepted == value
+
+
+@pytest.mark.parametrize("name", TYPES)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_the_text_of_a_value_is_that_of_its_document(name: str, data: st.DataObject) -> None:
+    """What is written at once as text reads as the JSON form does."""
+    annotation, values = TYPES[name]
+    shape = Shape.of(annotation)
+    accepted: Any = shape.accept(data.draw(values), given=True)
+
+    assert json.loads(shape.to_json(accepted)) == json.loads(to_json(shape.encode(accepted)))
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, 2**53 + 1, "\ud800"])
+def test_no_text_is_written_that_readers_would_not_agree_on(value: object) -> None:
+    """A value that has no portable JSON form is refused, wherever in a document it stands."""
+    annotation = cast("Any", type(value))
+    for shape, held in ((Shape.of(annotation), value), (Shape.of(list[annotation]), [value])):
+        with pytest.raises(OutputError):
+            shape.to_json(held)
 
 
 @given(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fishplate.core.errors import FishplateError
-from fishplate.journal.batch import Change, Owner, Row, Table, commit
+from fishplate.journal.batch import Change, Overwriting, Owner, Row, Table, commit
 from fishplate.journal.store import StoreUnavailableError, open_reader, open_store
 from fishplate.journal.writer import Writer
 
@@ -214,12 +214,30 @@ def test_a_batch_that_fails_leaves_nothing(tmp_path: Path) -> None:
     connection.close()
 
 
-@given(st.integers(min_value=0, max_value=300))
+def test_what_is_overwritten_in_a_batch_was_added_before(tmp_path: Path) -> None:
+    """New values of a row stand at the end of a batch, wherever in it the row was added."""
+    connection = open_store(tmp_path / "runs.db")
+    overwriting = Overwriting("document", ("digest", "data"))
+    commit(connection, [Row(Owner(), DOCUMENTS, ("old", b"1"))], "NORMAL")
+    batch = [
+        Row(Owner(), overwriting, ("old", b"2")),
+        Row(Owner(), DOCUMENTS, ("new", b"3")),
+        Row(Owner(), overwriting, ("new", b"4")),
+        Row(Owner(), overwriting, ("new", b"5")),
+        Row(Owner(), DOCUMENTS, ("other", b"6")),
+    ]
+    commit(connection, batch, "NORMAL")
+    found = dict(connection.execute("SELECT digest, data FROM document"))
+    assert found == {"old": b"2", "new": b"5", "other": b"6"}
+    connection.close()
+
+
+@given(st.integers(min_value=0, max_value=600))
 def test_every_number_of_rows_is_inserted_once(number: int) -> None:
     """However many rows a batch has, each of them stands in the table, in any split."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("CREATE TABLE document (digest TEXT, data BLOB)")
-    DOCUMENTS.insert(connection, [(str(index), b"x") for index in range(number)])
+    DOCUMENTS.write(connection, [(str(index), b"x") for index in range(number)])
     found = [row[0] for row in connection.execute("SELECT digest FROM document")]
     assert found == [str(index) for index in range(number)]
     connection.close()

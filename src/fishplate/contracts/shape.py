@@ -14,7 +14,12 @@ from typing import Any, Final, Generic, TypeVar, cast, get_args, get_origin
 
 import pydantic
 from pydantic import TypeAdapter
-from pydantic_core import ValidationError, to_json, to_jsonable_python
+from pydantic_core import (
+    PydanticSerializationError,
+    ValidationError,
+    to_json,
+    to_jsonable_python,
+)
 from typing_extensions import override
 
 from fishplate.contracts.anatomy import Anatomy, bare, union_arms, union_of
@@ -29,6 +34,7 @@ from fishplate.contracts.spelling import spelled
 from fishplate.contracts.values import (
     BrokenValueError,
     integral,
+    is_surely_portable,
     not_portable,
     plain,
     violations_of,
@@ -258,6 +264,22 @@ class Shape(Generic[T]):
         if self._adapter is not None:
             found = self._adapter.dump_python(value, mode="json", by_alias=True)
         return self._written(found, subject)
+
+    def to_json(self, value: T) -> bytes:
+        """The JSON text of a value that this shape has accepted.
+
+        Raises:
+            OutputError: Readers of JSON would not agree on it, see `contracts.values`.
+        """
+        if self._adapter is not None:
+            try:
+                found = self._adapter.serializer.to_json(value, by_alias=True)
+            except (PydanticSerializationError, UnicodeEncodeError):
+                pass  # what is wrong with it is found below
+            else:
+                if is_surely_portable(found):
+                    return found
+        return to_json(self.encode(value))
 
     def _written(self, found: object, subject: str | None) -> JsonValue:
         if (violation := not_portable(found)) is not None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, get_type_hints
 
+from pydantic_core import to_json
+
 from fishplate.contracts.anatomy import is_object_type, is_union
 from fishplate.contracts.json import escape_token
 from fishplate.contracts.parts import side_by_side
@@ -196,6 +198,12 @@ class Signature:
             parameter.name: parameter.shape.encode(value)
             for parameter, value in zip(self.parameters, arguments, strict=True)
         }
+
+    def to_json(self, arguments: tuple[object, ...]) -> bytes:
+        """The JSON text of the input document of accepted arguments."""
+        if self.is_whole:
+            return self.parameters[0].shape.to_json(arguments[0])
+        return to_json(self.encode(arguments))
 
     def _located(self, parameter: Parameter, violations: tuple[Violation, ...]) -> list[Violation]:
         prefix = "" if self.is_whole else f"/{escape_token(parameter.name)}"

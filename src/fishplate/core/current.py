@@ -135,7 +135,7 @@ class RunContext:
         if self._run_id is None:
             elapsed_ms = (self.now_ns() - self.started_ns) // 1_000_000
             unix_ms = int(self.around.clock.now().timestamp() * 1000) - elapsed_ms
-            self._run_id = run_id(unix_ms, random.Random(self.trace_id))  # noqa: S311 -- an id, not a key
+            self._run_id = run_id(unix_ms, self.trace_id)
         return self._run_id
 
 

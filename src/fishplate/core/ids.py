@@ -2,24 +2,25 @@
 
 import base64
 import hashlib
-import random
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
 
-def run_id(unix_ms: int, randomness: random.Random) -> str:
+def run_id(unix_ms: int, randomness: int) -> str:
     """A run's id: 26 characters, ordered by time, then random.
 
     Args:
         unix_ms: Wall clock, milliseconds since 1970.
-        randomness: 74 bits are drawn.
+        randomness: At least 74 random bits, of which the lowest are taken.
 
     Source: the layout of UUIDv7 (RFC 9562, section 5.7), spelled in Crockford's base 32 so that
     text order is time order.
     """
     bits = (unix_ms & (1 << 48) - 1) << 80
-    bits |= 0x7 << 76 | randomness.getrandbits(12) << 64 | 0b10 << 62 | randomness.getrandbits(62)
-    return "".join(_CROCKFORD[bits >> shift & 31] for shift in range(125, -1, -5))
+    bits |= 0x7 << 76 | (randomness >> 62 & (1 << 12) - 1) << 64
+    bits |= 0b10 << 62 | randomness & (1 << 62) - 1
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def trace_hex(trace_id: int) -> str:

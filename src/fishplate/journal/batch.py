@@ -10,17 +10,20 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from typing_extensions import override
+
 from fishplate.core.errors import FishplateError
 
 Values: TypeAlias = tuple[str | int | bytes | None, ...]
 Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 
-WIDTHS: Final = (64, 8, 1)
-"""Rows in a statement: few widths, so that SQLite's compiled statements are found again."""
+WIDTHS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows in a statement: few widths, so that SQLite's compiled statements are found again, and such
+that every number of rows takes few statements."""
 
 
 class Table:
-    """A table that rows are only added to.
+    """A table that rows are added to.
 
     Args:
         name: In the store.
@@ -40,14 +43,40 @@ class Table:
         one = f"({', '.join('?' * len(columns))})"
         self._statements = {width: head + ", ".join([one] * width) for width in WIDTHS}
 
-    def insert(self, connection: sqlite3.Connection, rows: Sequence[Values]) -> None:
-        """Add rows, inside the caller's transaction."""
+    def write(self, connection: sqlite3.Connection, rows: Sequence[Values]) -> None:
+        """Write rows, inside the caller's transaction."""
         start = 0
         for width, statement in self._statements.items():
             while len(rows) - start >= width:
                 chunk = rows[start : start + width]
                 connection.execute(statement, [value for row in chunk for value in row])
                 start += width
+
+
+class Overwriting(Table):
+    """Columns of a table whose values are replaced; written after the rows that are added.
+
+    Args:
+        name: In the store.
+        columns: The key, which has to be there, then those that get new values.
+    """
+
+    def __init__(self, name: str, columns: tuple[str, ...]) -> None:
+        self.name = name
+        key, *others = columns
+        one = f"({', '.join('?' * len(columns))})"
+        # As above, all of it is our own text.
+        assigned = ", ".join(f"{column} = new.{column}" for column in others)
+        self._statements = {
+            width: f"WITH new ({', '.join(columns)}) AS (VALUES {', '.join([one] * width)}) "  # noqa: S608
+            f"UPDATE {name} SET {assigned} FROM new WHERE {name}.{key} = new.{key}"
+            for width in WIDTHS
+        }
+
+    @override
+    def write(self, connection: sqlite3.Connection, rows: Sequence[Values]) -> None:
+        """Overwrite what stands under the rows' keys; the last one of a key counts."""
+        super().write(connection, list({row[0]: row for row in rows}.values()))
 
 
 class Owner:
@@ -118,8 +147,8 @@ def commit(
     connection.execute(f"PRAGMA synchronous = {level}")  # refused inside a transaction
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for table, found in rows.items():
-            table.insert(connection, found)
+        for table, found in sorted(rows.items(), key=_is_overwriting):
+            table.write(connection, found)
         outcomes = [_applied(connection, change) for change in changes]
         connection.execute("COMMIT")
     except BaseException:
@@ -128,6 +157,10 @@ def commit(
             connection.execute("ROLLBACK")
         raise
     return outcomes
+
+
+def _is_overwriting(found: tuple[Table, list[Values]]) -> bool:
+    return isinstance(found[0], Overwriting)
 
 
 def _applied(connection: sqlite3.Connection, change: Change) -> Outcome:

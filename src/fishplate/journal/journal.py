@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from fishplate.core.errors import ErrorClass, FishplateError
-from fishplate.journal.batch import Owner, Table
+from fishplate.journal.batch import Overwriting, Owner, Table
 from fishplate.journal.writer import Writer
 
 StoredState: TypeAlias = Literal[
@@ -35,6 +35,10 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 
 MOST_KNOWN: Final = 10_000
 """Digests that are remembered as written; plans are few, large values are many."""
+
+
+MOST_SHARED: Final = 1_000
+"""Plans and rosters whose digests are remembered, with themselves."""
 
 
 class PayloadTooLargeError(FishplateError):
@@ -144,6 +148,7 @@ _STEPS: Final = Table(
     "step",
     ("run", "n", "key", "kind", "arguments", "data", "is_large", "reasons", "ended_ms"),
 )
+_STATES: Final = Overwriting("run", ("id", "state", "ended_ms", "outcome", "attention", "left_ns"))
 _DOCUMENTS: Final = Table("document", ("digest", "data"), on_conflict="IGNORE")
 
 _RUN_COLUMNS: Final = """
@@ -174,8 +179,14 @@ class RunLog(Owner):
         self._documents: tuple[str, ...] = ()
 
     def document(self, data: bytes) -> str:
-        """Write what is large or shared, if it is not known to be kept already; its digest."""
-        digest = hashlib.sha256(data).hexdigest()
+        """Write what is large, if it is not known to be kept already; its digest."""
+        return self._kept(hashlib.sha256(data).hexdigest(), data)
+
+    def shared(self, data: bytes) -> str:
+        """The same for what stands beside many runs, so that its digest is taken once."""
+        return self._kept(self._journal.digest_of(data), data)
+
+    def _kept(self, digest: str, data: bytes) -> str:
         if not self._journal.has_document(digest):
             self._journal.writer.add(self, _DOCUMENTS, (digest, data))
             self._documents += (digest,)
@@ -247,17 +258,10 @@ class RunLog(Owner):
         """
         if self.failure is not None:
             raise self.failure
-        row = (state, ended_ms, outcome, attention, left_ns, self.run_id)
-
-        def apply(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "UPDATE run SET state = ?, ended_ms = ?, outcome = ?, attention = ?, left_ns = ? "
-                "WHERE id = ?",
-                row,
-            )
-
-        await self._journal.writer.change(self, apply)
-        self._confirm()
+        self._journal.writer.add(
+            self, _STATES, (self.run_id, state, ended_ms, outcome, attention, left_ns)
+        )
+        await self.settled()
 
     async def recovered(self) -> None:
         """Count that the run is taken up again; wait until that is kept."""
@@ -286,6 +290,7 @@ class Journal:
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
         self._known: set[str] = set()
+        self._digests: dict[bytes, str] = {}
 
     def begin(self, run: NewRun) -> RunLog:
         """Write that a run was started; not waited for."""
@@ -297,8 +302,8 @@ class Journal:
                 run.id,
                 run.agent,
                 run.release,
-                log.document(run.units),
-                None if run.plan is None else log.document(run.plan),
+                log.shared(run.units),
+                None if run.plan is None else log.shared(run.plan),
                 run.input,
                 run.principal,
                 run.trace_id,
@@ -324,6 +329,15 @@ class Journal:
     async def steps(self, run_id: str) -> list[StepRecord]:
         """The records of a run, in the order in which its steps ended."""
         return await self.writer.change(Owner(), lambda connection: steps_of(connection, run_id))
+
+    def digest_of(self, data: bytes) -> str:
+        """SHA-256, as hex, of what stands beside many runs: a plan, or what an agent may call."""
+        found = self._digests.get(data)
+        if found is None:
+            if len(self._digests) >= MOST_SHARED:
+                self._digests.clear()
+            found = self._digests[data] = hashlib.sha256(data).hexdigest()
+        return found
 
     def has_document(self, digest: str) -> bool:
         """Whether a document is known to be kept."""

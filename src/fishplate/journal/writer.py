@@ -126,8 +126,11 @@ class Writer:
     def _run(self) -> None:
         batch: list[Entry] = []
         try:
-            while not self._is_closed:
+            is_last = False
+            while not is_last:
                 self._tokens.get()
+                # Asked before the queue is: what was given before the end is written.
+                is_last = self._is_closed
                 # From here on a new item wakes the thread again, so that none is overlooked.
                 self._is_awake = False
                 while batch := self._taken():

@@ -54,7 +54,7 @@ def value_to_record(unit: AnyAgent, answer: object) -> tuple[bytes, bytes | None
     if type(answer) is Marked:
         value = answer.value
         reasons = to_json([asdict(reason) for reason in answer.reasons])
-    return to_json(unit.signature.output.encode(value)), reasons
+    return unit.signature.output.to_json(value), reasons
 
 
 def value_from_record(unit: AnyAgent, data: bytes, reasons: bytes | None) -> object:

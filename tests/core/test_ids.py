@@ -1,0 +1,32 @@
+"""Ids: text whose order is that of time."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fishplate.core.ids import run_id
+
+moments = st.integers(min_value=0, max_value=2**48 - 1)
+bits = st.integers(min_value=0, max_value=2**128 - 1)
+
+
+@given(moments, bits, moments, bits)
+def test_run_ids_are_ordered_by_time(one: int, its: int, other: int, others: int) -> None:
+    """Of two runs the id of the earlier one comes first, whatever their random bits."""
+    if one < other:
+        assert run_id(one, its) < run_id(other, others)
+
+
+@given(moments, bits)
+def test_a_run_id_has_the_layout_of_uuid_7(moment: int, randomness: int) -> None:
+    """The id holds the moment, version 7, variant 2 and 74 of the random bits."""
+    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+    number = 0
+    for character in run_id(moment, randomness):
+        number = number * 32 + alphabet.index(character)
+    assert number >> 80 == moment
+    assert number >> 76 & 0xF == 7
+    assert number >> 62 & 0b11 == 0b10
+    assert number & (1 << 62) - 1 == randomness & (1 << 62) - 1
+    assert number >> 64 & (1 << 12) - 1 == randomness >> 62 & (1 << 12) - 1
