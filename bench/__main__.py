@@ -14,6 +14,7 @@ from bench.chain import BUILD, CHAIN
 from bench.guarded import GUARDED
 from bench.imports import IMPORT
 from bench.in_flight import IN_FLIGHT
+from bench.journal import JOURNAL
 from bench.measure import Pace
 from bench.policies import POLICIES_ROW
 from bench.report import as_json, closing, machine, table
@@ -22,7 +23,18 @@ from bench.row import Row
 
 ROWS: Final = {
     row.name: row
-    for row in (CHAIN, GUARDED, BUILD, ROUTE, FAN_OUT, CHILD, POLICIES_ROW, IN_FLIGHT, IMPORT)
+    for row in (
+        CHAIN,
+        GUARDED,
+        BUILD,
+        ROUTE,
+        FAN_OUT,
+        CHILD,
+        POLICIES_ROW,
+        IN_FLIGHT,
+        JOURNAL,
+        IMPORT,
+    )
 }
 
 
@@ -39,7 +51,8 @@ def main() -> int:
     else:
         pace.tell("")
         print(
-            f"{machine()}. CPU time: median (best) of rounds in turns; ratio within each round.\n"
+            f"{machine()}. CPU time, in `journal` wall time: median (best) of rounds in turns; "
+            "ratio within each round.\n"
         )
         print(table(figures), closing(figures), sep="\n\n")
     is_missed = any(figure.is_missed for figure in figures)

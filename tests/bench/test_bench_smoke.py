@@ -65,3 +65,16 @@ def test_a_row_that_is_not_there_is_answered_with_the_rows() -> None:
     assert answer.returncode == 2
     assert "'rout'" in answer.stderr
     assert "in-flight" in answer.stderr
+
+
+def test_runs_that_are_kept_stand_beside_a_bare_journal() -> None:
+    """Both durabilities are measured with few and many runs at a time, and FULL has a budget."""
+    answer = bench("--rows", "journal", "--quick", "--no-gate", "--json")
+
+    assert answer.returncode == 0, answer.stderr
+    figures = {figure["row"]: figure for figure in json.loads(answer.stdout)["figures"]}
+    assert len(figures) == 8
+    for number in (1, 16, 64, 256):
+        assert figures[f"journal normal {number}"]["budget"] is None
+        assert (figures[f"journal full {number}"]["budget"] is None) == (number in {16, 256})
+    assert figures["journal full 64"]["budget"]["times"] == 2
