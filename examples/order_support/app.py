@@ -6,7 +6,8 @@ r"""The app of the example: every agent and tool by its name, and what they work
 
 `ORDER_SUPPORT_DB` names the database file. By default it is `fishplate/order_support.db` in the
 user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`). It is filled at the first use, keeps what
-the tools change, and is filled anew after it has been deleted.
+the tools change, and is filled anew after it has been deleted. `ORDER_SUPPORT_PAYMENTS` is the URL
+of the payment service; by default one is started in a process of its own at the first refund.
 """
 
 import os
@@ -31,6 +32,8 @@ from examples.order_support.carrier_client import CarrierClient
 from examples.order_support.delivery import known_parcels
 from examples.order_support.intents import IntentClassifier
 from examples.order_support.parcel_memory import ParcelMemory
+from examples.order_support.payment_client import PaymentClient
+from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.plain import support_plain
 from examples.order_support.shop import Shop
 from examples.order_support.shop_clock import ShopClock
@@ -44,6 +47,7 @@ from examples.order_support.tools import (
     get_order_details,
     get_product_details,
     get_user_details,
+    issue_refund,
     list_all_product_types,
     modify_pending_order_address,
     modify_pending_order_items,
@@ -58,6 +62,7 @@ from fishplate import App
 from fishplate.core.clock import Clock
 
 DATABASE_VARIABLE: Final = "ORDER_SUPPORT_DB"
+PAYMENTS_VARIABLE: Final = "ORDER_SUPPORT_PAYMENTS"
 
 SHOP_TOOLS: Final = (
     find_user_id_by_email,
@@ -112,10 +117,16 @@ def start_carrier() -> Carrier:
     return Carrier(known_parcels())
 
 
+def find_payments() -> PaymentProcess:
+    """Find the payment service that the environment names, or one that starts when it is asked."""
+    return PaymentProcess(url=os.environ.get(PAYMENTS_VARIABLE) or None)
+
+
 def make_app(
     *,
     shop: Callable[[], Shop] = open_shop,
     carrier: Callable[[], Carrier] = start_carrier,
+    payments: Callable[[], PaymentProcess] = find_payments,
     classifier: Callable[[], IntentClassifier] = IntentClassifier,
     clock: Clock | None = None,
 ) -> App:
@@ -124,6 +135,7 @@ def make_app(
     Args:
         shop: Opens the shop.
         carrier: Makes the carrier's service, not started yet.
+        payments: Finds the payment service, which is started at its first refund.
         classifier: Makes the reader of intents.
         clock: Of every run; by default a `ShopClock`.
     """
@@ -133,10 +145,13 @@ def make_app(
         *AGENTS,
         *SHOP_TOOLS,
         track_parcel,
+        issue_refund,
         resources={
             Shop: shop,
             Carrier: carrier,
             CarrierClient: CarrierClient,
+            PaymentProcess: payments,
+            PaymentClient: PaymentClient,
             ParcelMemory: ParcelMemory,
             IntentClassifier: classifier,
         },

@@ -1,4 +1,4 @@
-"""The tools of the support agents: the shop's sixteen, and the carrier's one.
+"""The tools of the support agents: the shop's sixteen, the carrier's and the payment service's.
 
 The shop's tools have the names, arguments, refusals and rules of the retail domain of tau2-bench
 (see `data/README.md`). What is declared here and nowhere else is their effect and their scopes.
@@ -9,6 +9,7 @@ refusal would pass a success off as a failure, but the order's own row tells whe
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -17,15 +18,24 @@ from examples.order_support import shop_rules
 from examples.order_support.carrier import Carrier
 from examples.order_support.carrier_client import CarrierClient, UnknownParcel
 from examples.order_support.delivery import Parcel
+from examples.order_support.payment_client import PaymentClient
+from examples.order_support.payment_process import PaymentProcess
+from examples.order_support.payments import Receipt
 from examples.order_support.shop import Shop
 from examples.order_support.shop_rules import Order, Product, User, Variant
-from fishplate import Cache, DeclaredError, Policy, current, tool
+from fishplate import Breaker, Bulkhead, Cache, DeclaredError, Policy, Retry, current, tool
 
 ORDERS_ARE_FRESH_FOR: Final = 60.0
 """Seconds. A tool of this app that writes to `orders` is seen at once, another process's later."""
 
 CARRIER_ANSWERS_WITHIN: Final = 2.0
 """Seconds; a customer who waits longer is better served by what we know ourselves."""
+
+PAYMENTS_ANSWER_WITHIN: Final = 5.0
+"""Seconds for one request; a refund that was not answered is asked for again under its key."""
+
+PAYMENTS_REMEMBER_KEYS_FOR: Final = 86_400.0
+"""Seconds, as the payment service promises."""
 
 TrackingId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 
@@ -237,3 +247,29 @@ async def track_parcel(tracking_id: TrackingId) -> Parcel:
     """Ask the carrier where a parcel is."""
     carrier, client = current().resource(Carrier), current().resource(CarrierClient)
     return await client.track(carrier.url, tracking_id)
+
+
+# The payment service.
+
+
+@tool(
+    version="1.0.0",
+    effect="keyed",
+    scopes=["payments:write"],
+    target="payment_api",
+    key_ttl=PAYMENTS_REMEMBER_KEYS_FOR,
+    key_caches="success",
+    business_key=("order_id",),
+    policy=Policy(
+        attempt_timeout=PAYMENTS_ANSWER_WITHIN,
+        retry=Retry(attempts=3),
+        breaker=Breaker(),
+        bulkhead=Bulkhead(10),
+    ),
+)
+async def issue_refund(
+    order_id: str, amount: Annotated[Decimal, Field(gt=0, decimal_places=2)]
+) -> Receipt:
+    """Give money back for an order, once."""
+    service, client = current().resource(PaymentProcess), current().resource(PaymentClient)
+    return await client.refund(await service.url(), order_id, amount, key=current().idempotency_key)

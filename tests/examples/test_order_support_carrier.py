@@ -11,11 +11,11 @@ import pytest
 from examples.order_support.agents import cached_eta, logistics
 from examples.order_support.carrier import Carrier, FaultMode
 from examples.order_support.carrier_client import (
-    LARGEST_ANSWER_BYTES,
     CarrierClient,
     UnknownParcel,
 )
 from examples.order_support.delivery import Parcel
+from examples.order_support.http_client import LARGEST_ANSWER_BYTES
 from examples.order_support.models import ChatReply, DeliveryAnswer, NotFound, ShippingRequest
 from examples.order_support.shop_rules import EmailIdentity
 from examples.order_support.tools import track_parcel
