@@ -64,6 +64,9 @@ def open_store(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA foreign_keys = ON")
             for number in range(version, len(MIGRATIONS)):
                 _migrate(connection, number)
+            # SQLite opens a file that is read-only without a word, until something is written.
+            probe = f"PRAGMA user_version = {len(MIGRATIONS)}"
+            connection.executescript(f"BEGIN IMMEDIATE; {probe}; ROLLBACK;")
         except BaseException:
             connection.close()
             raise
