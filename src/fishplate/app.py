@@ -82,6 +82,8 @@ class App:
     Attributes:
         agents: Those that were given, by name.
         working_time: Seconds that a run may work.
+        store: Where runs are kept; `None` if they are in memory only.
+        durability: What survives a loss of power.
         resumed: The runs that a former process left open, and that go on here.
 
     Raises:
@@ -145,11 +147,12 @@ class App:
         self._cache = AnswerCache()
         self._debug = debug
         self._keeper: Keeper | None = None
+        self.store, self.durability = store, durability
         if store is None:
             self._steps = self._made(Steps, random_id)
             self._engine = LocalEngine(self._steps, random_id)
         else:
-            self._keep(store, durability, random_id)
+            self._keep(store, durability, takes_up=True)
         self._faults: Injector | None = None
         for agent in agents:
             self._admit(agent)
@@ -257,6 +260,29 @@ class App:
             raise UsageError(msg, code="app_entered")
         self._faults = faults
         self._admitted.clear()  # each agent is looked at again, with what is to go wrong
+
+    def keep_in(
+        self,
+        store: str,
+        *,
+        durability: Literal["full", "normal"] = "full",
+        takes_up: bool = True,
+    ) -> None:
+        """Keep runs in a store, in place of the one that was given before.
+
+        Args:
+            store: Its URL, e.g. `sqlite:///runs.db`.
+            durability: See `App`.
+            takes_up: Whether runs that a former process left open go on here; they stay open else.
+
+        Raises:
+            UsageError: The app is entered already (code `app_entered`), or it is no URL of a store
+                (code `bad_store`).
+        """
+        if self._is_open:
+            msg = "the app is entered already: choose its store before 'async with'"
+            raise UsageError(msg, code="app_entered")
+        self._keep(store, durability, takes_up=takes_up)
 
     @overload
     def start(
@@ -399,16 +425,15 @@ class App:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
-    def _keep(
-        self, store: str, durability: Literal["full", "normal"], random_id: Callable[[], int]
-    ) -> None:
-        """Keep runs in a store."""
+    def _keep(self, store: str, durability: Literal["full", "normal"], *, takes_up: bool) -> None:
         # SQLite costs every import of fishplate, and only an app with a store needs it.
         from fishplate.engines.durable import DurableEngine  # noqa: PLC0415 -- as said
         from fishplate.orchestrator.durable import DurableSteps  # noqa: PLC0415 -- as said
         from fishplate.orchestrator.keeper import Keeper  # noqa: PLC0415 -- as said
 
+        random_id = functools.partial(self._random.getrandbits, 64)
         steps = self._made(DurableSteps, random_id)
+        self.store, self.durability = store, durability
         self._steps, self._engine = steps, DurableEngine(steps, random_id)
         self._keeper = Keeper(
             store,
@@ -417,6 +442,7 @@ class App:
             around=self._around,
             random_id=random_id,
             work=functools.partial(self._bounded, is_marked=True),
+            takes_up=takes_up,
         )
 
     def _made(self, kind: type[S], random_id: Callable[[], int]) -> S:

@@ -13,6 +13,7 @@ from fishplate.cli.documents import read_json
 from fishplate.cli.inject import FORM, fault_counts, fault_lines, read_faults
 from fishplate.cli.mocks import read_mocks
 from fishplate.cli.problems import error_json, error_lines, trace_lines
+from fishplate.cli.runs_store import add_store
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import Loaded, load_agent
 from fishplate.contracts.signature import MISSING
@@ -62,6 +63,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--inject-seed", metavar="N", type=int, help="what rates are drawn from; 0 if left out"
     )
+    add_store(parser)
+    parser.add_argument(
+        "--durability",
+        choices=("full", "normal"),
+        help="what survives a loss of power: whatever was reported, or the effects of tools",
+    )
     parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
 
 
@@ -78,6 +85,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     # Before any resource is opened: a wrong input is no reason to reach for a database.
     agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
     app = loaded.app()
+    _choose_store(app, arguments)
     if faults is not None:
         faults.check(all_of(agent))  # the app may have more agents than this one reaches
         app.inject(faults)
@@ -85,6 +93,8 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     if arguments.debug and ended.error is not None:
         screen.note(trace_lines(ended.error))
     _print(ended, faults, screen, with_trace=arguments.trace)
+    if app.store is not None and not screen.as_json:
+        screen.note(_kept_lines(ended, app.store))
     return _EXITS[ended.state]
 
 
@@ -100,6 +110,7 @@ COMMAND: Final = Command(
         "run shop.py:support --input @query.json --mock logistics=@tracking.json --trace",
         "run shop.py:support --input @query.json --inject logistics=error:overload@0.5",
         "run shop.py:support --input @query.json --mock find_order=error:not_found",
+        "run shop.py:support --input @query.json --store sqlite:///runs.db",
     ),
     add_arguments=add_arguments,
     execute=execute,
@@ -123,6 +134,23 @@ class _Ended:
     error: FishplateError | DeclaredError | None
     degraded: tuple[Reason, ...]
     spans: tuple[SpanTree, ...]
+
+
+def _choose_store(app: App, arguments: Namespace) -> None:
+    """Keep the run where the command or the app says; other runs are left as they are."""
+    store: str | None = arguments.store or app.store
+    if store is None:
+        if arguments.durability is not None:
+            message = "--durability is about a store, and there is none: add --store URL"
+            raise UsageError(message, code="missing_store")
+        return
+    if arguments.mock:
+        message = (
+            "a run with stand-ins is not kept, since it would go on with the agents they stand "
+            "for: leave --mock or the store out"
+        )
+        raise UsageError(message, code="mocked_store")
+    app.keep_in(store, durability=arguments.durability or app.durability, takes_up=False)
 
 
 async def _run(app: App, agent: AnyAgent, document: JsonValue) -> _Ended:
@@ -206,6 +234,12 @@ def _tree_json(tree: SpanTree) -> dict[str, JsonValue]:
         "attributes": dict(span.attributes or {}),
         "children": [_tree_json(child) for child in tree.children],
     }
+
+
+def _kept_lines(ended: _Ended, store: str) -> Iterator[str]:
+    yield f"run {ended.run_id} {ended.state}, kept in {store}"
+    if ended.state == "needs_attention":
+        yield f"  help: 'fishplate runs attention --store {store}' says what can be done"
 
 
 def _degraded_lines(reasons: Sequence[Reason]) -> Iterator[str]:

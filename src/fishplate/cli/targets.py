@@ -77,7 +77,7 @@ class Loaded:
     is_chosen: bool
 
     def app(self) -> App:
-        """The app of the agent's module, which knows its resources; a plain one if it has none.
+        """The app of the agent's module, which knows its resources; one of the agent else.
 
         Raises:
             UsageError: The module has several apps (code `several_apps`).
@@ -86,7 +86,7 @@ class Loaded:
         if len(found) > 1:
             message = f"{self.module.__name__!r} has {len(found)} apps, and a run has one: keep one"
             raise UsageError(message, code="several_apps")
-        return next(iter(found.values()), None) or App()
+        return next(iter(found.values()), None) or App(self.agent)
 
 
 def load_agent(text: str) -> Loaded:

@@ -64,6 +64,7 @@ class Keeper:
         around: What the app's runs share.
         random_id: Draws a number that no other life of the process has drawn.
         work: Runs the call that a run is, within the working time.
+        takes_up: Whether the runs that a former life left open go on here.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts that the app puts together
@@ -75,7 +76,9 @@ class Keeper:
         around: Surroundings,
         random_id: Callable[[], int],
         work: Callable[[RunContext, CallEffect], Coroutine[Any, Any, object]],
+        takes_up: bool,
     ) -> None:
+        self._takes_up = takes_up
         self._work = work
         self._path = store_path(url)
         self._durability: Durability = durability
@@ -161,11 +164,13 @@ class Keeper:
         return answer
 
     async def take_up(self, agents: Mapping[str, AnyAgent]) -> list[TakenUp]:
-        """The runs that a former life left open, oldest first.
+        """The runs that a former life left open, oldest first, if this one takes them up.
 
         One that cannot go on is written down as `needs_attention`, with the reason.
         """
         found: list[TakenUp] = []
+        if not self._takes_up:
+            return found
         for stored in await self._journal.unfinished():
             reason, run = await self._taken_up(stored, agents.get(stored.agent))
             if run is not None:
