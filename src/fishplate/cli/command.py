@@ -1,11 +1,13 @@
 """What every command is made of, and how it may end."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from typing import Final
 
 from fishplate.cli.screen import Screen
 from fishplate.core.data import dataclass
+from fishplate.journal.journal import StoredState
 
 
 class ExitCode(IntEnum):
@@ -17,6 +19,23 @@ class ExitCode(IntEnum):
     NEEDS_ATTENTION = 3
     WAITING = 4
     CANCELLED = 130
+
+
+_EXITS: Final[Mapping[StoredState, ExitCode]] = {
+    "succeeded": ExitCode.OK,
+    "degraded": ExitCode.OK,
+    "failed": ExitCode.FAILED,
+    "needs_attention": ExitCode.NEEDS_ATTENTION,
+    "queued": ExitCode.WAITING,
+    "running": ExitCode.WAITING,
+    "waiting": ExitCode.WAITING,
+    "cancelled": ExitCode.CANCELLED,
+}
+
+
+def exit_of_state(state: StoredState) -> ExitCode:
+    """How a command ends that leaves a run in a state."""
+    return _EXITS[state]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,20 @@ from typing import Final, NoReturn
 
 from typing_extensions import override
 
-from fishplate.cli import check, contract, diff, evaluate, graph, policy, run
+from fishplate.cli import (
+    check,
+    contract,
+    diff,
+    evaluate,
+    graph,
+    policy,
+    run,
+    runs,
+    runs_attention,
+    runs_export,
+    runs_resume,
+    runs_show,
+)
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.problems import report
 from fishplate.cli.screen import Screen
@@ -21,7 +34,20 @@ from fishplate.core.errors import DeclarationError, FishplateError, UsageError
 
 _COMMANDS: Final[Mapping[str, Command]] = {
     module.COMMAND.name: module.COMMAND
-    for module in (run, check, graph, policy, contract, diff, evaluate)
+    for module in (
+        run,
+        check,
+        graph,
+        policy,
+        contract,
+        diff,
+        evaluate,
+        runs,
+        runs_show,
+        runs_attention,
+        runs_resume,
+        runs_export,
+    )
 }
 _DESCRIPTION: Final = "Run, check and compare agents and workflows."
 _EPILOG: Final = """\
@@ -106,14 +132,20 @@ def _parsed(words: Sequence[str]) -> tuple[Command, Namespace]:
         _main_parser().parse_args(words)
         message = f"which command? There are: {', '.join(_COMMANDS)}"
         raise UsageError(message, code="bad_usage")
-    command = _COMMANDS.get(words[0])
+    name = _name(words)
+    command = _COMMANDS.get(name)
     if command is None:
-        did_you_mean = suggestion(words[0], _COMMANDS)
-        message = (
-            f"there is no command {words[0]!r}.{did_you_mean} There are: {', '.join(_COMMANDS)}"
-        )
+        did_you_mean = suggestion(name, _COMMANDS)
+        message = f"there is no command {name!r}.{did_you_mean} There are: {', '.join(_COMMANDS)}"
         raise UsageError(message, code="bad_usage")
-    return command, _parser_of(command).parse_args(words[1:])
+    return command, _parser_of(command).parse_args(words[len(name.split(" ")) :])
+
+
+def _name(words: Sequence[str]) -> str:
+    """The command that is meant: one word, or two where the first has commands of its own."""
+    has_commands = any(name.startswith(f"{words[0]} ") for name in _COMMANDS)
+    is_two = has_commands and len(words) > 1 and not words[1].startswith("-")
+    return " ".join(words[: 1 + is_two])
 
 
 def _refuse_early_options(words: Sequence[str]) -> None:

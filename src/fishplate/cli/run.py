@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.app import App, Run
-from fishplate.cli.command import Command, ExitCode, add_target
+from fishplate.app import App, Run, RunState
+from fishplate.cli.command import Command, ExitCode, add_target, exit_of_state
 from fishplate.cli.documents import read_json
 from fishplate.cli.inject import FORM, fault_counts, fault_lines, read_faults
 from fishplate.cli.mocks import read_mocks
@@ -25,15 +25,6 @@ from fishplate.testing.doubles import with_stand_ins
 from fishplate.testing.faults import Faults
 from fishplate.traces.recorder import SpanTree
 from fishplate.traces.text import render_tree
-
-_EXITS: Final = {
-    "succeeded": ExitCode.OK,
-    "degraded": ExitCode.OK,
-    "failed": ExitCode.FAILED,
-    "needs_attention": ExitCode.NEEDS_ATTENTION,
-    "waiting": ExitCode.WAITING,
-    "cancelled": ExitCode.CANCELLED,
-}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -95,7 +86,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     _print(ended, faults, screen, with_trace=arguments.trace)
     if app.store is not None and not screen.as_json:
         screen.note(_kept_lines(ended, app.store))
-    return _EXITS[ended.state]
+    return exit_of_state(ended.state)
 
 
 COMMAND: Final = Command(
@@ -129,7 +120,7 @@ class _Ended:
     run_id: str
     trace_id: str
     release: str
-    state: str
+    state: RunState
     output: JsonValue
     error: FishplateError | DeclaredError | None
     degraded: tuple[Reason, ...]
@@ -178,7 +169,7 @@ async def _ended(
         trace_id=run.trace_id,
         release=run.release,
         # An output that cannot be written as JSON is none for whoever reads this program's.
-        state="failed" if error is not None and _EXITS[state] is ExitCode.OK else state,
+        state="failed" if error is not None and exit_of_state(state) is ExitCode.OK else state,
         output=output,
         error=error,
         degraded=run.degraded,

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 
 from fishplate.core.errors import UsageError
-from fishplate.journal.journal import StoredRun, find_run
 from fishplate.journal.store import open_reader, store_path, told
 
 
@@ -49,17 +48,15 @@ def reading(url: str) -> Generator[sqlite3.Connection]:
         connection.close()
 
 
-def known_run(connection: sqlite3.Connection, run_id: str) -> StoredRun:
-    """A run of the store.
+def add_run(parser: ArgumentParser) -> None:
+    """Declare the run that a command is about."""
+    parser.add_argument("run", metavar="RUN", help="id of a run; 'fishplate runs' lists them")
 
-    Raises:
-        UsageError: It has none of that id (code `unknown_run`).
-    """
-    found = find_run(connection, run_id)
-    if found is None:
-        message = f"there is no run {run_id!r} in this store: 'fishplate runs' lists them"
-        raise UsageError(message, code="unknown_run")
-    return found
+
+def unknown_run(run_id: str) -> UsageError:
+    """The error of an id that a store does not know."""
+    message = f"there is no run {run_id!r} in this store: 'fishplate runs' lists them"
+    return UsageError(message, code="unknown_run")
 
 
 def moment(at_ms: int | None) -> str:

@@ -1,0 +1,92 @@
+"""`fishplate runs resume`: lets the open runs of a store go on, and waits for their ends."""
+
+import asyncio
+from argparse import ArgumentParser, Namespace
+from typing import Final
+
+from fishplate.app import App
+from fishplate.cli.command import Command, ExitCode, add_target, exit_of_state
+from fishplate.cli.runs import row_json, row_lines
+from fishplate.cli.runs_store import add_store, reading, store_of
+from fishplate.cli.screen import Screen
+from fishplate.cli.targets import load_runnable
+from fishplate.core.errors import UsageError
+from fishplate.journal.journal import StoredState
+from fishplate.journal.queries import RunRow, list_runs, open_runs
+
+# Where several runs end in several ways, the first of these is told by the exit code.
+_GRAVEST: Final[tuple[StoredState, ...]] = (
+    "needs_attention",
+    "failed",
+    "cancelled",
+    "queued",
+    "running",
+    "waiting",
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare what `runs resume` takes."""
+    add_target(parser)
+    add_store(parser)
+
+
+def execute(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Let the runs go on, and print how they ended."""
+    app = load_runnable(arguments.target).app
+    arguments.store = arguments.store or app.store
+    url = store_of(arguments)
+    with reading(url) as connection:
+        before = open_runs(connection)
+    _check_known(before, app, arguments.target)
+    app.keep_in(url, durability=app.durability)
+    asyncio.run(_until_ended(app))
+    taken = {row.id for row in before}
+    with reading(url) as connection:
+        ended = [row for row in list_runs(connection) if row.id in taken]
+    if screen.as_json:
+        screen.document({"runs": [row_json(row) for row in ended]})
+    elif ended:
+        screen.lines(row_lines(ended))
+    else:
+        screen.note([f"no run is open in {url}"])
+    states = {row.state for row in ended}
+    return next((exit_of_state(state) for state in _GRAVEST if state in states), ExitCode.OK)
+
+
+COMMAND: Final = Command(
+    name="runs resume",
+    summary="let the open runs of a store go on",
+    description=(
+        "Open the store with the app of the target, let its open runs go on, wait for them, and\n"
+        "print how they ended. No recorded step runs again. The exit code is that of the gravest\n"
+        "end; with Ctrl-C the runs stay open."
+    ),
+    examples=(
+        "runs resume shop.py:app --store sqlite:///runs.db",
+        "runs resume shop.py:support --store sqlite:///runs.db",
+    ),
+    add_arguments=add_arguments,
+    execute=execute,
+)
+
+
+async def _until_ended(app: App) -> None:
+    async with app:
+        for run in app.resumed:
+            await run.ended()
+
+
+def _check_known(rows: list[RunRow], app: App, target: str) -> None:
+    """Refuse an app that some open run could not go on in; none of them is touched.
+
+    Raises:
+        UsageError: There is such a run (code `unknown_agent`).
+    """
+    for row in rows:
+        if row.agent not in app.agents:
+            message = (
+                f"run {row.id!r} is of {row.agent!r}, which the app of {target!r} does not name: "
+                f"name an App that has it, or give the run up by 'fishplate runs cancel {row.id}'"
+            )
+            raise UsageError(message, code="unknown_agent")

@@ -1,0 +1,94 @@
+"""A kept run in words: what it is, what its steps gave, what it did outside, what can be done."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic_core import from_json
+
+from fishplate.cli.problems import one_line
+from fishplate.cli.runs_store import duration, moment
+from fishplate.journal.effect_rows import Evidence
+from fishplate.journal.journal import StoredRun
+from fishplate.journal.queries import WholeRun
+
+_REASONS: Final = {
+    "unknown_outcome": "nobody knows whether an effect has happened",
+    "diverged": "a body took another way than before, after it had changed something",
+    "recovery_limit": "its process ended again and again while it ran",
+    "plan_changed": "its plan is another one by now",
+    "release_changed": "an agent does less, or may do more, than when it began",
+    "unknown_agent": "the app that opened the store does not name its agent",
+    "input_refused": "its input breaks the contract that its agent has now",
+}
+_REMEDIES: Final = {
+    "diverged": "bring the old code back",
+    "recovery_limit": "find out what ends the process",
+    "plan_changed": "bring the old plan back",
+    "release_changed": "bring the old agents back",
+    "unknown_agent": "name its agent in the App",
+    "input_refused": "let the agent take such inputs again",
+}
+
+
+def run_lines(whole: WholeRun) -> Iterator[str]:
+    """A run with its steps and effects."""
+    run = whole.run
+    yield from head_lines(run)
+    yield f"  input {_on_one_line(run.input)}"
+    for step in whole.steps:
+        degraded = "" if step.reasons is None else f"  degraded {_on_one_line(step.reasons)}"
+        yield f"  step {step.n} {step.key}: {step.kind} {_on_one_line(step.data)}{degraded}"
+    for effect in whole.effects:
+        yield from effect_lines(effect)
+    if run.outcome is not None:
+        yield f"  outcome {_on_one_line(run.outcome)}"
+
+
+def head_lines(run: StoredRun) -> Iterator[str]:
+    """What a run is, and where it stands."""
+    yield f"run {run.id} of {run.agent!r} ({run.release}): {run.state}"
+    took = duration(run.started_ms, run.ended_ms)
+    yield (
+        f"  started {moment(run.started_ms)}, took {took}, recovered {run.recoveries} times, "
+        f"trace {run.trace_id}"
+    )
+    if run.attention is not None:
+        yield f"  {run.attention}: {_REASONS.get(run.attention, 'somebody has to decide')}"
+
+
+def effect_lines(effect: Evidence) -> Iterator[str]:
+    """What is known about an effect."""
+    yield f"  effect {effect.key}: {effect.tool!r} ({effect.effect}) is {effect.state}"
+    yield f"    call {effect.call}, arguments {_on_one_line(effect.arguments)}"
+    yield (
+        f"    dispatched {effect.attempts} times, first {moment(effect.first_dispatch_ms)}, "
+        f"last {moment(effect.last_dispatch_ms)}"
+    )
+    if effect.outcome is not None:
+        yield f"    outcome {_on_one_line(effect.outcome)}"
+    if effect.late_outcome is not None:
+        yield f"    reported too late: {_on_one_line(effect.late_outcome)}"
+
+
+def remedies(whole: WholeRun, url: str) -> list[str]:
+    """What a person can do about a run that needs one."""
+    where = f"--store {url} --as NAME"
+    unknown = [effect for effect in whole.effects if effect.state == "unknown"]
+    found = [
+        f"find out what {effect.tool!r} did, then: fishplate runs decide {effect.key} "
+        f"confirm_done|confirm_not_done|redo {where}"
+        for effect in unknown
+    ]
+    reason = whole.run.attention
+    if reason in _REMEDIES:
+        found.append(
+            f"{_REMEDIES[reason]}, then: fishplate runs reopen {whole.run.id} {where}; "
+            "it goes on at the next 'fishplate runs resume'"
+        )
+    if reason is not None and not unknown:
+        found.append(f"or give it up: fishplate runs cancel {whole.run.id} {where}")
+    return found
+
+
+def _on_one_line(data: bytes) -> str:
+    return one_line(from_json(data))
