@@ -42,7 +42,7 @@ from fishplate.resilience.targets import Targets
 from fishplate.traces.recorder import SpanTree, TraceRecorder
 
 if TYPE_CHECKING:
-    from fishplate.orchestrator.keeper import Keeper
+    from fishplate.orchestrator.keeper import Keeper, TakenUp
 
 __all__ = ["App", "Run", "RunState"]
 
@@ -147,7 +147,8 @@ class App:
         self._cache = AnswerCache()
         self._debug = debug
         self._keeper: Keeper | None = None
-        self.store, self.durability = store, durability
+        self.store = store
+        self.durability: Literal["full", "normal"] = durability
         if store is None:
             self._steps = self._made(Steps, random_id)
             self._engine = LocalEngine(self._steps, random_id)
@@ -190,13 +191,22 @@ class App:
             return
         try:
             await keeper.open()
-            self.resumed = tuple(
-                self._run(effect.unit, context, keeper.go_on(context, effect))
-                for context, effect in await keeper.take_up(self.agents)
-            )
+            try:
+                taken = await keeper.take_up(self.agents)
+                await keeper.listen(self.agents, self._go_on)
+            except BaseException:
+                await keeper.close()
+                raise
         except BaseException:
             await self._resources.close(None, None, None)
             raise
+        self.resumed = tuple(map(self._go_on, taken))
+
+    def _go_on(self, taken: TakenUp) -> Run[Any]:
+        """Let a run of a former life go on."""
+        assert self._keeper is not None, "who has no store takes no run up"
+        context, effect = taken
+        return self._run(effect.unit, context, self._keeper.go_on(context, effect))
 
     async def __aexit__(
         self,
@@ -433,7 +443,8 @@ class App:
 
         random_id = functools.partial(self._random.getrandbits, 64)
         steps = self._made(DurableSteps, random_id)
-        self.store, self.durability = store, durability
+        self.store = store
+        self.durability = durability
         self._steps, self._engine = steps, DurableEngine(steps, random_id)
         self._keeper = Keeper(
             store,

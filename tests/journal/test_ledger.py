@@ -13,6 +13,7 @@ import pytest
 from fishplate.core.errors import FishplateError
 from fishplate.journal.audit import audit_rows, first_broken
 from fishplate.journal.batch import Owner
+from fishplate.journal.decisions import Decision
 from fishplate.journal.effect_rows import (
     AlreadyDoneError,
     EffectCall,
@@ -22,7 +23,7 @@ from fishplate.journal.effect_rows import (
     Reserved,
 )
 from fishplate.journal.effects import NEXT, EffectState, recovery
-from fishplate.journal.ledger import Action, Ledger, Settled
+from fishplate.journal.ledger import Ledger, Settled
 from fishplate.journal.store import open_store
 from fishplate.journal.writer import Writer
 
@@ -199,7 +200,7 @@ async def test_a_business_key_is_free_again_after_its_window(tmp_path: Path) -> 
     ],
 )
 async def test_an_operator_decides_and_is_written_down(
-    tmp_path: Path, action: Action, start: EffectState, end: EffectState
+    tmp_path: Path, action: Decision, start: EffectState, end: EffectState
 ) -> None:
     """Each action moves an effect from the state that allows it, with a name in the audit."""
     async with _writer(tmp_path / "s.db") as writer:

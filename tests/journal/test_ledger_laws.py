@@ -15,6 +15,7 @@ from typing_extensions import override
 from fishplate.core.errors import FishplateError
 from fishplate.journal.audit import audit_rows, first_broken
 from fishplate.journal.batch import Change, Owner, commit
+from fishplate.journal.decisions import Decision
 from fishplate.journal.effect_rows import (
     AlreadyDoneError,
     EffectCall,
@@ -26,7 +27,7 @@ from fishplate.journal.effect_rows import (
 )
 from fishplate.journal.effects import NEXT, EffectState
 from fishplate.journal.layout import MIGRATIONS
-from fishplate.journal.ledger import Action, Ledger
+from fishplate.journal.ledger import Ledger
 from fishplate.journal.writer import Writer
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ KEYS = st.sampled_from(["k1", "k2", "k3"])
 ENDS: st.SearchStrategy[EffectState] = st.sampled_from(
     ["succeeded", "failed", "reserved", "unknown"]
 )
-ACTIONS: st.SearchStrategy[Action] = st.sampled_from(
+ACTIONS: st.SearchStrategy[Decision] = st.sampled_from(
     ["confirm_done", "confirm_not_done", "redo", "compensate"]
 )
 
@@ -147,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = self._boot()
 
     @rule(key=KEYS, action=ACTIONS)
-    def decide(self, key: str, action: Action) -> None:
+    def decide(self, key: str, action: Decision) -> None:
         """An operator moves only what waits for one."""
         state = self._state(key)
         try:

@@ -21,6 +21,7 @@ from fishplate.cli import (
     policy,
     run,
     runs,
+    runs_actions,
     runs_attention,
     runs_export,
     runs_resume,
@@ -33,20 +34,24 @@ from fishplate.cli.targets import suggestion
 from fishplate.core.errors import DeclarationError, FishplateError, UsageError
 
 _COMMANDS: Final[Mapping[str, Command]] = {
-    module.COMMAND.name: module.COMMAND
-    for module in (
-        run,
-        check,
-        graph,
-        policy,
-        contract,
-        diff,
-        evaluate,
-        runs,
-        runs_show,
-        runs_attention,
-        runs_resume,
-        runs_export,
+    command.name: command
+    for command in (
+        run.COMMAND,
+        check.COMMAND,
+        graph.COMMAND,
+        policy.COMMAND,
+        contract.COMMAND,
+        diff.COMMAND,
+        evaluate.COMMAND,
+        runs.COMMAND,
+        runs_show.COMMAND,
+        runs_attention.COMMAND,
+        runs_resume.COMMAND,
+        runs_actions.DECIDE,
+        runs_actions.CANCEL,
+        runs_actions.REOPEN,
+        runs_export.COMMAND,
+        runs_actions.PRUNE,
     )
 }
 _DESCRIPTION: Final = "Run, check and compare agents and workflows."

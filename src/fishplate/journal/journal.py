@@ -148,7 +148,9 @@ _STEPS: Final = Table(
     "step",
     ("run", "n", "key", "kind", "arguments", "data", "is_large", "reasons", "ended_ms"),
 )
-_STATES: Final = Overwriting("run", ("id", "state", "ended_ms", "outcome", "attention", "left_ns"))
+_STATES: Final = Overwriting(
+    "run", ("id", "state", "ended_ms", "outcome", "attention", "left_ns", "given_up")
+)
 _DOCUMENTS: Final = Table("document", ("digest", "data"), on_conflict="IGNORE")
 
 _RUN_COLUMNS: Final = """
@@ -242,7 +244,7 @@ class RunLog(Owner):
         await self._journal.writer.settled(self)
         self._confirm()
 
-    async def enter(
+    async def enter(  # noqa: PLR0913 -- the columns of a row, keyword-only
         self,
         state: StoredState,
         *,
@@ -250,6 +252,7 @@ class RunLog(Owner):
         outcome: bytes | None = None,
         attention: str | None = None,
         left_ns: int | None = None,
+        is_given_up: bool = False,
     ) -> None:
         """Move the run to a state, after everything written so far; wait until it is kept.
 
@@ -259,7 +262,9 @@ class RunLog(Owner):
         if self.failure is not None:
             raise self.failure
         self._journal.writer.add(
-            self, _STATES, (self.run_id, state, ended_ms, outcome, attention, left_ns)
+            self,
+            _STATES,
+            (self.run_id, state, ended_ms, outcome, attention, left_ns, int(is_given_up)),
         )
         await self.settled()
 
@@ -338,6 +343,10 @@ class Journal:
                 self._digests.clear()
             found = self._digests[data] = hashlib.sha256(data).hexdigest()
         return found
+
+    def forget_documents(self) -> None:
+        """Hear that documents may be taken out: whoever needs one writes it again."""
+        self._known.clear()
 
     def has_document(self, digest: str) -> bool:
         """Whether a document is known to be kept."""

@@ -24,6 +24,7 @@ CREATE TABLE run (
   attention TEXT,                 -- why somebody has to decide
   left_ns INTEGER,                -- working time left when the run began to wait
   recoveries INTEGER NOT NULL DEFAULT 0,
+  given_up INTEGER NOT NULL DEFAULT 0,  -- somebody asked it to end
   protocol INTEGER NOT NULL       -- of the walker's keys
 ) WITHOUT ROWID;
 CREATE INDEX run_state ON run (state, id);
@@ -88,6 +89,17 @@ CREATE TABLE audit (                -- who decided what; each row seals the one 
   details BLOB NOT NULL,          -- JSON
   seal TEXT NOT NULL              -- SHA-256 over the row and the seal before it
 );
+
+CREATE TABLE inbox (                -- what other processes ask of the one that drives the store
+  n INTEGER PRIMARY KEY AUTOINCREMENT,  -- order in which the requests came
+  at_ms INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,          -- what is to be changed
+  body BLOB NOT NULL,             -- JSON: who asks, why, and what belongs to the action
+  answered_ms INTEGER,
+  answer BLOB                     -- JSON: what was done, or the error
+);
+CREATE INDEX inbox_open ON inbox (n) WHERE answered_ms IS NULL;
 
 CREATE TABLE document (            -- what is large or shared, by SHA-256 of its bytes
   digest TEXT PRIMARY KEY,

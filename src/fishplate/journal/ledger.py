@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar, cast
 
-from fishplate.core.errors import FishplateError, JsonValue
-from fishplate.journal.audit import append_audit
+from fishplate.core.current import Principal
 from fishplate.journal.batch import Owner
+from fishplate.journal.decisions import Decision, decide_effect
 from fishplate.journal.effect_rows import (
     EffectCall,
     Evidence,
@@ -23,7 +23,6 @@ from fishplate.journal.effect_rows import (
     ReplacedError,
     Reserved,
     check_held,
-    evidence_of,
     insert_effect,
     move_effect,
     replaced,
@@ -33,15 +32,6 @@ from fishplate.journal.effects import EffectState
 from fishplate.journal.writer import Writer
 
 T = TypeVar("T")
-
-Action: TypeAlias = Literal["confirm_done", "confirm_not_done", "redo", "compensate"]
-_DECIDES: Final[Mapping[Action, tuple[frozenset[EffectState], EffectState]]] = {
-    "confirm_done": (frozenset({"unknown"}), "succeeded"),
-    "confirm_not_done": (frozenset({"unknown"}), "failed"),
-    "redo": (frozenset({"unknown"}), "reserved"),
-    "compensate": (frozenset({"succeeded", "compensation_failed"}), "compensating"),
-}
-"""Which states an action may decide, and what it makes of them."""
 
 
 class Settled(NamedTuple):
@@ -170,7 +160,7 @@ class Ledger:
     async def decide(
         self,
         key: str,
-        action: Action,
+        action: Decision,
         *,
         principal: str,
         outcome: bytes = b"null",
@@ -190,29 +180,17 @@ class Ledger:
                 allow the action (code `not_allowed`); nothing was changed.
         """
         now = self._now_ms()
-
-        def apply(connection: sqlite3.Connection) -> Evidence:
-            found = evidence_of(connection, key)
-            allowed, state = _DECIDES[action]
-            if found.state not in allowed:
-                msg = (
-                    f"the effect {key!r} is {found.state!r}, and {action!r} decides only what is "
-                    f"{' or '.join(sorted(allowed))}"
-                )
-                raise FishplateError(msg, code="not_allowed")
-            move_effect(connection, key, state, outcome, now)
-            details: dict[str, JsonValue] = {"from": found.state, "to": state, "note": note}
-            append_audit(
+        return await self._change(
+            lambda connection: decide_effect(
                 connection,
-                at_ms=now,
-                principal=principal,
-                action=action,
-                subject=key,
-                details=details,
+                key,
+                action,
+                principal=Principal(name=principal),
+                outcome=outcome,
+                note=note,
+                now_ms=now,
             )
-            return evidence_of(connection, key)
-
-        return await self._change(apply)
+        )
 
     async def in_state(self, state: EffectState) -> list[Evidence]:
         """The effects in a state, in the order of their keys' first dispatch."""

@@ -32,11 +32,13 @@ from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
 from fishplate.journal.store import Durability, open_store, store_path
 from fishplate.journal.writer import Writer
+from fishplate.orchestrator.desk import Desk
 from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.records import failure_to_record, value_to_record
 from fishplate.orchestrator.roster import all_of, read_releases
+from fishplate.orchestrator.run import run_cancelled
 from fishplate.workflows.workflow import Workflow
 
 MOST_RECOVERIES: Final = 5
@@ -108,6 +110,25 @@ class Keeper:
         ledger = Ledger(self._writer, f"{self._random_id():016x}", self.now_ms)
         self._ledger = ledger
         self._steps.open(ledger, self.now_ms)
+        self._desk = Desk(self._path, self._journal, self.now_ms)
+        await self._desk.answer()
+
+    async def listen(
+        self, agents: Mapping[str, AnyAgent], begin: Callable[[TakenUp], object]
+    ) -> None:
+        """Answer from now on what other processes ask for.
+
+        Args:
+            agents: The app's, by name.
+            begin: Starts a run that an answer has opened again.
+        """
+
+        async def opened() -> None:
+            for taken in await self.take_up(agents):
+                if not self._steps.is_closing:  # it stays open, for the next life
+                    begin(taken)
+
+        await self._desk.listen(opened)
 
     def prepare_to_close(self) -> None:
         """Hear that what is cancelled from now on goes on in another life of the process."""
@@ -115,6 +136,7 @@ class Keeper:
 
     async def close(self) -> None:
         """Write what is left, close the store, give the lock back."""
+        await self._desk.close()
         await asyncio.to_thread(self._writer.close)
         self._lock.release()
 
@@ -140,20 +162,34 @@ class Keeper:
         return await self.go_on(context, effect)
 
     async def value(self, context: RunContext, effect: CallEffect) -> object:
-        """The same, without the marks of degradation."""
-        found = await self.run(context, effect)
+        """The same in the task that awaits it, without the marks of degradation.
+
+        Raises:
+            StepError: Somebody else cancelled the run (code `run_cancelled`).
+        """
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine runs in a task"
+        try:
+            found = await self.run(context, effect)
+        except asyncio.CancelledError:
+            if not self._desk.has_cancelled(context.run_id) or task.uncancel() > 0:
+                raise
+            raise run_cancelled(effect.unit) from None
         return found.value if type(found) is Marked else found
 
     async def go_on(self, context: RunContext, effect: CallEffect) -> object:
         """Run a call whose run has begun; see `run`."""
         answer: object = None
         failure: BaseException | None = None
+        self._desk.begins(context.run_id)
         try:
             answer = await self._work(context, effect)
         except (FishplateError, DeclaredError, asyncio.CancelledError) as error:
             failure = error
+        self._desk.ends(context.run_id)
         if isinstance(failure, asyncio.CancelledError) and self._steps.is_closing:
             del self._steps.histories[context.trace_id]  # it stays open, for the next life
+            self._desk.ended(context.run_id)
             raise failure
         # A cancellation meanwhile loses nothing: what is written is given before it is waited for.
         attention = await self._end(context, effect, answer, failure)
@@ -169,14 +205,18 @@ class Keeper:
         One that cannot go on is written down as `needs_attention`, with the reason.
         """
         found: list[TakenUp] = []
-        if not self._takes_up:
+        if not self._takes_up or self._steps.is_closing:
             return found
         for stored in await self._journal.unfinished():
+            if self._desk.drives(stored.id):
+                continue
+            self._desk.claim(stored.id)
             reason, run = await self._taken_up(stored, agents.get(stored.agent))
             if run is not None:
                 found.append(run)
             else:
                 await self._journal.reopen(stored).enter("needs_attention", attention=reason)
+                self._desk.ended(stored.id)
         return found
 
     def _begin(self, context: RunContext, effect: CallEffect) -> None:
@@ -211,6 +251,26 @@ class Keeper:
             What its caller has to hear if the run has not ended: a person has to decide.
         """
         history = self._steps.histories.pop(context.trace_id)
+        try:
+            await self._write_end(history, effect, answer, failure)
+        finally:
+            self._desk.ended(context.run_id)
+        if history.attention is None:
+            return None
+        if isinstance(failure, NeedsAttention):
+            return failure
+        return NeedsAttention(
+            f"run {context.run_id!r} of {effect.unit.name!r} cannot end before somebody decides: "
+            f"{history.attention}",
+            run_id=context.run_id,
+            step=effect.key,
+            code=history.attention,
+            where=effect.where,
+        )
+
+    async def _write_end(
+        self, history: History, effect: CallEffect, answer: object, failure: BaseException | None
+    ) -> None:
         state: StoredState
         outcome: bytes | None = None
         if history.attention is not None:
@@ -224,19 +284,11 @@ class Keeper:
             state = "degraded" if reasons else "succeeded"
             outcome = b'{"output":' + data + b',"reasons":' + (reasons or b"[]") + b"}"
         await history.log.enter(
-            state, ended_ms=self.now_ms(), outcome=outcome, attention=history.attention
-        )
-        if history.attention is None:
-            return None
-        if isinstance(failure, NeedsAttention):
-            return failure
-        return NeedsAttention(
-            f"run {context.run_id!r} of {effect.unit.name!r} cannot end before somebody decides: "
-            f"{history.attention}",
-            run_id=context.run_id,
-            step=effect.key,
-            code=history.attention,
-            where=effect.where,
+            state,
+            ended_ms=self.now_ms(),
+            outcome=outcome,
+            attention=history.attention,
+            is_given_up=isinstance(failure, asyncio.CancelledError),
         )
 
     async def _taken_up(

@@ -7,7 +7,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from typing_extensions import override
 
-from fishplate.agents.agent import Agent
+from fishplate.agents.agent import Agent, AnyAgent
 from fishplate.core.current import RunContext
 from fishplate.core.errors import ErrorClass, NeedsAttention, StepError
 from fishplate.core.ids import trace_hex
@@ -80,13 +80,7 @@ class Run(Generic[R_co]):
         if not self._task.done():  # waiting for what is done goes through the loop all the same
             await asyncio.wait([self._task])
         if self._task.cancelled():
-            raise StepError(
-                f"the run of {self.agent.name!r} was cancelled",
-                step=self.agent.name,
-                code="run_cancelled",
-                error_class=ErrorClass.CANCELLED,
-                where=self.agent.about.where,
-            )
+            raise run_cancelled(self.agent)
         found = self._task.result()
         return cast("R_co", found.value if type(found) is Marked else found)
 
@@ -103,3 +97,14 @@ class Run(Generic[R_co]):
     @override
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.agent.name!r}: {self.state}>"
+
+
+def run_cancelled(agent: AnyAgent) -> StepError:
+    """The error of whoever waits for a run that was cancelled."""
+    return StepError(
+        f"the run of {agent.name!r} was cancelled",
+        step=agent.name,
+        code="run_cancelled",
+        error_class=ErrorClass.CANCELLED,
+        where=agent.about.where,
+    )

@@ -1,0 +1,255 @@
+"""What an operator does to kept runs: `fishplate runs decide`, `cancel`, `reopen`, `prune`."""
+
+import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from fishplate.cli.command import Command, ExitCode
+from fishplate.cli.documents import read_json
+from fishplate.cli.runs_store import add_run, add_store, reading, store_of
+from fishplate.cli.screen import Screen
+from fishplate.contracts.contract import Contract
+from fishplate.core.clock import SystemClock
+from fishplate.core.current import Principal
+from fishplate.core.errors import ErrorClass, JsonValue, OutputError, StepError, UsageError
+from fishplate.journal.decisions import check_effect
+from fishplate.journal.effect_rows import Evidence
+from fishplate.journal.inbox import Action, Request
+from fishplate.journal.journal import find_run
+from fishplate.journal.sending import NotAnsweredError, send
+from fishplate.journal.store import store_path
+from fishplate.orchestrator.records import failure_to_record
+
+_SECONDS_A_DAY: Final = 86_400
+_MOST_DAYS: Final = 1_000_000
+_CLOCK: Final = SystemClock()
+_BY_WHOM: Final = (
+    "The decision is written down with the name of who made it. Beside a process that drives the\n"
+    "store it goes through that one's inbox, and takes effect at once; else it is done here."
+)
+
+
+def add_decide_arguments(parser: ArgumentParser) -> None:
+    """Declare what `runs decide` takes."""
+    parser.add_argument(
+        "key", metavar="KEY", help="key of an effect: see 'fishplate runs attention'"
+    )
+    parser.add_argument(
+        "decision",
+        choices=("confirm_done", "confirm_not_done", "redo"),
+        help="it happened; it did not; it is to be done again, whether it happened or not",
+    )
+    parser.add_argument(
+        "--result", metavar="JSON", help="what the tool gave, for confirm_done: JSON or @file.json"
+    )
+    _add_operator(parser)
+
+
+def decide(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Say what happened to an effect whose outcome is unknown."""
+    if (arguments.decision == "confirm_done") != (arguments.result is not None):
+        message = "--result belongs to confirm_done: it is what the tool would have given"
+        raise UsageError(message, code="bad_usage")
+    with reading(store_of(arguments)) as connection:
+        effect = check_effect(connection, arguments.key, arguments.decision)
+        run = find_run(connection, effect.run)
+    units: dict[str, Any] = {} if run is None else from_json(run.units)
+    outcome: JsonValue = None
+    if arguments.decision == "confirm_done":
+        outcome = read_json(arguments.result, option="--result")
+        _check_result(outcome, effect, units)
+    elif arguments.decision == "confirm_not_done":
+        outcome = _not_done(effect, _operator(arguments))
+    return _send(arguments, screen, arguments.decision, arguments.key, {"outcome": outcome})
+
+
+DECIDE: Final = Command(
+    name="runs decide",
+    summary="say what happened to an effect whose outcome is unknown",
+    description=(
+        "Decide an effect whose outcome is unknown. The run that waited for it is open again, and\n"
+        "the step is answered by what was decided.\n" + _BY_WHOM
+    ),
+    examples=(
+        "runs decide ak1_abc confirm_done --result '\"paid 5\"' --store sqlite:///runs.db --as ann",
+        "runs decide ak1_abc redo --store sqlite:///runs.db --as ann --role operator",
+    ),
+    add_arguments=add_decide_arguments,
+    execute=decide,
+)
+
+
+def add_run_arguments(parser: ArgumentParser) -> None:
+    """Declare what an action about one run takes."""
+    add_run(parser)
+    _add_operator(parser)
+
+
+def cancel(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Give a run up."""
+    return _send(arguments, screen, "cancel", arguments.run)
+
+
+CANCEL: Final = Command(
+    name="runs cancel",
+    summary="give a run up",
+    description=(
+        "Cancel a run that has not ended. An effect that is on its way becomes unknown, and the\n"
+        "run needs attention until that is decided.\n" + _BY_WHOM
+    ),
+    examples=("runs cancel 06dgq3v4zr7k0t1m8q2n5b9xwy --store sqlite:///runs.db --as ann",),
+    add_arguments=add_run_arguments,
+    execute=cancel,
+)
+
+
+def reopen(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Let a run be taken up again."""
+    return _send(arguments, screen, "reopen", arguments.run)
+
+
+REOPEN: Final = Command(
+    name="runs reopen",
+    summary="let a run go on, after what was in its way was removed",
+    description=(
+        "Open a run again that needs attention because of its code, not of an effect: it goes on\n"
+        "at the next 'fishplate runs resume', or at once where a process drives the store.\n"
+        + _BY_WHOM
+    ),
+    examples=("runs reopen 06dgq3v4zr7k0t1m8q2n5b9xwy --store sqlite:///runs.db --as ann",),
+    add_arguments=add_run_arguments,
+    execute=reopen,
+)
+
+
+def add_prune_arguments(parser: ArgumentParser) -> None:
+    """Declare what `runs prune` takes."""
+    add_store(parser)
+    parser.add_argument(
+        "--older-than",
+        metavar="DAYS",
+        type=_days,
+        required=True,
+        help="runs that ended longer ago than this; 0 or more, also 0.5",
+    )
+
+
+def prune(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Take out what is old, in pieces, so that nobody waits for long."""
+    before_ms = _now_ms() - round(arguments.older_than * _SECONDS_A_DAY * 1000)
+    path = store_path(store_of(arguments))
+    counts = dict.fromkeys(("runs", "steps", "effects", "documents"), 0)
+    is_all = False
+    while not is_all:
+        request = Request("prune", "", Principal(), details={"before_ms": before_ms})
+        found: Mapping[str, Any] = send(path, request, now_ms=_now_ms, pause=time.sleep)
+        counts = {name: count + found[name] for name, count in counts.items()}
+        is_all = found["is_all"]
+    if screen.as_json:
+        screen.document({"pruned": {**counts}})
+    else:
+        screen.lines([f"took out {', '.join(f'{count} {name}' for name, count in counts.items())}"])
+    return ExitCode.OK
+
+
+PRUNE: Final = Command(
+    name="runs prune",
+    summary="take out runs that ended long ago",
+    description=(
+        "Take out runs that ended before so many days, with their steps, settled effects and\n"
+        "unused documents. A run with an unknown effect stays, and so does one whose effect still\n"
+        "holds its business key."
+    ),
+    examples=("runs prune --older-than 30 --store sqlite:///runs.db",),
+    add_arguments=add_prune_arguments,
+    execute=prune,
+)
+
+
+def _send(
+    arguments: Namespace,
+    screen: Screen,
+    action: Action,
+    subject: str,
+    details: Mapping[str, JsonValue] | None = None,
+) -> ExitCode:
+    """Have it done, and print what was done; code 4 if it stands in the inbox so far."""
+    request = Request(action, subject, _operator(arguments), arguments.note, details or {})
+    try:
+        done = send(store_path(store_of(arguments)), request, now_ms=_now_ms, pause=time.sleep)
+    except NotAnsweredError as late:
+        if screen.as_json:
+            screen.document({"error": late.to_json()})
+        else:
+            screen.note([late.message], style="yellow")
+        return ExitCode.WAITING
+    if screen.as_json:
+        screen.document({"action": action, **done})
+    else:
+        screen.lines(_done_lines(done))
+    return ExitCode.OK
+
+
+def _done_lines(done: Mapping[str, JsonValue]) -> Iterator[str]:
+    if "effect" in done:
+        yield f"effect {done['effect']} is {done['effect_state']}"
+    yield f"run {done['run']} is {done['state']}"
+
+
+def _add_operator(parser: ArgumentParser) -> None:
+    add_store(parser)
+    parser.add_argument("--as", dest="operator", metavar="NAME", required=True, help="who decides")
+    parser.add_argument(
+        "--role",
+        metavar="ROLE",
+        action="append",
+        default=[],
+        help="of that person; may be repeated",
+    )
+    parser.add_argument("--note", metavar="TEXT", default="", help="why")
+
+
+def _operator(arguments: Namespace) -> Principal:
+    return Principal(name=arguments.operator, roles=frozenset(arguments.role))
+
+
+def _check_result(result: JsonValue, effect: Evidence, units: Mapping[str, Any]) -> None:
+    """Refuse a result that the tool could not have given.
+
+    Raises:
+        OutputError: It breaks the contract that the tool had when the run began.
+    """
+    if effect.tool not in units:  # the run was pruned
+        return
+    contract = Contract.parse(units[effect.tool]["contract"])
+    if violations := contract.output.violations(result):
+        raise OutputError(f"the --result of tool {effect.tool!r}", violations)
+
+
+def _not_done(effect: Evidence, operator: Principal) -> JsonValue:
+    failure = StepError(
+        f"{effect.tool!r} has not happened, as {operator.name!r} found out",
+        step=effect.call,
+        code="confirmed_not_done",
+        error_class=ErrorClass.PERMANENT,
+    )
+    found: JsonValue = from_json(failure_to_record(failure))
+    return found
+
+
+def _now_ms() -> int:
+    return int(_CLOCK.now().timestamp() * 1000)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days <= _MOST_DAYS:
+        message = f"{text!r} is no number of days: 0 or more"
+        raise ArgumentTypeError(message)
+    return days

@@ -1,0 +1,237 @@
+"""What a person may decide about a run or an effect, each in the transaction that audits it.
+
+Everything is checked before anything is written: what raises has changed nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, cast
+
+from fishplate.core.current import Principal
+from fishplate.core.errors import ErrorClass, FishplateError, JsonValue
+from fishplate.journal.audit import append_audit
+from fishplate.journal.effect_rows import Evidence, evidence_of, move_effect
+from fishplate.journal.effects import EffectState
+from fishplate.journal.journal import OPEN_STATES, StoredState
+
+Decision: TypeAlias = Literal["confirm_done", "confirm_not_done", "redo", "compensate"]
+_DECIDES: Final[Mapping[Decision, tuple[frozenset[EffectState], EffectState]]] = {
+    "confirm_done": (frozenset({"unknown"}), "succeeded"),
+    "confirm_not_done": (frozenset({"unknown"}), "failed"),
+    "redo": (frozenset({"unknown"}), "reserved"),
+    "compensate": (frozenset({"succeeded", "compensation_failed"}), "compensating"),
+}
+"""Which states an action may decide, and what it makes of them."""
+
+
+class NotAllowedError(FishplateError):
+    """What was decided does not fit the state of what it was decided about; nothing was changed."""
+
+    code = "not_allowed"
+    error_class = ErrorClass.PERMANENT
+
+
+def check_effect(connection: sqlite3.Connection, key: str, decision: Decision) -> Evidence:
+    """The effect, if it may be decided so.
+
+    Raises:
+        FishplateError: There is no such effect (code `unknown_effect`).
+        NotAllowedError: Its state does not allow it, or its run was given up, and nobody is left
+            who would do it again.
+    """
+    found = evidence_of(connection, key)
+    allowed, _ = _DECIDES[decision]
+    if found.state not in allowed:
+        msg = (
+            f"the effect {key!r} is {found.state!r}, and {decision!r} decides only what is "
+            f"{' or '.join(sorted(allowed))}"
+        )
+        raise NotAllowedError(msg)
+    if decision == "redo" and _is_given_up(connection, found.run):
+        msg = (
+            f"run {found.run!r} of effect {key!r} was cancelled, and does nothing again: "
+            "confirm that it is done, or that it is not"
+        )
+        raise NotAllowedError(msg)
+    return found
+
+
+def decide_effect(  # noqa: PLR0913 -- facts about one decision, keyword-only
+    connection: sqlite3.Connection,
+    key: str,
+    decision: Decision,
+    *,
+    principal: Principal,
+    outcome: bytes,
+    note: str,
+    now_ms: int,
+) -> Evidence:
+    """Decide an effect; a run that waited for no more than that is open again.
+
+    Args:
+        connection: Inside a transaction.
+        key: Of the effect.
+        decision: What is decided.
+        principal: Who decides.
+        outcome: JSON of the result or the error, as the ledger keeps it.
+        note: Why.
+        now_ms: Wall clock, milliseconds since 1970.
+
+    Raises:
+        FishplateError: See `check_effect`.
+    """
+    found = check_effect(connection, key, decision)
+    _, state = _DECIDES[decision]
+    move_effect(connection, key, state, outcome, now_ms)
+    connection.execute(
+        """
+        UPDATE run SET attention = NULL,
+          state = CASE WHEN given_up THEN 'cancelled' ELSE 'running' END,
+          ended_ms = CASE WHEN given_up THEN ? END
+        WHERE id = ? AND state = 'needs_attention' AND attention = 'unknown_outcome'
+          AND NOT EXISTS (SELECT 1 FROM effect WHERE effect.run = run.id AND state = 'unknown')
+        """,
+        (now_ms, found.run),
+    )
+    details: dict[str, JsonValue] = {"from": found.state, "to": state, "note": note}
+    _audit(connection, now_ms, principal, decision, key, details)
+    return evidence_of(connection, key)
+
+
+def check_cancel(connection: sqlite3.Connection, run_id: str) -> StoredState:
+    """The state of a run that may be given up.
+
+    Raises:
+        FishplateError: There is no such run (code `unknown_run`).
+        NotAllowedError: It has ended.
+    """
+    state = _state_of(connection, run_id)
+    if state not in OPEN_STATES and state != "needs_attention":
+        msg = f"run {run_id!r} has ended: it is {state!r}"
+        raise NotAllowedError(msg)
+    return state
+
+
+def cancel_run(
+    connection: sqlite3.Connection, run_id: str, *, principal: Principal, note: str, now_ms: int
+) -> StoredState:
+    """Give up a run that no task drives.
+
+    What it sent out without an answer is unknown from now on, and the run needs attention until
+    that is decided. A run that was cancelled on the way here is only written down.
+
+    Returns:
+        The state of the run.
+
+    Raises:
+        FishplateError: See `check_cancel`.
+    """
+    before = _state_of(connection, run_id)
+    if before != "cancelled":
+        check_cancel(connection, run_id)
+    if before in OPEN_STATES:
+        _leave_effects(connection, run_id, now_ms)
+    (unknown,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM effect WHERE run = ? AND state = 'unknown')", (run_id,)
+    ).fetchone()
+    state: StoredState = "needs_attention" if unknown else "cancelled"
+    connection.execute(
+        "UPDATE run SET state = ?, attention = ?, ended_ms = coalesce(ended_ms, ?), given_up = 1 "
+        "WHERE id = ?",
+        (state, "unknown_outcome" if unknown else None, now_ms, run_id),
+    )
+    details: dict[str, JsonValue] = {"from": before, "to": state, "note": note}
+    _audit(connection, now_ms, principal, "cancel", run_id, details)
+    return state
+
+
+def check_reopen(connection: sqlite3.Connection, run_id: str) -> None:
+    """Refuse to reopen a run that is not to go on, or not yet.
+
+    Raises:
+        FishplateError: There is no such run (code `unknown_run`).
+        NotAllowedError: It does not need attention, or an effect of it has to be decided first.
+    """
+    state = _state_of(connection, run_id)
+    if state != "needs_attention":
+        msg = f"run {run_id!r} is {state!r}, and only one that needs attention is reopened"
+        raise NotAllowedError(msg)
+    row = connection.execute(
+        "SELECT key FROM effect WHERE run = ? AND state = 'unknown'", (run_id,)
+    ).fetchone()
+    if row is not None:
+        msg = (
+            f"run {run_id!r} goes on when the outcome of its effect {row[0]!r} is known: "
+            "decide that by 'fishplate runs decide'"
+        )
+        raise NotAllowedError(msg)
+
+
+def reopen_run(
+    connection: sqlite3.Connection, run_id: str, *, principal: Principal, note: str, now_ms: int
+) -> StoredState:
+    """Let a run be taken up again, after what was in its way was removed.
+
+    Returns:
+        The state of the run.
+
+    Raises:
+        FishplateError: See `check_reopen`.
+    """
+    check_reopen(connection, run_id)
+    (reason,) = connection.execute("SELECT attention FROM run WHERE id = ?", (run_id,)).fetchone()
+    connection.execute(
+        "UPDATE run SET state = 'running', attention = NULL, ended_ms = NULL, recoveries = 0, "
+        "given_up = 0 WHERE id = ?",
+        (run_id,),
+    )
+    details: dict[str, JsonValue] = {"from": reason, "to": "running", "note": note}
+    _audit(connection, now_ms, principal, "reopen", run_id, details)
+    return "running"
+
+
+def _leave_effects(connection: sqlite3.Connection, run_id: str, now_ms: int) -> None:
+    """Settle what a run has begun outside and will not end."""
+    connection.execute(
+        "DELETE FROM effect WHERE run = ? AND state = 'reserved' AND attempts = 0", (run_id,)
+    )
+    connection.execute(
+        "UPDATE effect SET updated_ms = ?, outcome = ?, "
+        "state = CASE WHEN effect = 'idempotent' THEN 'reserved' ELSE 'unknown' END "
+        "WHERE run = ? AND state = 'dispatched'",
+        (now_ms, b'"the run was cancelled before the answer came"', run_id),
+    )
+
+
+def _state_of(connection: sqlite3.Connection, run_id: str) -> StoredState:
+    row = connection.execute("SELECT state FROM run WHERE id = ?", (run_id,)).fetchone()
+    if row is None:
+        msg = f"there is no run {run_id!r} in this store: 'fishplate runs' lists them"
+        raise FishplateError(msg, code="unknown_run")
+    return cast("StoredState", row[0])
+
+
+def _is_given_up(connection: sqlite3.Connection, run_id: str) -> bool:
+    row = connection.execute("SELECT given_up FROM run WHERE id = ?", (run_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _audit(  # noqa: PLR0913, PLR0917 -- the columns of a row
+    connection: sqlite3.Connection,
+    now_ms: int,
+    principal: Principal,
+    action: str,
+    subject: str,
+    details: dict[str, JsonValue],
+) -> None:
+    roles: dict[str, JsonValue] = {"roles": [*sorted(principal.roles)]} if principal.roles else {}
+    append_audit(
+        connection,
+        at_ms=now_ms,
+        principal=principal.name,
+        action=action,
+        subject=subject,
+        details={**details, **roles},
+    )

@@ -1,0 +1,125 @@
+"""The desk: answers what other processes ask of the one that drives a store.
+
+A run that a task drives is cancelled by way of that task, and the request is answered when the end
+is written. Everything else is done in the transaction that answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fishplate.journal.batch import Owner
+from fishplate.journal.inbox import answer, pending
+from fishplate.journal.journal import Journal
+from fishplate.journal.watch import InboxWatch
+
+
+class Desk:
+    """Answers the inbox of one store, and knows which of its runs are driven here.
+
+    Args:
+        path: Of the store's file.
+        journal: Of the store.
+        now_ms: Wall clock, milliseconds since 1970.
+    """
+
+    def __init__(self, path: Path, journal: Journal, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._journal = journal
+        self._now_ms = now_ms
+        # `None`: not to be cancelled, since it has not begun yet, or its end is being written.
+        self._live: dict[str, asyncio.Task[object] | None] = {}
+        self._cancelled: set[str] = set()
+        self._watch: InboxWatch | None = None
+        self._answering: asyncio.Task[None] | None = None
+        self._opened: Callable[[], Awaitable[None]] | None = None
+
+    def claim(self, run_id: str) -> None:
+        """Hear that a run is driven here from now on."""
+        self._live[run_id] = None
+
+    def drives(self, run_id: str) -> bool:
+        """Whether a run is driven here."""
+        return run_id in self._live
+
+    def begins(self, run_id: str) -> None:
+        """Hear that a run works in the current task."""
+        self._live[run_id] = asyncio.current_task()
+
+    def ends(self, run_id: str) -> None:
+        """Hear that a run is over, and that its end is about to be written."""
+        self._live[run_id] = None
+
+    def ended(self, run_id: str) -> None:
+        """Hear that a run is driven no more."""
+        del self._live[run_id]
+        if run_id in self._cancelled:
+            self._heard()
+
+    def has_cancelled(self, run_id: str) -> bool:
+        """Whether somebody asked here to cancel a run, and is not answered yet."""
+        return run_id in self._cancelled
+
+    async def listen(self, opened: Callable[[], Awaitable[None]]) -> None:
+        """Answer from now on whatever is asked.
+
+        Args:
+            opened: Lets runs go on that an answer may have opened again.
+        """
+        self._opened = opened
+        heard = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, self._heard)
+        self._watch = await asyncio.to_thread(InboxWatch, self._path, heard)
+
+    async def close(self) -> None:
+        """Answer no more."""
+        self._opened = None
+        if self._watch is not None:
+            await asyncio.to_thread(self._watch.close)
+        if self._answering is not None:
+            await asyncio.wait([self._answering])
+
+    async def answer(self) -> None:
+        """Answer what is asked and can be done by now.
+
+        Raises:
+            StoreUnavailableError: It cannot be written down; what was asked stays asked.
+        """
+        for message in await self._journal.writer.change(Owner(), pending):
+            subject = message.request.subject
+            if message.request.action == "cancel" and subject in self._live:
+                self._cancel(subject)
+                continue
+            if message.request.action == "prune":
+                self._journal.forget_documents()
+            await self._journal.writer.change(
+                Owner(),
+                functools.partial(answer, message=message, now_ms=self._now_ms()),
+                is_precious=True,
+            )
+            if message.request.action == "cancel":
+                self._cancelled.discard(subject)
+
+    def _cancel(self, run_id: str) -> None:
+        task = self._live[run_id]
+        if task is not None and run_id not in self._cancelled:
+            self._cancelled.add(run_id)
+            task.cancel()
+
+    def _heard(self) -> None:
+        if self._answering is None and self._opened is not None:
+            self._answering = asyncio.get_running_loop().create_task(
+                self._answer_and_open(self._opened)
+            )
+            self._answering.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._answering = None
+        if not task.cancelled():
+            task.exception()  # the store tells the runs what is wrong with it; who asks looks again
+
+    async def _answer_and_open(self, opened: Callable[[], Awaitable[None]]) -> None:
+        await self.answer()
+        await opened()
