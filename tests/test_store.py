@@ -124,6 +124,13 @@ def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
     return found
 
 
+def _change(path: Path, statement: str) -> None:
+    store = sqlite3.connect(path)
+    store.execute(statement)
+    store.commit()
+    store.close()
+
+
 class Lives:
     """The lives of a process that drives one store."""
 
@@ -322,3 +329,18 @@ async def test_an_agent_that_could_not_be_taken_up_is_not_started(lives: Lives) 
         with pytest.raises(UsageError, match="name it in App") as refused:
             app.start(fanned, ["#W1"])
     assert refused.value.code == "unknown_agent"
+
+
+async def test_a_failed_effect_fails_its_call_again(lives: Lives) -> None:
+    """An effect that certainly did not happen answers the resumed call with the same failure."""
+    WORLD.fails = ConnectionRefusedError()
+    async with lives.app() as app:
+        first = await _end_of(app.start(support, "#W1"))
+    await asyncio.to_thread(_change, lives.path, "UPDATE run SET state = 'running'")
+    await asyncio.to_thread(_change, lives.path, "DELETE FROM step WHERE key = 'pay'")
+    WORLD.fails = None
+    (again,), _ = await lives.resume()
+
+    assert isinstance(first, FishplateError)
+    assert isinstance(again, FishplateError)
+    assert (again.code, again.error_class) == (first.code, first.error_class)

@@ -52,6 +52,10 @@ def test_a_run_that_needs_attention_says_what_to_do_next(cli: Program) -> None:
     assert "error[unknown_outcome]" in ended.err
     assert f"fishplate runs attention --store {STORE}" in ended.err
     assert [row[1:] for row in _runs(cli)] == [("needs_attention", "unknown_outcome")]
+    (cli.folder / "runs.db").unlink()
+    found = cli("run", f"{BANK}:refund", "-i", ORDER, "--store", STORE, "--json").json
+    assert (found["state"], found["store"]) == ("needs_attention", STORE)
+    assert "fishplate runs attention" in found["remedy"]
 
 
 def test_the_store_of_the_app_is_used(cli: Program) -> None:

@@ -83,9 +83,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     ended = asyncio.run(_run(app, agent, document))
     if arguments.debug and ended.error is not None:
         screen.note(trace_lines(ended.error))
-    _print(ended, faults, screen, with_trace=arguments.trace)
-    if app.store is not None and not screen.as_json:
-        screen.note(_kept_lines(ended, app.store))
+    _print(ended, faults, app.store, screen, with_trace=arguments.trace)
     return exit_of_state(ended.state)
 
 
@@ -177,10 +175,12 @@ async def _ended(
     )
 
 
-def _print(ended: _Ended, faults: Faults | None, screen: Screen, *, with_trace: bool) -> None:
+def _print(
+    ended: _Ended, faults: Faults | None, store: str | None, screen: Screen, *, with_trace: bool
+) -> None:
     if screen.as_json:
         injected = {} if faults is None else {"injected": fault_counts(faults)}
-        screen.document({**_as_json(ended, with_trace=with_trace), **injected})
+        screen.document({**_as_json(ended, store, with_trace=with_trace), **injected})
         return
     if with_trace:
         screen.note(
@@ -196,9 +196,11 @@ def _print(ended: _Ended, faults: Faults | None, screen: Screen, *, with_trace: 
     else:
         screen.document(ended.output)
         screen.note(_degraded_lines(ended.degraded), style="yellow")
+    if store is not None:
+        screen.note(_kept_lines(ended, store))
 
 
-def _as_json(ended: _Ended, *, with_trace: bool) -> dict[str, JsonValue]:
+def _as_json(ended: _Ended, store: str | None, *, with_trace: bool) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {"state": ended.state}
     if ended.error is not None:
         found["error"] = error_json(ended.error)
@@ -208,6 +210,10 @@ def _as_json(ended: _Ended, *, with_trace: bool) -> dict[str, JsonValue]:
     found["run_id"] = ended.run_id
     found["trace_id"] = ended.trace_id
     found["release"] = ended.release
+    if store is not None:
+        found["store"] = store
+        if ended.state == "needs_attention":
+            found["remedy"] = _remedy(store)
     if with_trace:
         found["trace"] = [_tree_json(tree) for tree in ended.spans]
     return found
@@ -230,7 +236,11 @@ def _tree_json(tree: SpanTree) -> dict[str, JsonValue]:
 def _kept_lines(ended: _Ended, store: str) -> Iterator[str]:
     yield f"run {ended.run_id} {ended.state}, kept in {store}"
     if ended.state == "needs_attention":
-        yield f"  help: 'fishplate runs attention --store {store}' says what can be done"
+        yield f"  help: {_remedy(store)}"
+
+
+def _remedy(store: str) -> str:
+    return f"'fishplate runs attention --store {store}' says what can be done"
 
 
 def _degraded_lines(reasons: Sequence[Reason]) -> Iterator[str]:

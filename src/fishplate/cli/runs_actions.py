@@ -149,7 +149,7 @@ def prune(arguments: Namespace, screen: Screen) -> ExitCode:
         counts = {name: count + found[name] for name, count in counts.items()}
         is_all = found["is_all"]
     if screen.as_json:
-        screen.document({"pruned": {**counts}})
+        screen.document({"pruned": dict[str, JsonValue](counts)})
     else:
         screen.lines([f"took out {', '.join(f'{count} {name}' for name, count in counts.items())}"])
     return ExitCode.OK
@@ -187,7 +187,7 @@ def _send(
             screen.note([late.message], style="yellow")
         return ExitCode.WAITING
     if screen.as_json:
-        screen.document({"action": action, **done})
+        screen.document({"action": action, **dict(done)})
     else:
         screen.lines(_done_lines(done))
     return ExitCode.OK

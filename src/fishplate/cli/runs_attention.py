@@ -9,8 +9,7 @@ from fishplate.cli.runs_store import add_store, reading, store_of
 from fishplate.cli.runs_text import effect_lines, head_lines, remedies
 from fishplate.cli.screen import Screen
 from fishplate.core.errors import JsonValue
-from fishplate.journal.effect_rows import Evidence
-from fishplate.journal.queries import WholeRun, effect_json, run_json, runs_for_attention
+from fishplate.journal.queries import Attention, effect_json, run_json, runs_for_attention
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,9 +23,9 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     with reading(url) as connection:
         found = list(runs_for_attention(connection))
     if screen.as_json:
-        screen.document({"attention": [_as_json(whole, url) for whole in found]})
+        screen.document({"attention": [_as_json(one, url) for one in found]})
     elif found:
-        screen.lines(line for whole in found for line in _lines(whole, url))
+        screen.lines(line for one in found for line in _lines(one, url))
     else:
         screen.note(["no run needs attention"])
     return ExitCode.NEEDS_ATTENTION if found else ExitCode.OK
@@ -46,21 +45,17 @@ COMMAND: Final = Command(
 )
 
 
-def _as_json(whole: WholeRun, url: str) -> JsonValue:
+def _as_json(found: Attention, url: str) -> JsonValue:
     return {
-        **run_json(whole.run),
-        "unknown": [effect_json(effect) for effect in _unknown(whole)],
-        "remedies": [*remedies(whole, url)],
+        **run_json(found.run),
+        "unknown": [effect_json(effect) for effect in found.unknown],
+        "remedies": [*remedies(found.run, found.unknown, url)],
     }
 
 
-def _lines(whole: WholeRun, url: str) -> Iterator[str]:
-    yield from head_lines(whole.run)
-    for effect in _unknown(whole):
+def _lines(found: Attention, url: str) -> Iterator[str]:
+    yield from head_lines(found.run)
+    for effect in found.unknown:
         yield from effect_lines(effect)
-    for line in remedies(whole, url):
+    for line in remedies(found.run, found.unknown, url):
         yield f"  help: {line}"
-
-
-def _unknown(whole: WholeRun) -> list[Evidence]:
-    return [effect for effect in whole.effects if effect.state == "unknown"]

@@ -23,7 +23,8 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
         whole = whole_run(connection, arguments.run)
     if whole is None:
         raise unknown_run(arguments.run)
-    todo = remedies(whole, url)
+    unknown = [effect for effect in whole.effects if effect.state == "unknown"]
+    todo = remedies(whole.run, unknown, url)
     if screen.as_json:
         screen.document({**whole_json(whole), "remedies": [*todo]})
     else:

@@ -1,6 +1,6 @@
 """A kept run in words: what it is, what its steps gave, what it did outside, what can be done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pydantic_core import from_json
@@ -70,23 +70,28 @@ def effect_lines(effect: Evidence) -> Iterator[str]:
         yield f"    reported too late: {_on_one_line(effect.late_outcome)}"
 
 
-def remedies(whole: WholeRun, url: str) -> list[str]:
-    """What a person can do about a run that needs one."""
+def remedies(run: StoredRun, unknown: Sequence[Evidence], url: str) -> list[str]:
+    """What a person can do about a run that needs one.
+
+    Args:
+        run: The run.
+        unknown: Its effects whose outcome is unknown.
+        url: Of the store.
+    """
     where = f"--store {url} --as NAME"
-    unknown = [effect for effect in whole.effects if effect.state == "unknown"]
     found = [
         f"find out what {effect.tool!r} did, then: fishplate runs decide {effect.key} "
         f"confirm_done|confirm_not_done|redo {where}"
         for effect in unknown
     ]
-    reason = whole.run.attention
+    reason = run.attention
     if reason in _REMEDIES:
         found.append(
-            f"{_REMEDIES[reason]}, then: fishplate runs reopen {whole.run.id} {where}; "
+            f"{_REMEDIES[reason]}, then: fishplate runs reopen {run.id} {where}; "
             "it goes on at the next 'fishplate runs resume'"
         )
     if reason is not None and not unknown:
-        found.append(f"or give it up: fishplate runs cancel {whole.run.id} {where}")
+        found.append(f"or give it up: fishplate runs cancel {run.id} {where}")
     return found
 
 

@@ -56,6 +56,18 @@ class WholeRun(NamedTuple):
     effects: list[Evidence]
 
 
+class Attention(NamedTuple):
+    """A run that a person has to decide about.
+
+    Attributes:
+        run: Its row.
+        unknown: Its effects whose outcome is unknown.
+    """
+
+    run: StoredRun
+    unknown: list[Evidence]
+
+
 def list_runs(
     connection: sqlite3.Connection,
     *,
@@ -99,7 +111,7 @@ def effects_of(connection: sqlite3.Connection, run_id: str) -> list[Evidence]:
     return select_effects(connection, "run = ? ORDER BY first_dispatch_ms, key", (run_id,))
 
 
-def runs_for_attention(connection: sqlite3.Connection) -> Iterator[WholeRun]:
+def runs_for_attention(connection: sqlite3.Connection) -> Iterator[Attention]:
     """The runs that a person has to decide about, oldest first.
 
     They are those that say so, and those with an effect whose outcome is unknown.
@@ -109,9 +121,10 @@ def runs_for_attention(connection: sqlite3.Connection) -> Iterator[WholeRun]:
         "UNION SELECT run FROM effect WHERE state = 'unknown' ORDER BY 1"
     ).fetchall()
     for (run_id,) in found:
-        whole = whole_run(connection, run_id)
-        if whole is not None:
-            yield whole
+        run = find_run(connection, run_id)
+        if run is not None:
+            effects = effects_of(connection, run_id)
+            yield Attention(run, [effect for effect in effects if effect.state == "unknown"])
 
 
 def run_json(run: StoredRun) -> dict[str, JsonValue]:
