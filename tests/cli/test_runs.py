@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from tests.cli.conftest import SAMPLES, Program
+from tests.cli.conftest import SAMPLES, SECONDS, Program
 
 BANK = SAMPLES / "bank.py"
 STORE = "sqlite:///runs.db"
@@ -193,3 +193,45 @@ def test_runs_are_exported_as_lines(cli: Program) -> None:
     assert [run["id"] for run in found] == ids
     assert [len(run["steps"]) for run in found] == [2, 2]
     assert cli("runs", "export", *HERE, "--json").json == {"runs": found}
+
+
+def test_a_store_is_read_beside_the_process_that_drives_it(cli: Program) -> None:
+    """Looking takes no lock, and what a killed process has kept is still there to be seen."""
+    run_id = refund(cli)
+    cli.write(
+        "driving.py",
+        "import asyncio, sys\n"
+        "from fishplate import App, agent\n\n"
+        "@agent\n"
+        "async def waits() -> None:\n"
+        "    print('driving', file=sys.stderr, flush=True)\n"
+        "    await asyncio.sleep(600)\n",
+    )
+    process = cli.process("run", "driving.py:waits", *HERE)
+    try:
+        assert process.stderr is not None
+        while process.stderr.readline() != "driving\n":
+            assert process.poll() is None
+        beside = cli("runs", *HERE, "--agent", "refund", "--json")
+        refused = cli("run", f"{BANK}:failing", *HERE, "--json")
+        process.kill()
+    finally:
+        process.communicate(timeout=SECONDS)
+    after = cli("runs", *HERE, "--agent", "refund", "--json")
+
+    assert refused.json["error"]["code"] == "store_locked"
+    for ended in (beside, after):
+        assert [row["id"] for row in ended.json["runs"]] == [run_id]
+
+
+@pytest.mark.parametrize("words", [["runs"], ["runs", "export"], ["runs", "attention"]])
+def test_a_damaged_store_is_said(cli: Program, words: list[str]) -> None:
+    """Where the file is damaged no half answer is given."""
+    refund(cli)
+    change(cli, "PRAGMA journal_mode = DELETE")
+    path = cli.folder / "runs.db"
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+    ended = cli(*words, *HERE, "--json")
+
+    assert (ended.code, ended.json["error"]["code"]) == (2, "corrupt_store")

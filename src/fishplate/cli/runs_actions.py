@@ -141,7 +141,7 @@ def prune(arguments: Namespace, screen: Screen) -> ExitCode:
     """Take out what is old, in pieces, so that nobody waits for long."""
     before_ms = _now_ms() - round(arguments.older_than * _SECONDS_A_DAY * 1000)
     path = store_path(store_of(arguments))
-    counts = dict.fromkeys(("runs", "steps", "effects", "documents"), 0)
+    counts: dict[str, int] = dict.fromkeys(("runs", "steps", "effects", "documents"), 0)
     is_all = False
     while not is_all:
         request = Request("prune", "", Principal(), details={"before_ms": before_ms})
@@ -149,7 +149,7 @@ def prune(arguments: Namespace, screen: Screen) -> ExitCode:
         counts = {name: count + found[name] for name, count in counts.items()}
         is_all = found["is_all"]
     if screen.as_json:
-        screen.document({"pruned": dict[str, JsonValue](counts)})
+        screen.document({"pruned": {**counts}})
     else:
         screen.lines([f"took out {', '.join(f'{count} {name}' for name, count in counts.items())}"])
     return ExitCode.OK
