@@ -176,6 +176,27 @@ async def test_a_decided_run_goes_on_at_once(tmp_path: Path) -> None:
     assert WORLD.calls == ["pay", "compose"]
 
 
+async def test_what_is_about_a_running_run_waits_for_its_end(tmp_path: Path) -> None:
+    """An effect is not decided under the feet of the run that it belongs to."""
+    path = tmp_path / "runs.db"
+
+    def ask(key: str) -> None:
+        store = open_store(path)
+        put(store, Request("confirm_done", key, ANN, details={"outcome": None}), 7)
+        store.close()
+
+    async with _app(path) as app:
+        run = app.start(hang)
+        await WORLD.reached.wait()
+        ((key,),) = await asyncio.to_thread(_rows_at_last, path, "SELECT key FROM effect")
+        await asyncio.to_thread(ask, key)
+        run.cancel()
+        assert await run.ended() == "needs_attention"
+        await asyncio.to_thread(_rows_at_last, path, "SELECT 1 FROM run WHERE state = 'cancelled'")
+
+    assert await asyncio.to_thread(_rows, path, "SELECT state FROM effect") == [("succeeded",)]
+
+
 async def test_a_refusal_of_the_driver_reaches_who_asked(tmp_path: Path) -> None:
     """What no longer fits when it is answered is refused, and changes nothing."""
     path = tmp_path / "runs.db"

@@ -21,6 +21,7 @@ _REASONS: Final = {
     "input_refused": "its input breaks the contract that its agent has now",
 }
 _REMEDIES: Final = {
+    "unknown_outcome": "its effects are decided by now",
     "diverged": "bring the old code back",
     "recovery_limit": "find out what ends the process",
     "plan_changed": "bring the old plan back",
@@ -85,7 +86,7 @@ def remedies(run: StoredRun, unknown: Sequence[Evidence], url: str) -> list[str]
         for effect in unknown
     ]
     reason = run.attention
-    if reason in _REMEDIES:
+    if reason in _REMEDIES and not unknown:
         found.append(
             f"{_REMEDIES[reason]}, then: fishplate runs reopen {run.id} {where}; "
             "it goes on at the next 'fishplate runs resume'"

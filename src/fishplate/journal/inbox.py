@@ -48,9 +48,15 @@ class Request(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A request in the inbox, under its number."""
+    """A request in the inbox.
+
+    Attributes:
+        n: Its number.
+        run: Id of the run that it is about; empty if it is about none.
+    """
 
     n: int
+    run: str
     request: Request
 
 
@@ -97,11 +103,12 @@ def pending(connection: sqlite3.Connection) -> list[Message]:
     Those that only a later version knows are left to it.
     """
     rows = connection.execute(
-        "SELECT n, action, subject, body FROM inbox WHERE answered_ms IS NULL ORDER BY n"
+        "SELECT n, coalesce((SELECT run FROM effect WHERE key = subject), subject), action, "
+        "subject, body FROM inbox WHERE answered_ms IS NULL ORDER BY n"
     )
     return [
-        Message(n, _request(action, subject, from_json(body)))
-        for n, action, subject, body in rows
+        Message(n, run, _request(action, subject, from_json(body)))
+        for n, run, action, subject, body in rows
         if action in get_args(Action)
     ]
 

@@ -1,7 +1,7 @@
 """The desk: answers what other processes ask of the one that drives a store.
 
-A run that a task drives is cancelled by way of that task, and the request is answered when the end
-is written. Everything else is done in the transaction that answers.
+A run that a task drives is cancelled by way of that task, and what is asked about it is answered
+when its end is written. Everything else is done in the transaction that answers.
 """
 
 from __future__ import annotations
@@ -81,26 +81,35 @@ class Desk:
         if self._answering is not None:
             await asyncio.wait([self._answering])
 
-    async def answer(self) -> None:
+    async def answer(self) -> bool:
         """Answer what is asked and can be done by now.
+
+        Whatever is about a run that is driven here waits for the end of that.
+
+        Returns:
+            Whether a run may be open again.
 
         Raises:
             StoreUnavailableError: It cannot be written down; what was asked stays asked.
         """
+        may_open = False
         for message in await self._journal.writer.change(Owner(), pending):
-            subject = message.request.subject
-            if message.request.action == "cancel" and subject in self._live:
-                self._cancel(subject)
+            action = message.request.action
+            if message.run in self._live:
+                if action == "cancel":
+                    self._cancel(message.run)
                 continue
-            if message.request.action == "prune":
+            if action == "prune":
                 self._journal.forget_documents()
             await self._journal.writer.change(
                 Owner(),
                 functools.partial(answer, message=message, now_ms=self._now_ms()),
                 is_precious=True,
             )
-            if message.request.action == "cancel":
-                self._cancelled.discard(subject)
+            if action == "cancel":
+                self._cancelled.discard(message.run)
+            may_open = may_open or action not in {"cancel", "prune"}
+        return may_open
 
     def _cancel(self, run_id: str) -> None:
         task = self._live[run_id]
@@ -121,5 +130,5 @@ class Desk:
             task.exception()  # the store tells the runs what is wrong with it; who asks looks again
 
     async def _answer_and_open(self, opened: Callable[[], Awaitable[None]]) -> None:
-        await self.answer()
-        await opened()
+        if await self.answer():
+            await opened()

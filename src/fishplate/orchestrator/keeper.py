@@ -111,7 +111,11 @@ class Keeper:
         self._ledger = ledger
         self._steps.open(ledger, self.now_ms)
         self._desk = Desk(self._path, self._journal, self.now_ms)
-        await self._desk.answer()
+        try:
+            await self._desk.answer()
+        except BaseException:
+            await self.close()
+            raise
 
     async def listen(
         self, agents: Mapping[str, AnyAgent], begin: Callable[[TakenUp], object]
