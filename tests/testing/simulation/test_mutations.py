@@ -111,8 +111,9 @@ def retry_past_the_deadline(patch: pytest.MonkeyPatch) -> None:
         subject: str,
         deadline: float | None = None,
         options: CallOptions = ORDINARY,
+        *how: Any,
     ) -> object:
-        return await run(calls, attempt, subject, None, options)
+        return await run(calls, attempt, subject, None, options, *how)
 
     patch.setattr(Pipeline, "run", tireless)
 
