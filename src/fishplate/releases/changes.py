@@ -59,7 +59,7 @@ def method_uses(cls: type[object]) -> tuple[set[str], set[str]]:
     """The attributes that the methods of a class change, and those that they read."""
     changed, read = set[str](), set[str]()
     for base in cls.__mro__:
-        for name, member in vars(base).items():
+        for name, member in list(vars(base).items()):
             function = plain_function(getattr(member, "__func__", member))
             source = None if function is None or name in _BUILDING else read_source(function)
             if source is None or not source.tree.args.args:
@@ -71,11 +71,14 @@ def method_uses(cls: type[object]) -> tuple[set[str], set[str]]:
     return changed, read
 
 
+# Releases are read on a thread, while the program goes on: what it may write to is copied first.
+
+
 def _attributes(target: object) -> Iterator[tuple[str, object]]:
     own: dict[str, object] = getattr(target, "__dict__", {})
-    yield from own.items()
+    yield from list(own.items())
     for cls in type(target).__mro__:
-        for name, member in vars(cls).items():
+        for name, member in list(vars(cls).items()):
             if isinstance(member, MemberDescriptorType) and hasattr(target, name):
                 yield name, cast("object", getattr(target, name))
 

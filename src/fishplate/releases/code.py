@@ -163,7 +163,7 @@ def _members(cls: type[object]) -> Iterator[tuple[str, object]]:
     """The functions, values and bases of a class; what a library has put there is left out."""
     for position, base in enumerate(cls.__bases__):
         yield f"base {position}", base
-    for name, member in vars(cls).items():
+    for name, member in list(vars(cls).items()):
         if isinstance(member, (classmethod, staticmethod)):
             yield name, cast("object", member.__func__)
         elif isinstance(member, property):
@@ -171,7 +171,7 @@ def _members(cls: type[object]) -> Iterator[tuple[str, object]]:
         elif isinstance(member, FunctionType) or not name.startswith("_"):
             yield name, member
     if issubclass(cls, BaseModel):
-        for name, field in cls.model_fields.items():
+        for name, field in list(cls.model_fields.items()):
             yield f"field {name}", field.default_factory or field.default
 
 

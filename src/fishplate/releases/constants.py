@@ -47,10 +47,10 @@ def constant(value: object, above: tuple[int, ...] = ()) -> JsonValue:  # noqa: 
         is_ordered = isinstance(value, (tuple, list))
         return list[JsonValue](found if is_ordered else sorted(found))
     if isinstance(value, (dict, MappingProxyType)):
-        entries = cast("Mapping[object, object]", value).items()
+        entries = list(cast("Mapping[object, object]", value).items())
         return {repr(constant(key, within)): constant(held, within) for key, held in entries}
     if isinstance(value, BaseModel):
-        return {name: constant(held, within) for name, held in value.__dict__.items()}
+        return {name: constant(held, within) for name, held in list(value.__dict__.items())}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
         return {name: constant(getattr(value, name, None), within) for name in names}
