@@ -1,8 +1,10 @@
 """The command line as a test calls it, in this process and in one of its own."""
 
+import functools
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,6 +72,8 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            # Where the tests run in the background the signal is ignored, and that is inherited.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 -- no thread is held up by it
         )
 
 
