@@ -4,4 +4,5 @@ import sys
 
 from fishplate.testing.simulation.program import main
 
-sys.exit(main(sys.argv[1:], sys.stdout))
+if __name__ == "__main__":  # and not when somebody imports every module there is
+    sys.exit(main(sys.argv[1:], sys.stdout))
