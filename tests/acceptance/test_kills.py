@@ -21,7 +21,7 @@ from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.payments import PaymentFaultMode
 from examples.order_support.tools import issue_refund
 from fishplate import App, Policy, Retry, Run, workflow
-from fishplate.core.errors import NeedsAttention
+from fishplate.core.errors import Failure, NeedsAttention
 from tests.acceptance.crash.refunds import refund_blindly
 from tests.examples.payment_service import charges, misbehave
 from tests.project import ROOT
@@ -30,7 +30,7 @@ SCRIPT = Path(__file__).parent / "crash" / "refunds.py"
 LONG = pytest.mark.long
 # A service that fails every first request needs more patience than one that is sometimes down.
 PATIENT = Policy(
-    attempt_timeout=0.5,
+    attempt_timeout=1.0,
     retry=Retry(attempts=8, base=0.01, cap=0.1, budget=False),
     breaker="off",
     bulkhead="off",
@@ -87,15 +87,22 @@ class Books:
         assert self.charged == dict.fromkeys(self.ended, 1)
 
     def check_at_most_once(self) -> None:
-        """No refund was doubled, and those that nobody can know of are those that are listed."""
+        """No refund was doubled, and those that nobody can know of are those that are listed.
+
+        A run may also have failed before its request went out: then nothing was refunded.
+        """
         assert max(self.charged.values()) == 1
         assert self.charged.keys() <= self.ended.keys()
-        ambiguous = {order for order, end in self.ended.items() if end != ("succeeded", None)}
+        failed = {order for order, end in self.ended.items() if end == ("failed", None)}
+        assert not failed & (self.charged.keys() | self.unknown)
+        ambiguous = {
+            order for order, end in self.ended.items() if end != ("succeeded", None)
+        } - failed
         assert {self.ended[order] for order in ambiguous} <= {
             ("needs_attention", "unknown_outcome")
         }
         assert self.unknown == ambiguous
-        assert self.ended.keys() - ambiguous <= self.charged.keys()
+        assert self.ended.keys() - ambiguous - failed <= self.charged.keys()
 
 
 @pytest.mark.timeout(1200)
@@ -155,9 +162,11 @@ async def _refund_all(app: App, service: str, count: int, *, is_keyed: bool) -> 
                 await run.result()
             except NeedsAttention:
                 assert not is_keyed, run.id
+            except Failure as failure:  # its time was over before the request went out
+                assert (is_keyed, failure.code) == (False, "attempt_timeout"), run.id
 
     for mode in modes:
-        await asyncio.to_thread(misbehave, service, mode, delay=2.0)
+        await asyncio.to_thread(misbehave, service, mode, delay=4.0)
         at_a_time = 40
         async with asyncio.TaskGroup() as group:
             for worker in range(at_a_time):
@@ -188,4 +197,4 @@ async def test_a_service_that_loses_its_answers_refunds_once(
         books.check_once()
     else:
         books.check_at_most_once()
-        assert len(books.unknown) == count
+        assert len(books.unknown) > count * 0.9, "nobody answers, so hardly a run can know"
