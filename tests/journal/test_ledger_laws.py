@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from fishplate.core.errors import FishplateError
 from fishplate.journal.audit import audit_rows, first_broken
-from fishplate.journal.batch import Change, Owner, commit
+from fishplate.journal.batch import Batch, Change, Owner, commit
 from fishplate.journal.decisions import Decision
 from fishplate.journal.effect_rows import (
     AlreadyDoneError,
@@ -51,8 +51,9 @@ class _Inline:
     async def change(
         self, owner: Owner, apply: Callable[[sqlite3.Connection], T], *, is_precious: bool
     ) -> T:
-        changes = [Change(owner, apply, is_precious)]
-        (found,) = await asyncio.to_thread(commit, self.connection, changes, "NORMAL")
+        batch = Batch()
+        batch.changes.append(Change(owner, apply, is_precious))
+        (found,) = await asyncio.to_thread(commit, self.connection, batch, "NORMAL")
         if isinstance(found, FishplateError):
             raise found
         return cast("T", found)

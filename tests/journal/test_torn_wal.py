@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fishplate.journal.batch import Change, Item, Owner, Row, Table, commit
+from fishplate.journal.batch import Batch, Change, Owner, Table, commit
 from fishplate.journal.store import StoreError, open_store, store_failure
 
 STEP = 512
@@ -25,21 +25,21 @@ def _contents(connection: sqlite3.Connection) -> Contents:
     return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
 
 
-def _batches() -> Iterator[list[Item]]:
+def _batches() -> Iterator[Batch]:
     """Small and large transactions that belong together only as a whole."""
     for number in range(4):
-        run = f"r{number}"
-        steps = [
-            Row(Owner(), STEPS, (run, n, f"step{n}", "value", b"x" * 400, 0, n)) for n in range(8)
-        ]
-        document = Row(Owner(), DOCUMENTS, (run, b"y" * 6_000 * (number % 2)))
+        run, batch = f"r{number}", Batch()
+        for n in range(8):
+            batch.add(Owner(), STEPS, (run, n, f"step{n}", "value", b"x" * 400, 0, n))
+        batch.add(Owner(), DOCUMENTS, (run, b"y" * 6_000 * (number % 2)))
 
         def audited(connection: sqlite3.Connection, run: str = run, number: int = number) -> None:
             connection.execute(
                 "INSERT INTO audit VALUES (?, 1, 'me', 'done', ?, x'00', '')", (number, run)
             )
 
-        yield [*steps, document, Change(Owner(), audited)]
+        batch.changes.append(Change(Owner(), audited))
+        yield batch
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,9 @@ def test_a_torn_log_gives_back_whole_commits(
             seen.append(held.index(found))
             assert seen[-1] >= seen[-2]
             assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            commit(store, [Row(Owner(), DOCUMENTS, ("new", b"z"))], "NORMAL")
+            new = Batch()
+            new.add(Owner(), DOCUMENTS, ("new", b"z"))
+            commit(store, new, "NORMAL")
             assert ("new", b"z") in _contents(store)["document"]
             store.execute("PRAGMA synchronous = OFF")
         for left in tmp_path.iterdir():

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fishplate.core.errors import FishplateError
-from fishplate.journal.batch import Change, Overwriting, Owner, Row, Table, commit
+from fishplate.journal.batch import Batch, Change, Overwriting, Owner, Table, Values, commit
 from fishplate.journal.store import StoreUnavailableError, open_reader, open_store
 from fishplate.journal.writer import Writer
 
@@ -198,18 +198,27 @@ def test_a_precious_change_is_written_through(tmp_path: Path) -> None:
     connection = open_store(tmp_path / "runs.db")
     for is_precious, level in ((False, "NORMAL"), (True, "FULL")):
         with _statements(connection) as told:
-            commit(connection, [Change(Owner(), _count, is_precious)], "NORMAL")
+            batch = Batch()
+            batch.changes.append(Change(Owner(), _count, is_precious))
+            commit(connection, batch, "NORMAL")
         assert told[0] == f"PRAGMA synchronous = {level}"
     connection.close()
+
+
+def _batch(*rows: tuple[Table, Values]) -> Batch:
+    batch = Batch()
+    for table, values in rows:
+        batch.add(Owner(), table, values)
+    return batch
 
 
 def test_a_batch_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """Rows of a batch whose transaction fails are not in the file, and the next batch works."""
     connection = open_store(tmp_path / "runs.db")
-    twice = [Row(Owner(), DOCUMENTS, ("a", b"x"))] * 2
+    row: tuple[Table, Values] = (DOCUMENTS, ("a", b"x"))
     with pytest.raises(sqlite3.IntegrityError):
-        commit(connection, twice, "NORMAL")
-    commit(connection, twice[:1], "NORMAL")
+        commit(connection, _batch(row, row), "NORMAL")
+    commit(connection, _batch(row), "NORMAL")
     assert _count(connection) == 1
     connection.close()
 
@@ -218,14 +227,14 @@ def test_what_is_overwritten_in_a_batch_was_added_before(tmp_path: Path) -> None
     """New values of a row stand at the end of a batch, wherever in it the row was added."""
     connection = open_store(tmp_path / "runs.db")
     overwriting = Overwriting("document", ("digest", "data"))
-    commit(connection, [Row(Owner(), DOCUMENTS, ("old", b"1"))], "NORMAL")
-    batch = [
-        Row(Owner(), overwriting, ("old", b"2")),
-        Row(Owner(), DOCUMENTS, ("new", b"3")),
-        Row(Owner(), overwriting, ("new", b"4")),
-        Row(Owner(), overwriting, ("new", b"5")),
-        Row(Owner(), DOCUMENTS, ("other", b"6")),
-    ]
+    commit(connection, _batch((DOCUMENTS, ("old", b"1"))), "NORMAL")
+    batch = _batch(
+        (overwriting, ("old", b"2")),
+        (DOCUMENTS, ("new", b"3")),
+        (overwriting, ("new", b"4")),
+        (overwriting, ("new", b"5")),
+        (DOCUMENTS, ("other", b"6")),
+    )
     commit(connection, batch, "NORMAL")
     found = dict(connection.execute("SELECT digest, data FROM document"))
     assert found == {"old": b"2", "new": b"5", "other": b"6"}
@@ -237,7 +246,7 @@ def test_every_number_of_rows_is_inserted_once(number: int) -> None:
     """However many rows a batch has, each of them stands in the table, in any split."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("CREATE TABLE document (digest TEXT, data BLOB)")
-    DOCUMENTS.write(connection, [(str(index), b"x") for index in range(number)])
+    DOCUMENTS.write(connection, [value for index in range(number) for value in (str(index), b"x")])
     found = [row[0] for row in connection.execute("SELECT digest FROM document")]
     assert found == [str(index) for index in range(number)]
     connection.close()

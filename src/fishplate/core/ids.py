@@ -1,6 +1,7 @@
 """Ids: runs are time-ordered, traces and spans are random."""
 
 import base64
+import functools
 import hashlib
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -17,10 +18,23 @@ def run_id(unix_ms: int, randomness: int) -> str:
     Source: the layout of UUIDv7 (RFC 9562, section 5.7), spelled in Crockford's base 32 so that
     text order is time order.
     """
-    bits = (unix_ms & (1 << 48) - 1) << 80
-    bits |= 0x7 << 76 | (randomness >> 62 & (1 << 12) - 1) << 64
-    bits |= 0b10 << 62 | randomness & (1 << 62) - 1
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
+    # Two numbers that fit a machine word: one of 80 bits takes three times as long to cut.
+    high = 0x7 << 36 | (randomness >> 62 & (1 << 12) - 1) << 24 | 0b10 << 22
+    high |= randomness >> 40 & (1 << 22) - 1
+    low = randomness & (1 << 40) - 1
+    pairs = _PAIRS
+    return (
+        f"{_time_text(unix_ms)}"
+        f"{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
+        f"{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _time_text(unix_ms: int) -> str:
+    """The ten characters that all runs of a millisecond begin with."""
+    time = unix_ms & (1 << 48) - 1
+    return "".join([_PAIRS[time >> shift & 1023] for shift in range(40, -1, -10)])
 
 
 def trace_hex(trace_id: int) -> str:

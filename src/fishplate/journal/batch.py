@@ -7,18 +7,19 @@ every statement, and beside a busy event loop each return from there waits for i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
 from fishplate.core.errors import FishplateError
 
-Values: TypeAlias = tuple[str | int | bytes | None, ...]
+Value: TypeAlias = str | int | bytes | None
+Values: TypeAlias = tuple[Value, ...]
 Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 
-WIDTHS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""Rows in a statement: few widths, so that SQLite's compiled statements are found again, and such
+ROWS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows in a statement: few numbers, so that SQLite's compiled statements are found again, and such
 that every number of rows takes few statements."""
 
 
@@ -31,6 +32,8 @@ class Table:
         on_conflict: `ABORT`, or `IGNORE` where an equal row may stand there already.
     """
 
+    is_overwriting = False
+
     def __init__(
         self,
         name: str,
@@ -38,19 +41,25 @@ class Table:
         on_conflict: Literal["ABORT", "IGNORE"] = "ABORT",
     ) -> None:
         self.name = name
+        self.width = len(columns)
         # All of it is our own text: no value of anybody else gets into a statement.
         head = f"INSERT OR {on_conflict} INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608
         one = f"({', '.join('?' * len(columns))})"
-        self._statements = {width: head + ", ".join([one] * width) for width in WIDTHS}
+        self._statements = {rows: head + ", ".join([one] * rows) for rows in ROWS}
 
-    def write(self, connection: sqlite3.Connection, rows: Sequence[Values]) -> None:
-        """Write rows, inside the caller's transaction."""
+    def write(self, connection: sqlite3.Connection, values: list[Value]) -> None:
+        """Write rows, inside the caller's transaction.
+
+        Args:
+            connection: Of the store.
+            values: Of the rows, one row after the other.
+        """
         start = 0
-        for width, statement in self._statements.items():
-            while len(rows) - start >= width:
-                chunk = rows[start : start + width]
-                connection.execute(statement, [value for row in chunk for value in row])
-                start += width
+        for rows, statement in self._statements.items():
+            taken = rows * self.width
+            while len(values) - start >= taken:
+                connection.execute(statement, values[start : start + taken])
+                start += taken
 
 
 class Overwriting(Table):
@@ -61,22 +70,28 @@ class Overwriting(Table):
         columns: The key, which has to be there, then those that get new values.
     """
 
+    is_overwriting = True
+
     def __init__(self, name: str, columns: tuple[str, ...]) -> None:
         self.name = name
+        self.width = len(columns)
         key, *others = columns
         one = f"({', '.join('?' * len(columns))})"
         # As above, all of it is our own text.
         assigned = ", ".join(f"{column} = new.{column}" for column in others)
         self._statements = {
-            width: f"WITH new ({', '.join(columns)}) AS (VALUES {', '.join([one] * width)}) "  # noqa: S608
+            rows: f"WITH new ({', '.join(columns)}) AS (VALUES {', '.join([one] * rows)}) "  # noqa: S608
             f"UPDATE {name} SET {assigned} FROM new WHERE {name}.{key} = new.{key}"
-            for width in WIDTHS
+            for rows in ROWS
         }
 
     @override
-    def write(self, connection: sqlite3.Connection, rows: Sequence[Values]) -> None:
+    def write(self, connection: sqlite3.Connection, values: list[Value]) -> None:
         """Overwrite what stands under the rows' keys; the last one of a key counts."""
-        super().write(connection, list({row[0]: row for row in rows}.values()))
+        by_key = {row[0]: row for row in zip(*[iter(values)] * self.width, strict=True)}
+        if len(by_key) * self.width < len(values):
+            values = [value for row in by_key.values() for value in row]
+        super().write(connection, values)
 
 
 class Owner:
@@ -90,14 +105,6 @@ class Owner:
 
     def __init__(self) -> None:
         self.failure: FishplateError | None = None
-
-
-class Row(NamedTuple):
-    """A row to add; nobody waits for it by itself."""
-
-    owner: Owner
-    table: Table
-    values: Values
 
 
 class Change(NamedTuple):
@@ -115,19 +122,49 @@ class Change(NamedTuple):
     is_precious: bool = False
 
 
-Item: TypeAlias = Row | Change
+class Batch:
+    """What one transaction writes: rows of tables, then changes in order.
+
+    Attributes:
+        owners: Whose rows they are.
+        values: Of the rows of each table, one row after the other.
+        changes: In order.
+    """
+
+    __slots__ = ("changes", "owners", "values")
+
+    def __init__(self) -> None:
+        self.owners: set[Owner] = set()
+        self.values: dict[Table, list[Value]] = {}
+        self.changes: list[Change] = []
+
+    def add(self, owner: Owner, table: Table, values: Values) -> None:
+        """Add a row."""
+        self.owners.add(owner)
+        rows = self.values.get(table)
+        if rows is None:
+            self.values[table] = list(values)
+        else:
+            rows += values
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self.values and not self.changes
+
+
 Outcome: TypeAlias = object
 """What a change gave, or the `FishplateError` that it raised."""
 
 
 def commit(
-    connection: sqlite3.Connection, items: Iterable[Item], synchronous: Synchronous
+    connection: sqlite3.Connection, batch: Batch, synchronous: Synchronous
 ) -> list[Outcome]:
     """Write a batch in one transaction: its rows, then its changes in order.
 
     Args:
         connection: Outside of a transaction.
-        items: What is written.
+        batch: What is written.
         synchronous: `FULL` if the batch has to survive a loss of power.
 
     Returns:
@@ -136,20 +173,13 @@ def commit(
     Raises:
         sqlite3.Error: Nothing of the batch was written.
     """
-    rows: dict[Table, list[Values]] = {}
-    changes: list[Change] = []
-    for item in items:
-        if isinstance(item, Row):
-            rows.setdefault(item.table, []).append(item.values)
-        else:
-            changes.append(item)
-    level = "FULL" if any(change.is_precious for change in changes) else synchronous
+    level = "FULL" if any(change.is_precious for change in batch.changes) else synchronous
     connection.execute(f"PRAGMA synchronous = {level}")  # refused inside a transaction
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for table, found in sorted(rows.items(), key=_is_overwriting):
-            table.write(connection, found)
-        outcomes = [_applied(connection, change) for change in changes]
+        for table in sorted(batch.values, key=_is_overwriting):
+            table.write(connection, batch.values[table])
+        outcomes = [_applied(connection, change) for change in batch.changes]
         connection.execute("COMMIT")
     except BaseException:
         # SQLite itself may have rolled back by then, e.g. when its disk is full.
@@ -159,8 +189,8 @@ def commit(
     return outcomes
 
 
-def _is_overwriting(found: tuple[Table, list[Values]]) -> bool:
-    return isinstance(found[0], Overwriting)
+def _is_overwriting(table: Table) -> bool:
+    return table.is_overwriting
 
 
 def _applied(connection: sqlite3.Connection, change: Change) -> Outcome:

@@ -9,34 +9,38 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 from fishplate.core.errors import FishplateError
-from fishplate.journal.batch import Change, Item, Owner, Row, Synchronous, Table, Values, commit
+from fishplate.journal.batch import Batch, Change, Owner, Synchronous, Table, Values, commit
 from fishplate.journal.store import Durability, StoreUnavailableError, store_failure
 
 T = TypeVar("T")
-
-MOST_ITEMS: Final = 4_096
-"""Items of one commit: what waits behind a commit waits no longer than these take."""
 
 LINGER: Final = 0.005
 """Seconds after which rows that nobody waits for are written all the same."""
 
 
-class _Waiting(NamedTuple):
-    """Somebody who waits: for a change, or for everything given before."""
-
-    change: Change | None
-    answer: asyncio.Future[object]
-
-
-Entry: TypeAlias = Row | _Waiting
 _Answer: TypeAlias = tuple[asyncio.Future[object], object]
+
+
+class _Gathered(Batch):
+    """A batch that is not written yet, and who waits for it.
+
+    Attributes:
+        answers: Of who waits for one of the changes, in their order.
+        settled: Of who waits for everything.
+    """
+
+    __slots__ = ("answers", "settled")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[asyncio.Future[object]] = []
+        self.settled: list[asyncio.Future[object]] = []
 
 
 class Writer:
@@ -56,7 +60,9 @@ class Writer:
         self._path = path
         self._synchronous: Synchronous = "FULL" if durability == "full" else "NORMAL"
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Entry] = deque()
+        # Held for as long as a row is added or the batch is taken: two threads do so.
+        self._gate = threading.Lock()
+        self._gathered = _Gathered()
         self._lingers = False
         self._is_closed = False
         self._is_awake = False
@@ -67,7 +73,8 @@ class Writer:
 
     def add(self, owner: Owner, table: Table, values: Values) -> None:
         """Give a row; if it is lost, its owner hears why."""
-        self._queue.append(Row(owner, table, values))
+        with self._gate:
+            self._gathered.add(owner, table, values)
         if not self._lingers:
             self._lingers = True
             self._loop.call_later(LINGER, self._linger_over)
@@ -78,7 +85,11 @@ class Writer:
         Raises:
             FishplateError: Something of this owner was lost, now or before.
         """
-        await self._waited(None)
+        answer = self._answer()
+        with self._gate:
+            self._gathered.settled.append(answer)
+        self._wake()
+        await answer
         if owner.failure is not None:
             raise owner.failure
 
@@ -91,7 +102,12 @@ class Writer:
             FishplateError: What `apply` raised; nothing of this change was written.
             StoreUnavailableError: The batch could not be written.
         """
-        return cast("T", await self._waited(Change(owner, apply, is_precious)))
+        answer = self._answer()
+        with self._gate:
+            self._gathered.changes.append(Change(owner, apply, is_precious))
+            self._gathered.answers.append(answer)
+        self._wake()
+        return cast("T", await answer)
 
     def close(self) -> None:
         """Write what is left and close the store; blocks until that is done."""
@@ -100,18 +116,15 @@ class Writer:
             self._tokens.put(None)
             self._thread.join()
 
-    async def _waited(self, change: Change | None) -> object:
+    def _answer(self) -> asyncio.Future[object]:
         if self._is_closed:
             msg = f"the store {str(self._path)!r} is closed"
             raise StoreUnavailableError(msg)
-        answer: asyncio.Future[object] = self._loop.create_future()
-        self._queue.append(_Waiting(change, answer))
-        self._wake()
-        return await answer
+        return self._loop.create_future()
 
     def _linger_over(self) -> None:
         self._lingers = False
-        if self._queue:
+        if not self._gathered.is_empty:
             self._wake()
 
     def _wake(self) -> None:
@@ -124,16 +137,16 @@ class Writer:
     # on the thread
 
     def _run(self) -> None:
-        batch: list[Entry] = []
+        batch: _Gathered | None = None
         try:
             is_last = False
             while not is_last:
                 self._tokens.get()
-                # Asked before the queue is: what was given before the end is written.
+                # Asked before the batch is taken: what was given before the end is written.
                 is_last = self._is_closed
                 # From here on a new item wakes the thread again, so that none is overlooked.
                 self._is_awake = False
-                while batch := self._taken():
+                while (batch := self._taken()) is not None:
                     self._write(batch)
         except BaseException as error:  # noqa: BLE001 -- a dead writer must not leave anybody waiting
             self._death = StoreUnavailableError(
@@ -146,47 +159,40 @@ class Writer:
         finally:
             self._connection.close()
 
-    def _taken(self) -> list[Entry]:
-        """The next batch; empty if nothing is queued."""
-        queue = self._queue
-        return [queue.popleft() for _ in range(min(len(queue), MOST_ITEMS))]
+    def _taken(self) -> _Gathered | None:
+        """What has gathered; `None` if that is nothing."""
+        with self._gate:
+            found = self._gathered
+            if found.is_empty and not found.settled:
+                return None
+            self._gathered = _Gathered()
+        return found
 
-    def _write(self, batch: list[Entry]) -> None:
-        items: list[Item] = []
-        for entry in batch:
-            if isinstance(entry, Row):
-                items.append(entry)
-            elif entry.change is not None:
-                items.append(entry.change)
+    def _write(self, batch: _Gathered) -> None:
         try:
-            outcomes = commit(self._connection, items, self._synchronous) if items else []
+            outcomes = (
+                [] if batch.is_empty else commit(self._connection, batch, self._synchronous)
+            )
         except sqlite3.Error as error:
             self._fail(batch, store_failure(error, self._path))
             return
-        left = iter(outcomes)
-        self._answer(
-            [
-                (entry.answer, None if entry.change is None else next(left))
-                for entry in batch
-                if isinstance(entry, _Waiting)
-            ]
-        )
+        self._tell([*zip(batch.answers, outcomes, strict=True), *_all_told(batch.settled)])
 
-    def _fail(self, batch: list[Entry], failure: FishplateError) -> None:
-        answers: list[_Answer] = []
-        for entry in batch:
-            if isinstance(entry, Row):
-                entry.owner.failure = failure
-            elif entry.change is None:
-                answers.append((entry.answer, None))  # the owner of lost rows tells who waits
-            else:
-                entry.change.owner.failure = failure
-                answers.append((entry.answer, failure))
-        self._answer(answers)
+    def _fail(self, batch: _Gathered | None, failure: FishplateError) -> None:
+        if batch is None:
+            return
+        for owner in (*batch.owners, *(change.owner for change in batch.changes)):
+            owner.failure = failure
+        # The owner of lost rows tells who waits for everything.
+        self._tell([*((answer, failure) for answer in batch.answers), *_all_told(batch.settled)])
 
-    def _answer(self, answers: list[_Answer]) -> None:
+    def _tell(self, answers: list[_Answer]) -> None:
         if answers and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, answers)
+
+
+def _all_told(settled: list[asyncio.Future[object]]) -> list[_Answer]:
+    return [(answer, None) for answer in settled]
 
 
 def _settle(answers: list[_Answer]) -> None:

@@ -144,7 +144,7 @@ class History:
             "value",
             data,
             ended_ms=self._now_ms(),
-            arguments=self._arguments(effect),
+            arguments=self._arguments(effect) if self._bodies else None,
             reasons=reasons,
         )
 
@@ -155,11 +155,11 @@ class History:
             "failure",
             failure_to_record(failure),
             ended_ms=self._now_ms(),
-            arguments=self._arguments(effect),
+            arguments=self._arguments(effect) if self._bodies else None,
         )
 
     def _arguments(self, effect: CallEffect) -> str | None:
-        if self._bodies and any(effect.key.startswith(f"{path}/") for path in self._bodies):
+        if any(effect.key.startswith(f"{path}/") for path in self._bodies):
             return arguments_digest(effect)
         return None
 

@@ -11,7 +11,6 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -19,7 +18,7 @@ from pydantic import BaseModel
 from fishplate import App, agent, current, tool, workflow
 from fishplate.core.errors import NeedsAttention
 from fishplate.journal import writer as journal_writer
-from fishplate.journal.batch import Item, Synchronous
+from fishplate.journal.batch import Batch, Synchronous
 
 FOLDER, EFFECT, SIDE, COMMIT = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 STORE = f"sqlite:///{FOLDER / 'runs.db'}"
@@ -104,14 +103,14 @@ commit = journal_writer.commit
 
 
 def deadly_commit(
-    connection: sqlite3.Connection, items: Iterable[Item], synchronous: Synchronous
+    connection: sqlite3.Connection, batch: Batch, synchronous: Synchronous
 ) -> list[object]:
     """Commit, and kill the process on one side of the chosen commit."""
     global commits  # noqa: PLW0603 -- one process, one count
     commits += 1
     if SIDE == "before" and commits == COMMIT:
         os.kill(os.getpid(), signal.SIGKILL)
-    found = commit(connection, items, synchronous)
+    found = commit(connection, batch, synchronous)
     if SIDE == "after" and commits == COMMIT:
         os.kill(os.getpid(), signal.SIGKILL)
     return found
