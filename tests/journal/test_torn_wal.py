@@ -28,10 +28,11 @@ def _contents(connection: sqlite3.Connection) -> Contents:
 def _batches() -> Iterator[Batch]:
     """Small and large transactions that belong together only as a whole."""
     for number in range(4):
-        run, batch = f"r{number}", Batch()
+        run, batch, owner = f"r{number}", Batch(), Owner()
         for n in range(8):
-            batch.add(Owner(), STEPS, (run, n, f"step{n}", "value", b"x" * 400, 0, n))
-        batch.add(Owner(), DOCUMENTS, (run, b"y" * 6_000 * (number % 2)))
+            owner.rows.append((STEPS, (run, n, f"step{n}", "value", b"x" * 400, 0, n)))
+        owner.rows.append((DOCUMENTS, (run, b"y" * 6_000 * (number % 2))))
+        batch.take(owner)
 
         def audited(connection: sqlite3.Connection, run: str = run, number: int = number) -> None:
             connection.execute(
@@ -89,8 +90,9 @@ def test_a_torn_log_gives_back_whole_commits(
             seen.append(held.index(found))
             assert seen[-1] >= seen[-2]
             assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            new = Batch()
-            new.add(Owner(), DOCUMENTS, ("new", b"z"))
+            new, owner = Batch(), Owner()
+            owner.rows.append((DOCUMENTS, ("new", b"z")))
+            new.take(owner)
             commit(store, new, "NORMAL")
             assert ("new", b"z") in _contents(store)["document"]
             store.execute("PRAGMA synchronous = OFF")

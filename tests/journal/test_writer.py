@@ -207,8 +207,9 @@ def test_a_precious_change_is_written_through(tmp_path: Path) -> None:
 
 def _batch(*rows: tuple[Table, Values]) -> Batch:
     batch = Batch()
-    for table, values in rows:
-        batch.add(Owner(), table, values)
+    owner = Owner()
+    owner.rows += rows
+    batch.take(owner)
     return batch
 
 

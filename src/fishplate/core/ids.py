@@ -22,11 +22,11 @@ def run_id(unix_ms: int, randomness: int) -> str:
     high = 0x7 << 36 | (randomness >> 62 & (1 << 12) - 1) << 24 | 0b10 << 22
     high |= randomness >> 40 & (1 << 22) - 1
     low = randomness & (1 << 40) - 1
-    pairs = _PAIRS
+    two = _PAIRS
     return (
         f"{_time_text(unix_ms)}"
-        f"{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
-        f"{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+        f"{two[high >> 30]}{two[high >> 20 & 1023]}{two[high >> 10 & 1023]}{two[high & 1023]}"
+        f"{two[low >> 30]}{two[low >> 20 & 1023]}{two[low >> 10 & 1023]}{two[low & 1023]}"
     )
 
 

@@ -99,12 +99,14 @@ class Owner:
 
     Attributes:
         failure: Why rows of it were not kept; `None` while all were.
+        rows: Those that are in no batch yet.
     """
 
-    __slots__ = ("failure",)
+    __slots__ = ("failure", "rows")
 
     def __init__(self) -> None:
         self.failure: FishplateError | None = None
+        self.rows: list[tuple[Table, Values]] = []
 
 
 class Change(NamedTuple):
@@ -126,7 +128,7 @@ class Batch:
     """What one transaction writes: rows of tables, then changes in order.
 
     Attributes:
-        owners: Whose rows they are.
+        owners: Whose rows they are; the same one may stand there twice.
         values: Of the rows of each table, one row after the other.
         changes: In order.
     """
@@ -134,18 +136,20 @@ class Batch:
     __slots__ = ("changes", "owners", "values")
 
     def __init__(self) -> None:
-        self.owners: set[Owner] = set()
+        self.owners: list[Owner] = []
         self.values: dict[Table, list[Value]] = {}
         self.changes: list[Change] = []
 
-    def add(self, owner: Owner, table: Table, values: Values) -> None:
-        """Add a row."""
-        self.owners.add(owner)
-        rows = self.values.get(table)
-        if rows is None:
-            self.values[table] = list(values)
-        else:
-            rows += values
+    def take(self, owner: Owner) -> None:
+        """Take over an owner's rows."""
+        self.owners.append(owner)
+        gathered = self.values
+        for table, values in owner.rows:
+            if table in gathered:
+                gathered[table] += values
+            else:
+                gathered[table] = list(values)
+        owner.rows = []
 
     @property
     def is_empty(self) -> bool:
@@ -157,9 +161,7 @@ Outcome: TypeAlias = object
 """What a change gave, or the `FishplateError` that it raised."""
 
 
-def commit(
-    connection: sqlite3.Connection, batch: Batch, synchronous: Synchronous
-) -> list[Outcome]:
+def commit(connection: sqlite3.Connection, batch: Batch, synchronous: Synchronous) -> list[Outcome]:
     """Write a batch in one transaction: its rows, then its changes in order.
 
     Args:

@@ -60,7 +60,8 @@ class Writer:
         self._path = path
         self._synchronous: Synchronous = "FULL" if durability == "full" else "NORMAL"
         self._loop = asyncio.get_running_loop()
-        # Held for as long as a row is added or the batch is taken: two threads do so.
+        self._owners: list[Owner] = []  # who has rows that are in no batch yet
+        # Protects the batch that gathers: the thread takes it, and the loop puts things in.
         self._gate = threading.Lock()
         self._gathered = _Gathered()
         self._lingers = False
@@ -73,11 +74,12 @@ class Writer:
 
     def add(self, owner: Owner, table: Table, values: Values) -> None:
         """Give a row; if it is lost, its owner hears why."""
-        with self._gate:
-            self._gathered.add(owner, table, values)
-        if not self._lingers:
-            self._lingers = True
-            self._loop.call_later(LINGER, self._linger_over)
+        if not owner.rows:
+            self._owners.append(owner)
+            if not self._lingers:
+                self._lingers = True
+                self._loop.call_later(LINGER, self._linger_over)
+        owner.rows.append((table, values))
 
     async def settled(self, owner: Owner) -> None:
         """Wait until everything given so far is kept.
@@ -87,7 +89,7 @@ class Writer:
         """
         answer = self._answer()
         with self._gate:
-            self._gathered.settled.append(answer)
+            self._gather().settled.append(answer)
         self._wake()
         await answer
         if owner.failure is not None:
@@ -104,14 +106,20 @@ class Writer:
         """
         answer = self._answer()
         with self._gate:
-            self._gathered.changes.append(Change(owner, apply, is_precious))
-            self._gathered.answers.append(answer)
+            gathered = self._gather()
+            gathered.changes.append(Change(owner, apply, is_precious))
+            gathered.answers.append(answer)
         self._wake()
         return cast("T", await answer)
 
     def close(self) -> None:
-        """Write what is left and close the store; blocks until that is done."""
+        """Write what is left and close the store; blocks until that is done.
+
+        Nobody gives anything any more by then: it may be called on any thread.
+        """
         if not self._is_closed:
+            with self._gate:
+                self._gather()
             self._is_closed = True
             self._tokens.put(None)
             self._thread.join()
@@ -122,9 +130,19 @@ class Writer:
             raise StoreUnavailableError(msg)
         return self._loop.create_future()
 
+    def _gather(self) -> _Gathered:
+        """Put all that was given into the batch, which somebody waits for now."""
+        gathered, owners = self._gathered, self._owners
+        self._owners = []
+        for owner in owners:
+            gathered.take(owner)
+        return gathered
+
     def _linger_over(self) -> None:
         self._lingers = False
-        if not self._gathered.is_empty:
+        if self._owners:
+            with self._gate:
+                self._gather()
             self._wake()
 
     def _wake(self) -> None:
@@ -170,9 +188,7 @@ class Writer:
 
     def _write(self, batch: _Gathered) -> None:
         try:
-            outcomes = (
-                [] if batch.is_empty else commit(self._connection, batch, self._synchronous)
-            )
+            outcomes = [] if batch.is_empty else commit(self._connection, batch, self._synchronous)
         except sqlite3.Error as error:
             self._fail(batch, store_failure(error, self._path))
             return
