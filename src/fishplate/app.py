@@ -42,6 +42,7 @@ from fishplate.resilience.targets import Targets
 from fishplate.traces.recorder import SpanTree, TraceRecorder
 
 if TYPE_CHECKING:
+    from fishplate.journal.waits import Wait
     from fishplate.orchestrator.keeper import Keeper, TakenUp
 
 __all__ = ["App", "Run", "RunState"]
@@ -192,8 +193,8 @@ class App:
         try:
             await keeper.open()
             try:
-                taken = await keeper.take_up(self.agents)
-                await keeper.listen(self.agents, self._go_on)
+                taken = await keeper.take_up()
+                await keeper.listen(self._go_on)
             except BaseException:
                 await keeper.close()
                 raise
@@ -366,6 +367,111 @@ class App:
         # The answer is of the call's own type, which no checker can follow through an engine.
         return found.__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
+    async def start_once(
+        self, call: Call[R], /, *, key: str, principal: Principal = ANYBODY
+    ) -> Run[R]:
+        """Start a run, unless the principal has started one of the same agent under the same key.
+
+        Args:
+            call: Not awaited.
+            key: What makes starts one start; also after the process has ended.
+            principal: On whose behalf it runs.
+
+        Returns:
+            The run that was started under the key, now or before; that one may have ended.
+
+        Raises:
+            InputError: The arguments break the agent's contract.
+            StartConflictError: The run under the key has another input.
+            UsageError: The app is not entered (code `app_not_entered`), or it has no store (code
+                `no_store`).
+        """
+        context, effect = self._prepared(call, principal, is_judged=False)
+        keeper = self._kept()
+        # In a task of its own: a caller who leaves now must not leave a run that nobody drives.
+        return await asyncio.shield(self._begin(self._started(keeper, context, effect, key)))
+
+    async def _started(
+        self, keeper: Keeper, context: RunContext, effect: CallEffect, key: str
+    ) -> Run[Any]:
+        earlier = await keeper.claim(context, effect, key)
+        if earlier is not None:
+            return await keeper.find(earlier)
+        return self._run(effect.unit, context, keeper.go_on(context, effect))
+
+    async def run(self, run_id: str) -> Run[Any]:
+        """A run that the store has, whether it runs, waits or has ended.
+
+        Raises:
+            UnknownRunError: There is none of that id.
+            UsageError: The app does not name its agent (code `unknown_agent`), it was awaited and
+                not started (code `awaited_run`), or the app has no store (code `no_store`).
+        """
+        return await self._kept().find(run_id)
+
+    async def signal(
+        self, run_id: str, name: str, value: object, *, principal: Principal = ANYBODY
+    ) -> None:
+        """Send a run what a `wait_for(name, ...)` of it waits for; returns when that is kept.
+
+        The wait that is open longest is answered. A signal that comes before its wait is kept for
+        it; several are taken in the order in which they came.
+
+        Args:
+            run_id: Of a run that has not ended.
+            name: Of the signal.
+            value: What it carries: JSON, or an object of the type that is waited for.
+            principal: Who sends it; has to be of the run's tenant.
+
+        Raises:
+            InputError: The value breaks the contract of the wait; nothing was changed.
+            UnknownRunError: The principal's tenant has no such run.
+            NotWaitingError: The run has ended.
+            UsageError: The run never waits for such a signal (code `unknown_signal`), the app does
+                not name its agent (code `unknown_agent`), or has no store (code `no_store`).
+        """
+        await self._kept().signal(run_id, name, value, principal)
+
+    async def approve(
+        self, run_id: str, step: str, *, principal: Principal, note: str = ""
+    ) -> None:
+        """Approve the call that a step waits to make, once and with exactly these arguments.
+
+        Args:
+            run_id: Of the run that waits.
+            step: Path of the `approval(...)`, e.g. `approval` or `each.2/approval`.
+            principal: Who approves: has one of the roles, and has not started the run.
+            note: Why; goes into the audit.
+
+        Raises:
+            UnknownRunError: The principal's tenant has no such run.
+            NotWaitingError: The step waits for no decision.
+            NotAllowedError: The principal may not decide this.
+            UsageError: The app has no store (code `no_store`).
+        """
+        await self._kept().answers.decide(run_id, step, "approve", by=principal, note=note)
+
+    async def reject(self, run_id: str, step: str, *, principal: Principal, note: str = "") -> None:
+        """Reject the call that a step waits to make: it gives a `Rejected`; see `approve`."""
+        await self._kept().answers.decide(run_id, step, "reject", by=principal, note=note)
+
+    async def waits(self, run_id: str | None = None) -> list[Wait]:
+        """What a run waits for, or all runs of the store, oldest first.
+
+        Raises:
+            UsageError: The app has no store (code `no_store`).
+        """
+        return await self._kept().answers.waits(run_id)
+
+    def _kept(self) -> Keeper:
+        if self._keeper is None:
+            msg = "this app keeps no runs: give it a store, App(..., store='sqlite:///runs.db')"
+            raise UsageError(msg, code="no_store")
+        if not self._is_open:
+            msg = "the app is not entered: use 'async with app:'"
+            raise UsageError(msg, code="app_not_entered")
+        return self._keeper
+
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
         return self.traces.spans(int(run.trace_id, 16))
@@ -385,10 +491,17 @@ class App:
     def _run(
         self, agent: Agent[..., R], context: RunContext, coroutine: Coroutine[Any, Any, object]
     ) -> Run[R]:
+        task = self._begin(coroutine)
+        if self._keeper is not None:
+            return self._keeper.runs.add(agent, context, task)
+        return Run(agent, context, task)
+
+    def _begin(self, coroutine: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        """Begin a task that ends with the app."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._runs[task] = None
         task.add_done_callback(self._forget_ended, context=self._forgets_in)
-        return Run(agent, context, task)
+        return task
 
     def _forget(self, task: asyncio.Task[object]) -> None:
         self._runs.pop(task, None)
@@ -428,7 +541,7 @@ class App:
 
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
-        check_runnable(agent)
+        check_runnable(agent, is_kept=self._keeper is not None)
         if self._faults is not None:
             self._faults.check(all_of(agent, *self.agents.values()))
         if len(self._admitted) >= MOST_ADMITTED:
@@ -454,6 +567,8 @@ class App:
             random_id=random_id,
             work=functools.partial(self._bounded, is_marked=True),
             takes_up=takes_up,
+            agents=self.agents,
+            begin=self._begin,
         )
 
     def _made(self, kind: type[S], random_id: Callable[[], int]) -> S:

@@ -308,3 +308,32 @@ def test_an_interrupt_before_the_run_is_a_cancellation(cli: Program, form: list[
     assert (ended.json if form else ended.err) == (
         {"state": "cancelled"} if form else "cancelled\n"
     )
+
+
+WAITING = """
+from fishplate import App, agent, sleep, workflow
+
+@agent(inline=True)
+def same(text: str) -> str:
+    return text
+
+@workflow
+async def later(text: str) -> str:
+    await sleep(3600)
+    return await same(text)
+
+app = App(later, store="sqlite:///runs.db")
+"""
+
+
+def test_a_run_that_waits_ends_the_program_and_not_the_run(cli: Program) -> None:
+    """The exit code is 4, there is no output, and the run's id is told to find it again."""
+    cli.write("waiting.py", WAITING)
+
+    ended = cli("run", "waiting.py:later", "--input", '{"text": "x"}')
+    as_json = cli("run", "waiting.py:later", "--input", '{"text": "x"}', "--json")
+
+    assert (ended.code, ended.out) == (4, "")
+    assert "waits, and goes on when it has its answer" in ended.err
+    assert (as_json.code, as_json.json["state"]) == (4, "waiting")
+    assert "output" not in as_json.json

@@ -148,8 +148,9 @@ async def _run(app: App, agent: AnyAgent, document: JsonValue) -> _Ended:
         output: JsonValue = None
         error: FishplateError | DeclaredError | None = None
         try:
-            subject = f"the output of {agent.about.subject}"
-            output = agent.signature.output.encode(await run.result(), subject=subject)
+            if await run.ended_or_waiting() != "waiting":
+                subject = f"the output of {agent.about.subject}"
+                output = agent.signature.output.encode(await run.result(), subject=subject)
         except asyncio.CancelledError:
             # Ctrl-C. It goes no further: the run's end is what the exit code tells.
             run.cancel()
@@ -161,7 +162,7 @@ async def _run(app: App, agent: AnyAgent, document: JsonValue) -> _Ended:
 async def _ended(
     app: App, run: Run[Any], output: JsonValue, error: FishplateError | DeclaredError | None
 ) -> _Ended:
-    state = await run.ended()
+    state = await run.ended_or_waiting()
     return _Ended(
         run_id=run.id,
         trace_id=run.trace_id,
@@ -193,6 +194,8 @@ def _print(
         screen.note(error_lines(ended.error), style="red")
     elif ended.state == "cancelled":
         screen.note(["cancelled"], style="red")
+    elif ended.state == "waiting":
+        screen.note([f"run {ended.run_id} waits, and goes on when it has its answer"])
     else:
         screen.document(ended.output)
         screen.note(_degraded_lines(ended.degraded), style="yellow")
@@ -204,7 +207,7 @@ def _as_json(ended: _Ended, store: str | None, *, with_trace: bool) -> dict[str,
     found: dict[str, JsonValue] = {"state": ended.state}
     if ended.error is not None:
         found["error"] = error_json(ended.error)
-    elif ended.state != "cancelled":
+    elif ended.state not in {"cancelled", "waiting"}:
         found["output"] = ended.output
     found["degraded"] = [asdict(reason) for reason in ended.degraded]
     found["run_id"] = ended.run_id

@@ -1,4 +1,4 @@
-"""`fishplate runs resume`: lets the open runs of a store go on, and waits for their ends."""
+"""`fishplate runs resume`: lets the open runs of a store go on until they end or wait."""
 
 import asyncio
 from argparse import ArgumentParser, Namespace
@@ -58,9 +58,9 @@ COMMAND: Final = Command(
     name="runs resume",
     summary="let the open runs of a store go on",
     description=(
-        "Open the store with the app of the target, let its open runs go on, wait for them, and\n"
-        "print how they ended. No recorded step runs again. The exit code is that of the gravest\n"
-        "end; with Ctrl-C the runs stay open."
+        "Open the store with the app of the target, let its open runs go on until they end or\n"
+        "wait for something, and print where they stand. No recorded step runs again. The exit\n"
+        "code is that of the gravest end; with Ctrl-C the runs stay open."
     ),
     examples=(
         "runs resume shop.py:app --store sqlite:///runs.db",
@@ -74,7 +74,7 @@ COMMAND: Final = Command(
 async def _until_ended(app: App) -> None:
     async with app:
         for run in app.resumed:
-            await run.ended()
+            await run.ended_or_waiting()
 
 
 def _check_known(rows: list[RunRow], app: App, target: str) -> None:

@@ -8,8 +8,10 @@ from typing_extensions import override
 
 from fishplate.agents.agent import Call
 from fishplate.core.call import Deferred
+from fishplate.core.current import RunContext
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.durable import DurableSteps
+from fishplate.orchestrator.effects import SignalEffect, SleepEffect
 from fishplate.orchestrator.frame import Frame
 
 
@@ -24,6 +26,10 @@ class DurableEngine(LocalEngine):
     def __init__(self, steps: DurableSteps, random_id: Callable[[], int]) -> None:
         super().__init__(steps, random_id)
         self._durable = steps
+
+    @override
+    async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:
+        return await self._durable.wait(effect, run)
 
     @override
     def child(

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
+from fishplate.orchestrator.effects import Suspended
+
 Task: TypeAlias = asyncio.Task[None]
 B = TypeVar("B")
 
@@ -36,6 +38,7 @@ class Fork(Generic[B]):
         "_next",
         "_open_branch",
         "_size",
+        "_suspended",
         "_tasks",
         "_wake",
         "_width",
@@ -55,6 +58,7 @@ class Fork(Generic[B]):
         self._loop = asyncio.get_running_loop()
         self._answers: list[object] = [None] * size
         self._failures: dict[int, BaseException] = {}
+        self._suspended: tuple[str, ...] = ()
         self._left = size
         self._next = 0
         self._is_filling = False
@@ -73,6 +77,7 @@ class Fork(Generic[B]):
             BaseException: The failure of the branch that failed first; of those that failed before
                 anybody could look, the one of the lowest index. The other branches were cancelled
                 and have ended; what they raised meanwhile stands in their spans.
+            Suspended: Branches wait, and all others have ended.
         """
         self._fill()
         try:
@@ -88,6 +93,8 @@ class Fork(Generic[B]):
             failure = self._failures[min(self._failures)]
             await self._end()
             raise failure
+        if self._suspended:
+            raise Suspended(self._suspended)
         return self._answers
 
     def _fill(self) -> None:
@@ -113,6 +120,8 @@ class Fork(Generic[B]):
             self._answers[index] = await self._drive(self._open_branch(index), task)
             if task.cancelling():
                 raise asyncio.CancelledError  # noqa: TRY301 -- what it answers regardless is dropped
+        except Suspended as suspended:
+            self._suspended += suspended.keys  # it holds no place while it waits
         except BaseException as error:
             self._tasks.pop(index, None)
             if not self._is_over:

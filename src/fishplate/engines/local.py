@@ -17,7 +17,15 @@ from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
 from fishplate.engines.fork import Fork
 from fishplate.orchestrator.bodies import granted, strand_of
-from fishplate.orchestrator.effects import Branch, CallEffect, DecisionEffect, ForkEffect, Strand
+from fishplate.orchestrator.effects import (
+    Branch,
+    CallEffect,
+    DecisionEffect,
+    ForkEffect,
+    SignalEffect,
+    SleepEffect,
+    Strand,
+)
 from fishplate.orchestrator.endings import tell_failed_plan, tell_plan
 from fishplate.orchestrator.frame import Frame
 from fishplate.orchestrator.steps import Steps
@@ -68,6 +76,7 @@ class LocalEngine:
         Raises:
             FishplateError: A step failed, and nothing in the strand answers its failure.
             DeclaredError: The same, with an error that a contract declares.
+            Suspended: It waits, and whoever has started the run walks it again.
             asyncio.CancelledError: The task was cancelled. What a step still answers is dropped,
                 so that no step begins after that.
         """
@@ -94,11 +103,8 @@ class LocalEngine:
                     elif isinstance(effect, CallEffect):  # a degraded one, which is rare
                         answer = await self._steps.perform(self, run, parent_id, effect)
                     else:
-                        raise UsageError(
-                            f"step {effect.key!r} waits, and runs in memory do not: "
-                            "give the app a store",
-                            code="no_store",
-                        )
+                        assert isinstance(effect, (SignalEffect, SleepEffect)), "no other is left"
+                        answer = await self.wait(effect, run)
                 except (FishplateError, DeclaredError) as error:
                     if task.cancelling() > before:
                         raise  # no fallback for a call that nobody waits for any more
@@ -119,6 +125,15 @@ class LocalEngine:
             if failure is error:
                 raise
             raise failure from error
+
+    async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:  # noqa: ARG002 -- the run that is kept answers
+        """The answer that a step waits for.
+
+        Raises:
+            UsageError: A run in memory does not wait (code `no_store`).
+        """
+        msg = f"step {effect.key!r} waits, and runs in memory do not: give the app a store"
+        raise UsageError(msg, code="no_store")
 
     def child(
         self, frame: Frame, deferred: Deferred[object], number: int

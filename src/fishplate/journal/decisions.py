@@ -14,7 +14,8 @@ from fishplate.core.errors import ErrorClass, FishplateError, JsonValue
 from fishplate.journal.audit import append_audit
 from fishplate.journal.effect_rows import Evidence, evidence_of, move_effect
 from fishplate.journal.effects import EffectState
-from fishplate.journal.journal import OPEN_STATES, StoredState
+from fishplate.journal.journal import OPEN_STATES, StoredState, UnknownRunError
+from fishplate.journal.waits import forget_open
 
 Decision: TypeAlias = Literal["confirm_done", "confirm_not_done", "redo", "compensate"]
 _DECIDES: Final[Mapping[Decision, tuple[frozenset[EffectState], EffectState]]] = {
@@ -104,7 +105,7 @@ def check_cancel(connection: sqlite3.Connection, run_id: str) -> StoredState:
     """The state of a run that may be given up.
 
     Raises:
-        FishplateError: There is no such run (code `unknown_run`).
+        UnknownRunError: There is no such run.
         NotAllowedError: It has ended.
     """
     state = _state_of(connection, run_id)
@@ -137,6 +138,7 @@ def cancel_run(
         "SELECT EXISTS (SELECT 1 FROM effect WHERE run = ? AND state = 'unknown')", (run_id,)
     ).fetchone()
     state: StoredState = "needs_attention" if unknown else "cancelled"
+    forget_open(connection, run_id)
     connection.execute(
         "UPDATE run SET state = ?, attention = ?, ended_ms = coalesce(ended_ms, ?), given_up = 1 "
         "WHERE id = ?",
@@ -151,7 +153,7 @@ def check_reopen(connection: sqlite3.Connection, run_id: str) -> None:
     """Refuse to reopen a run that is not to go on, or not yet.
 
     Raises:
-        FishplateError: There is no such run (code `unknown_run`).
+        UnknownRunError: There is no such run.
         NotAllowedError: It does not need attention, or an effect of it has to be decided first.
     """
     state = _state_of(connection, run_id)
@@ -209,7 +211,7 @@ def _state_of(connection: sqlite3.Connection, run_id: str) -> StoredState:
     row = connection.execute("SELECT state FROM run WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         msg = f"there is no run {run_id!r} in this store: 'fishplate runs' lists them"
-        raise FishplateError(msg, code="unknown_run")
+        raise UnknownRunError(msg)
     return cast("StoredState", row[0])
 
 

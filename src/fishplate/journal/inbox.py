@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from pydantic_core import from_json, to_json
 
@@ -24,8 +24,22 @@ from fishplate.journal.decisions import (
     reopen_run,
 )
 from fishplate.journal.prune import Pruned, prune
+from fishplate.journal.signals import check_signal, send_signal
+from fishplate.journal.waits import check_decision, decide
 
-Action: TypeAlias = Literal["confirm_done", "confirm_not_done", "redo", "cancel", "reopen", "prune"]
+Action: TypeAlias = Literal[
+    "confirm_done",
+    "confirm_not_done",
+    "redo",
+    "cancel",
+    "reopen",
+    "prune",
+    "signal",
+    "approve",
+    "reject",
+]
+ANSWERS: Final = frozenset[Action]({"signal", "approve", "reject"})
+"""What a run may wait for; they are taken while it runs too."""
 
 
 class Request(NamedTuple):
@@ -36,8 +50,9 @@ class Request(NamedTuple):
         subject: To which effect (its key) or run (its id); empty for `prune`.
         principal: Who asks.
         note: Why.
-        details: What belongs to the action: `outcome` of a decision, as the ledger keeps it;
-            `before_ms` of `prune`.
+        details: What belongs to the action: `outcome` of what is decided about an effect, as the
+            ledger keeps it; `before_ms` of `prune`; `name` and `value` of a signal; `step` of
+            `approve` and `reject`, `None` for the only one that waits.
     """
 
     action: Action
@@ -60,11 +75,11 @@ class Message(NamedTuple):
     request: Request
 
 
-def check(connection: sqlite3.Connection, request: Request) -> None:
+def check(connection: sqlite3.Connection, request: Request, now_ms: int) -> None:
     """Refuse what the store as it is would refuse; nothing is changed.
 
     Raises:
-        FishplateError: See `journal.decisions`.
+        FishplateError: See `journal.decisions`, `journal.signals` and `journal.waits`.
     """
     match request.action:
         case "confirm_done" | "confirm_not_done" | "redo":
@@ -73,6 +88,13 @@ def check(connection: sqlite3.Connection, request: Request) -> None:
             check_cancel(connection, request.subject)
         case "reopen":
             check_reopen(connection, request.subject)
+        case "signal":
+            name, value = _signal(request)
+            check_signal(connection, request.subject, name, value, request.principal)
+        case "approve" | "reject":
+            step = _step(request)
+            by = request.principal
+            check_decision(connection, request.subject, step, by=by, now_ms=now_ms)
         case "prune":
             pass  # there is always a store to prune
 
@@ -113,25 +135,32 @@ def pending(connection: sqlite3.Connection) -> list[Message]:
     ]
 
 
-def answer(connection: sqlite3.Connection, message: Message, now_ms: int) -> None:
+def answer(connection: sqlite3.Connection, message: Message, now_ms: int) -> bool:
     """Do what was asked, and answer it, inside the caller's transaction; once only.
 
     What it raised is the answer too.
+
+    Returns:
+        Whether a run that waited goes on by that.
     """
     (is_open,) = connection.execute(
         "SELECT answered_ms IS NULL FROM inbox WHERE n = ?", (message.n,)
     ).fetchone()
     if not is_open:
-        return
+        return False
+    goes_on = False
     document: dict[str, JsonValue]
     try:
-        document = {"result": _done(connection, message.request, now_ms)}
+        result = _done(connection, message.request, now_ms)
+        goes_on = result.get("goes_on") is True
+        document = {"result": result}
     except FishplateError as error:
         document = {"error": {"code": error.code, "message": error.message}}
     connection.execute(
         "UPDATE inbox SET answered_ms = ?, answer = ? WHERE n = ?",
         (now_ms, to_json(document), message.n),
     )
+    return goes_on
 
 
 def answer_of(connection: sqlite3.Connection, number: int) -> Mapping[str, JsonValue] | None:
@@ -165,6 +194,13 @@ def _done(connection: sqlite3.Connection, request: Request, now_ms: int) -> dict
             return {"run": request.subject, "state": state}
         case "prune":
             return _pruned(connection, request, now_ms)
+        case "signal" | "approve" | "reject":
+            goes_on = _answered(connection, request, request.action, now_ms)
+            return {
+                "run": request.subject,
+                "state": _state_of(connection, request.subject),
+                "goes_on": goes_on,
+            }
 
 
 def _decided(
@@ -179,9 +215,40 @@ def _decided(
         note=request.note,
         now_ms=now_ms,
     )
-    row = connection.execute("SELECT state FROM run WHERE id = ?", (found.run,)).fetchone()
-    state: str | None = None if row is None else row[0]
+    state = _state_of(connection, found.run)
     return {"effect": found.key, "effect_state": found.state, "run": found.run, "state": state}
+
+
+def _answered(
+    connection: sqlite3.Connection,
+    request: Request,
+    action: Literal["signal", "approve", "reject"],
+    now_ms: int,
+) -> bool:
+    run, by = request.subject, request.principal
+    if action == "signal":
+        name, value = _signal(request)
+        return send_signal(connection, run, name, value, by=by, now_ms=now_ms)
+    step = _step(request)
+    return decide(connection, run, step, action, by=by, note=request.note, now_ms=now_ms)
+
+
+def _signal(request: Request) -> tuple[str, JsonValue]:
+    name = request.details["name"]
+    assert isinstance(name, str), "whoever signals gives a name"
+    return name, request.details["value"]
+
+
+def _step(request: Request) -> str | None:
+    step = request.details["step"]
+    assert step is None or isinstance(step, str), "whoever decides gives the path of a step"
+    return step
+
+
+def _state_of(connection: sqlite3.Connection, run: str) -> str | None:
+    row = connection.execute("SELECT state FROM run WHERE id = ?", (run,)).fetchone()
+    state: str | None = None if row is None else row[0]
+    return state
 
 
 def _pruned(connection: sqlite3.Connection, request: Request, now_ms: int) -> dict[str, JsonValue]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from fishplate.core.errors import ErrorClass, FishplateError
-from fishplate.journal.batch import Overwriting, Owner, Table
+from fishplate.journal.batch import Overwriting, Owner, Table, Values
+from fishplate.journal.starts import StartKey, claim_start
 from fishplate.journal.writer import Writer
+
+T = TypeVar("T")
 
 StoredState: TypeAlias = Literal[
     "queued",
@@ -23,6 +26,8 @@ StoredState: TypeAlias = Literal[
 ]
 RecordKind: TypeAlias = Literal["value", "failure", "dropped"]
 OPEN_STATES: Final[tuple[StoredState, ...]] = ("queued", "running", "waiting")
+READY_STATES: Final[tuple[StoredState, ...]] = ("queued", "running")
+"""Of open runs that have something to do; the others wait."""
 
 PROTOCOL: Final = 1
 """How the walker spells the keys of steps; a run goes on under the spelling it began with."""
@@ -45,6 +50,13 @@ class PayloadTooLargeError(FishplateError):
     """A value is larger than the journal keeps; the step that gave it fails for good."""
 
     code = "payload_too_large"
+    error_class = ErrorClass.PERMANENT
+
+
+class UnknownRunError(FishplateError):
+    """The store has no run of that id that the principal may know of."""
+
+    code = "unknown_run"
     error_class = ErrorClass.PERMANENT
 
 
@@ -253,8 +265,18 @@ class RunLog(Owner):
         attention: str | None = None,
         left_ns: int | None = None,
         is_given_up: bool = False,
+        also: Callable[[sqlite3.Connection], object] | None = None,
     ) -> None:
         """Move the run to a state, after everything written so far; wait until it is kept.
+
+        Args:
+            state: Where it stands then.
+            ended_ms: When it ended.
+            outcome: JSON of its output or error.
+            attention: Why somebody has to decide.
+            left_ns: Working time that it has left.
+            is_given_up: Somebody asked it to end.
+            also: Run when that is written, in the same transaction or a later one.
 
         Raises:
             StoreUnavailableError: This, or something of the run before it, was lost.
@@ -266,18 +288,41 @@ class RunLog(Owner):
             _STATES,
             (self.run_id, state, ended_ms, outcome, attention, left_ns, int(is_given_up)),
         )
-        await self.settled()
+        if also is None:
+            await self.settled()
+        else:
+            await self.change(also)
 
-    async def recovered(self) -> None:
-        """Count that the run is taken up again; wait until that is kept."""
+    async def taken_up(self, *, is_recovery: bool) -> bool:
+        """Move a run that is ready to `running`, and count it if its process had ended.
 
-        def apply(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "UPDATE run SET recoveries = recoveries + 1, state = 'running' WHERE id = ?",
-                (self.run_id,),
+        Returns:
+            Whether it is kept that the run runs; false if it was cancelled meanwhile.
+        """
+
+        def apply(connection: sqlite3.Connection) -> bool:
+            found = connection.execute(
+                "UPDATE run SET recoveries = recoveries + ?, state = 'running' "
+                "WHERE id = ? AND state IN ('queued', 'running')",
+                (int(is_recovery), self.run_id),
             )
+            return found.rowcount == 1
 
-        await self._journal.writer.change(self, apply)
+        return await self.change(apply)
+
+    async def change(self, apply: Callable[[sqlite3.Connection], T]) -> T:
+        """Read and write about the run, after everything written so far; wait until it is kept.
+
+        Raises:
+            StoreUnavailableError: This, or something of the run before it, was lost.
+        """
+        if self.failure is not None:
+            raise self.failure
+        found = await self._journal.writer.change(self, apply)
+        if self.failure is not None:  # rows before it may have been of an earlier transaction
+            raise self.failure
+        self._confirm()
+        return found
 
     def _confirm(self) -> None:
         if self._documents:
@@ -300,24 +345,26 @@ class Journal:
     def begin(self, run: NewRun) -> RunLog:
         """Write that a run was started; not waited for."""
         log = RunLog(self, run.id)
-        self.writer.add(
-            log,
-            _RUNS,
-            (
-                run.id,
-                run.agent,
-                run.release,
-                log.shared(run.units),
-                None if run.plan is None else log.shared(run.plan),
-                run.input,
-                run.principal,
-                run.trace_id,
-                run.started_ms,
-                "running",
-                PROTOCOL,
-            ),
-        )
+        self.writer.add(log, _RUNS, _row_of(run, log))
         return log
+
+    async def claim(self, run: NewRun, start: StartKey) -> RunLog | str:
+        """Write that a run was started under a key, or learn the id of the one that was before.
+
+        Raises:
+            StartConflictError: That one had another input.
+        """
+        log = RunLog(self, run.id)
+        row = _row_of(run, log)
+        digest = hashlib.sha256(run.input).hexdigest()
+
+        def apply(connection: sqlite3.Connection) -> str | None:
+            earlier = claim_start(connection, start, digest, run.id)
+            if earlier is None:
+                _RUNS.write(connection, [row])
+            return earlier
+
+        return await log.change(apply) or log
 
     def reopen(self, run: StoredRun, written: int = 0) -> RunLog:
         """The log of a run that the store has already, of which so many records are written."""
@@ -328,7 +375,7 @@ class Journal:
         return await self.writer.change(Owner(), lambda connection: find_run(connection, run_id))
 
     async def unfinished(self) -> list[StoredRun]:
-        """The runs that have not ended, oldest first."""
+        """The runs that have not ended and wait for nothing, oldest first."""
         return await self.writer.change(Owner(), unfinished_runs)
 
     async def steps(self, run_id: str) -> list[StepRecord]:
@@ -359,6 +406,22 @@ class Journal:
         self._known.update(digests)
 
 
+def _row_of(run: NewRun, log: RunLog) -> Values:
+    return (
+        run.id,
+        run.agent,
+        run.release,
+        log.shared(run.units),
+        None if run.plan is None else log.shared(run.plan),
+        run.input,
+        run.principal,
+        run.trace_id,
+        run.started_ms,
+        "running",
+        PROTOCOL,
+    )
+
+
 def find_run(connection: sqlite3.Connection, run_id: str) -> StoredRun | None:
     """A run, or `None` if the store has none of that id."""
     row = connection.execute(f"{_RUN_COLUMNS} WHERE run.id = ?", (run_id,)).fetchone()
@@ -366,10 +429,10 @@ def find_run(connection: sqlite3.Connection, run_id: str) -> StoredRun | None:
 
 
 def unfinished_runs(connection: sqlite3.Connection) -> list[StoredRun]:
-    """The runs that have not ended, oldest first."""
-    marks = ", ".join("?" * len(OPEN_STATES))
+    """The runs that have not ended and wait for nothing, oldest first."""
+    marks = ", ".join("?" * len(READY_STATES))
     rows = connection.execute(
-        f"{_RUN_COLUMNS} WHERE state IN ({marks}) ORDER BY run.id", OPEN_STATES
+        f"{_RUN_COLUMNS} WHERE state IN ({marks}) ORDER BY run.id", READY_STATES
     )
     return [StoredRun(*row) for row in rows]
 

@@ -49,6 +49,32 @@ CREATE TABLE step (
   PRIMARY KEY (run, n)
 ) WITHOUT ROWID;
 
+CREATE TABLE wait (                 -- what runs wait for, and how those waits ended
+  run TEXT NOT NULL,
+  key TEXT NOT NULL,              -- path of the step
+  kind TEXT NOT NULL,             -- signal, approval, sleep
+  name TEXT NOT NULL,             -- of the signal, or of the agent that is to be approved
+  contract TEXT NOT NULL,         -- fingerprint of what the signal carries
+  roles TEXT NOT NULL,            -- JSON: who may decide
+  digest TEXT NOT NULL,           -- SHA-256 of the arguments that are to be approved
+  arguments BLOB NOT NULL,        -- JSON of them
+  since_ms INTEGER NOT NULL,      -- wall clock
+  due_ms INTEGER,                 -- wall clock; NULL: never
+  answer BLOB,                    -- JSON; NULL: none yet
+  answered_ms INTEGER,
+  PRIMARY KEY (run, key)
+) WITHOUT ROWID;
+CREATE INDEX wait_due ON wait (due_ms) WHERE answer IS NULL AND due_ms IS NOT NULL;
+
+CREATE TABLE signal (               -- sent before anything waited for them
+  run TEXT NOT NULL,
+  n INTEGER NOT NULL,             -- order in which they came
+  name TEXT NOT NULL,
+  contracts TEXT NOT NULL,        -- JSON: fingerprints of what it may be carried to
+  answer BLOB NOT NULL,           -- JSON: what the wait is answered with
+  PRIMARY KEY (run, n)
+) WITHOUT ROWID;
+
 CREATE TABLE effect (               -- what has been done to the outside world, or may have been
   key TEXT PRIMARY KEY,           -- the idempotency key that goes out
   tenant TEXT NOT NULL,

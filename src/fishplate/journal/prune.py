@@ -52,6 +52,8 @@ def prune(
     ).fetchall()
     steps = connection.executemany("DELETE FROM step WHERE run = ?", old).rowcount
     effects = connection.executemany("DELETE FROM effect WHERE run = ?", old).rowcount
+    connection.executemany("DELETE FROM wait WHERE run = ?", old)
+    connection.executemany("DELETE FROM signal WHERE run = ?", old)
     connection.executemany("DELETE FROM start_key WHERE run = ?", old)
     connection.executemany("DELETE FROM run WHERE id = ?", old)
     is_all = len(old) < most

@@ -51,7 +51,7 @@ def send(
     """
     with told(path):
         with _closing(open_reader(path)) as reader:
-            check(reader, request)
+            check(reader, request, now_ms())
         with _closing(open_store(path)) as store:
             with _transaction(store):
                 number = put(store, request, now_ms())

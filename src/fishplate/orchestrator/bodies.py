@@ -86,7 +86,7 @@ def strand_of(deferred: object, unit: AnyAgent, path: str, label: str) -> Strand
             why = "a body is plain Python: write 'match', 'if' or 'while'"
             raise _refusal(path, type(word).__name__.lower(), why)
         case compose.Approval() | compose.WaitFor() | compose.Sleep() as word:
-            why = "waiting needs a store, and runs in memory have none"
+            why = "a body waits by calling a workflow that does"
             raise _refusal(path, type(word).__name__.lower(), why)
         case compose.Graded():
             raise _refusal(path, "graded", "it takes one call of an agent that is not awaited")

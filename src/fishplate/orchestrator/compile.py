@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from fishplate.agents.agent import NO_POLICY, AnyAgent
 from fishplate.agents.fallback import answering, in_order, with_fallbacks
@@ -60,6 +60,14 @@ from fishplate.workflows.workflow import Workflow
 def compile_workflow(workflow: Workflow[..., Any]) -> Program:
     """Make a workflow's plan ready to walk."""
     return _Compiler(workflow).program()
+
+
+def carried_by(step: WaitStep) -> Shape[Any]:
+    """What the signal carries that a step waits for; JSON, if its plan was read from a file."""
+    if step.carried is not None:
+        return step.carried
+    # A plan holds the JSON of a schema that was one when it was recorded.
+    return Shape.of_schema(Schema(cast("dict[str, JsonValue] | bool", step.schema)))
 
 
 class _Compiler:
@@ -136,7 +144,7 @@ class _Compiler:
             case WaitStep():
                 default = None if step.default is None else reader_of_json(step.default.value)
                 slot = self._slot(f"step.{path}")
-                return WaitOp(key, slot, step.signal, step.within, default)
+                return WaitOp(key, slot, step.signal, carried_by(step), step.within, default)
             case SleepStep():
                 return SleepOp(key, self._slot(f"step.{path}"), step.seconds)
             case _:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fishplate.journal.batch import Owner
-from fishplate.journal.inbox import answer, pending
+from fishplate.journal.inbox import ANSWERS, answer, pending
 from fishplate.journal.journal import Journal
 from fishplate.journal.watch import InboxWatch
 
@@ -36,6 +36,8 @@ class Desk:
         self._watch: InboxWatch | None = None
         self._answering: asyncio.Task[None] | None = None
         self._opened: Callable[[], Awaitable[None]] | None = None
+        self._ready: Callable[[str], None] = _nobody
+        self._given_up: Callable[[str], None] = _nobody
 
     def claim(self, run_id: str) -> None:
         """Hear that a run is driven here from now on."""
@@ -55,7 +57,7 @@ class Desk:
 
     def ended(self, run_id: str) -> None:
         """Hear that a run is driven no more."""
-        del self._live[run_id]
+        self._live.pop(run_id, None)  # one cancelled while it began to wait may say so twice
         if run_id in self._cancelled:
             self._heard()
 
@@ -63,13 +65,20 @@ class Desk:
         """Whether somebody asked here to cancel a run, and is not answered yet."""
         return run_id in self._cancelled
 
-    async def listen(self, opened: Callable[[], Awaitable[None]]) -> None:
+    async def listen(
+        self,
+        opened: Callable[[], Awaitable[None]],
+        ready: Callable[[str], None],
+        given_up: Callable[[str], None],
+    ) -> None:
         """Answer from now on whatever is asked.
 
         Args:
             opened: Lets runs go on that an answer may have opened again.
+            ready: Lets the run of an id go on, which waited and has its answer now.
+            given_up: Told the id of a run that was to be cancelled, when no task drives it.
         """
-        self._opened = opened
+        self._opened, self._ready, self._given_up = opened, ready, given_up
         heard = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, self._heard)
         self._watch = await asyncio.to_thread(InboxWatch, self._path, heard)
 
@@ -84,7 +93,8 @@ class Desk:
     async def answer(self) -> bool:
         """Answer what is asked and can be done by now.
 
-        Whatever is about a run that is driven here waits for the end of that.
+        Whatever is about a run that is driven here waits for the end of that, but for what the run
+        may come to wait for.
 
         Returns:
             Whether a run may be open again.
@@ -95,20 +105,24 @@ class Desk:
         may_open = False
         for message in await self._journal.writer.change(Owner(), pending):
             action = message.request.action
-            if message.run in self._live:
+            if message.run in self._live and action not in ANSWERS:
                 if action == "cancel":
                     self._cancel(message.run)
                 continue
             if action == "prune":
                 self._journal.forget_documents()
-            await self._journal.writer.change(
+            is_ready = await self._journal.writer.change(
                 Owner(),
                 functools.partial(answer, message=message, now_ms=self._now_ms()),
                 is_precious=True,
             )
-            if action == "cancel":
+            if is_ready:
+                self._ready(message.run)
+            elif action == "cancel":
                 self._cancelled.discard(message.run)
-            may_open = may_open or action not in {"cancel", "prune"}
+                self._given_up(message.run)
+            elif action not in ANSWERS and action != "prune":
+                may_open = True
         return may_open
 
     def _cancel(self, run_id: str) -> None:
@@ -132,3 +146,7 @@ class Desk:
     async def _answer_and_open(self, opened: Callable[[], Awaitable[None]]) -> None:
         if await self.answer():
             await opened()
+
+
+def _nobody(run_id: str) -> None:
+    """Nobody holds a run before the runs of the store are taken up."""

@@ -20,12 +20,14 @@ from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import StepRecord
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.store import StoreUnavailableError
-from fishplate.orchestrator.effects import CallEffect
+from fishplate.journal.waits import announce
+from fishplate.orchestrator.effects import CallEffect, SignalEffect, SleepEffect, Suspended
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.history import Diverged, History
 from fishplate.orchestrator.outside import GuardedEffect
 from fishplate.orchestrator.records import failure_from_record, value_from_record
 from fishplate.orchestrator.steps import Steps
+from fishplate.orchestrator.waits import answer_to, wait_of
 
 
 class DurableSteps(Steps):
@@ -39,14 +41,18 @@ class DurableSteps(Steps):
     histories: dict[int, History]
     is_closing = False
 
-    def open(self, ledger: Ledger, now_ms: Callable[[], int]) -> None:
+    def open(
+        self, ledger: Ledger, now_ms: Callable[[], int], expect: Callable[[int | None], None]
+    ) -> None:
         """Begin to keep runs.
 
         Args:
             ledger: What has been done to the outside world.
             now_ms: Wall clock, milliseconds since 1970.
+            expect: Told of every wait that is announced when it is due; `None` for never.
         """
         self.histories = {}
+        self._expect = expect
         self._ledger = ledger
         self._now_ms = now_ms
 
@@ -84,6 +90,24 @@ class DurableSteps(Steps):
                 history.failed(effect, failure)
             raise
         return answer
+
+    async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:
+        """The answer that a step waits for, if the store has it.
+
+        Raises:
+            Suspended: It has not; by now it is written there that the run waits.
+            InputError: The signal breaks the contract that the wait has now.
+        """
+        history = self.histories[run.trace_id]
+        wait = wait_of(run.run_id, effect, self._now_ms())
+        digest, answer = history.answers.get(effect.key, ("", None))
+        if answer is None or digest != wait.digest:
+            history.has_waited = True
+            answer = await history.log.change(lambda connection: announce(connection, wait))
+            if answer is None:
+                self._expect(wait.due_ms)
+                raise Suspended((effect.key,))
+        return answer_to(effect, answer)
 
     def check_child(self, frame: Frame, number: int, name: str | None) -> None:
         """Compare the next call of a body with what the body did before.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.contracts.shape import Shape
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.core.outcome import Reason
@@ -92,6 +93,8 @@ class SignalEffect:
         within: Seconds after which it has expired; `None` for never.
         roles: Who may approve; empty for a plain signal.
         digest: SHA-256 of the arguments that are approved, as hex; empty for a plain signal.
+        arguments: JSON of them; empty for a plain signal.
+        carried: What a plain signal carries.
     """
 
     key: str
@@ -99,10 +102,26 @@ class SignalEffect:
     within: float | None
     roles: tuple[str, ...] = ()
     digest: str = ""
+    arguments: bytes = b""
+    carried: Shape[Any] | None = None
 
 
 class Expired:
     """The answer to a signal that did not come within its time; the walker makes it a value."""
+
+
+class Suspended(BaseException):
+    """Ends the task of a run that waits; the run is walked again when it has its answer.
+
+    No body may take it for a failure of what it called, so it is no `Exception`.
+
+    Attributes:
+        keys: Paths of the steps that wait.
+    """
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        super().__init__(keys)
+        self.keys = keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
-from fishplate.orchestrator.effects import Marked
+from fishplate.orchestrator.effects import Marked, Suspended
 from fishplate.orchestrator.failures import failure_of, given_up
 from fishplate.orchestrator.frame import Driver, Frame
 
@@ -27,6 +27,8 @@ def tell_failed(
         error: What it ended in.
     """
     frame.is_over = True
+    if isinstance(error, Suspended):
+        return error  # the call has not ended: its span is told when it has
     run, unit, path = frame.run, frame.unit, frame.path
     failure = failure_of(error, unit, path, where)
     if frame.has_given_up_below and isinstance(failure, (FishplateError, DeclaredError)):

@@ -8,7 +8,8 @@ place by now, or the same one may have taken another way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from fishplate.contracts.json import canonical_json
 from fishplate.core.errors import FishplateError
@@ -16,6 +17,8 @@ from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import RunLog, StepRecord
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.records import failure_to_record, value_to_record
+
+NO_ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {}
 
 
 class Diverged(Exception):  # noqa: N818 -- no error of anybody: a fact about a body and its records
@@ -40,12 +43,24 @@ class History:
         now_ms: Wall clock, milliseconds since 1970.
         records: What it did before, in the order of its steps' ends.
         effects: Paths of its calls whose effects have happened, or may have.
+        answers: What its steps were answered with that waited, each with the digest of what was
+            asked, by key.
 
     Attributes:
         attention: Why somebody has to decide about the run; `None` if nobody has to.
+        has_waited: The store has waits of the run.
     """
 
-    __slots__ = ("_bodies", "_effects", "_now_ms", "_records", "attention", "log")
+    __slots__ = (
+        "_bodies",
+        "_effects",
+        "_now_ms",
+        "_records",
+        "answers",
+        "attention",
+        "has_waited",
+        "log",
+    )
 
     def __init__(
         self,
@@ -53,8 +68,11 @@ class History:
         now_ms: Callable[[], int],
         records: Iterable[StepRecord] = (),
         effects: Iterable[str] = (),
+        answers: Mapping[str, tuple[str, bytes]] = NO_ANSWERS,
     ) -> None:
         self.log = log
+        self.answers = answers
+        self.has_waited = bool(answers)
         self._effects = set(effects)
         self.attention: str | None = None
         self._now_ms = now_ms

@@ -9,34 +9,44 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.contracts.contract import Contract
-from fishplate.contracts.evolution import ToolSafety, compatible
 from fishplate.contracts.json import canonical_json
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
-    DeclarationError,
     FishplateError,
     InputError,
-    JsonValue,
     NeedsAttention,
+    UsageError,
 )
 from fishplate.core.ids import trace_hex
 from fishplate.core.outcome import DeclaredError
-from fishplate.journal.journal import Journal, NewRun, StoredRun, StoredState
+from fishplate.journal.journal import (
+    READY_STATES,
+    Journal,
+    NewRun,
+    StoredRun,
+    StoredState,
+    UnknownRunError,
+)
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
+from fishplate.journal.starts import StartKey
 from fishplate.journal.store import Durability, open_store, store_path
+from fishplate.journal.waits import answers_of, forget_open, suspend
 from fishplate.journal.writer import Writer
+from fishplate.orchestrator.answers import Answers
 from fishplate.orchestrator.desk import Desk
 from fishplate.orchestrator.durable import DurableSteps
-from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
+from fishplate.orchestrator.ends import attention_of, end_of
 from fishplate.orchestrator.history import History
+from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
 from fishplate.orchestrator.records import failure_to_record, value_to_record
+from fishplate.orchestrator.resume_rule import described, may_go_on
 from fishplate.orchestrator.roster import all_of, read_releases
 from fishplate.orchestrator.run import run_cancelled
 from fishplate.workflows.workflow import Workflow
@@ -56,6 +66,22 @@ class TakenUp(NamedTuple):
     effect: CallEffect
 
 
+class _Described(NamedTuple):
+    """What is kept of an agent.
+
+    Attributes:
+        unit: The agent.
+        units: JSON: everything that its runs may call.
+        plan: JSON: its plan, if it is a workflow.
+        may_wait: Something in its runs waits.
+    """
+
+    unit: AnyAgent
+    units: bytes
+    plan: bytes | None
+    may_wait: bool
+
+
 class Keeper:
     """Keeps the runs of one app.
 
@@ -67,6 +93,11 @@ class Keeper:
         random_id: Draws a number that no other life of the process has drawn.
         work: Runs the call that a run is, within the working time.
         takes_up: Whether the runs that a former life left open go on here.
+        agents: Whose runs can be taken up, by name.
+        begin: Begins a task that ends with the app.
+
+    Attributes:
+        runs: The handles of runs.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts that the app puts together
@@ -79,9 +110,14 @@ class Keeper:
         random_id: Callable[[], int],
         work: Callable[[RunContext, CallEffect], Coroutine[Any, Any, object]],
         takes_up: bool,
+        agents: Mapping[str, AnyAgent],
+        begin: Callable[[Coroutine[Any, Any, object]], asyncio.Task[object]],
     ) -> None:
         self._takes_up = takes_up
         self._work = work
+        self._agents = agents
+        self._begin_task = begin
+        self.runs = KeptRuns(self._cancel_waiting)
         self._path = store_path(url)
         self._durability: Durability = durability
         self._steps = steps
@@ -89,7 +125,7 @@ class Keeper:
         self._random_id = random_id
         self._wall_ns = 0
         self._wall_until_ns = 0
-        self._units: dict[int, tuple[AnyAgent, bytes, bytes | None]] = {}
+        self._units: dict[int, _Described] = {}
 
     async def open(self) -> None:
         """Take the lock and open the store.
@@ -109,37 +145,39 @@ class Keeper:
         self._journal = Journal(self._writer)
         ledger = Ledger(self._writer, f"{self._random_id():016x}", self.now_ms)
         self._ledger = ledger
-        self._steps.open(ledger, self.now_ms)
+        self.answers = Answers(self._writer, self.now_ms, self._begin_task, self._go_on)
+        self._steps.open(ledger, self.now_ms, self.answers.timer.expect)
         self._desk = Desk(self._path, self._journal, self.now_ms)
         try:
             await self._desk.answer()
+            await self.answers.open()
         except BaseException:
             await self.close()
             raise
 
-    async def listen(
-        self, agents: Mapping[str, AnyAgent], begin: Callable[[TakenUp], object]
-    ) -> None:
+    async def listen(self, begin: Callable[[TakenUp], object]) -> None:
         """Answer from now on what other processes ask for.
 
         Args:
-            agents: The app's, by name.
             begin: Starts a run that an answer has opened again.
         """
 
         async def opened() -> None:
-            for taken in await self.take_up(agents):
+            for taken in await self.take_up():
                 if not self._steps.is_closing:  # it stays open, for the next life
                     begin(taken)
 
-        await self._desk.listen(opened)
+        await self._desk.listen(opened, self._go_on, self._cancelled_outside)
 
     def prepare_to_close(self) -> None:
         """Hear that what is cancelled from now on goes on in another life of the process."""
         self._steps.is_closing = True
+        self.answers.timer.stop()
+        self.runs.leave()
 
     async def close(self) -> None:
         """Write what is left, close the store, give the lock back."""
+        self.answers.timer.stop()
         await self._desk.close()
         await asyncio.to_thread(self._writer.close)
         self._lock.release()
@@ -166,11 +204,21 @@ class Keeper:
         return await self.go_on(context, effect)
 
     async def value(self, context: RunContext, effect: CallEffect) -> object:
-        """The same in the task that awaits it, without the marks of degradation.
+        """The same in the awaiting task, however long the run waits, without its marks.
 
         Raises:
             StepError: Somebody else cancelled the run (code `run_cancelled`).
         """
+        if not self._described(effect.unit).may_wait:
+            return await self._value_here(context, effect)
+        run = self.runs.add(effect.unit, context, self._begin_task(self.run(context, effect)))
+        try:
+            return await run.result()
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
+
+    async def _value_here(self, context: RunContext, effect: CallEffect) -> object:
         task = asyncio.current_task()
         assert task is not None, "a coroutine runs in a task"
         try:
@@ -182,7 +230,21 @@ class Keeper:
         return found.value if type(found) is Marked else found
 
     async def go_on(self, context: RunContext, effect: CallEffect) -> object:
-        """Run a call whose run has begun; see `run`."""
+        """Run a call whose run has begun; see `run`.
+
+        Returns:
+            Its answer, or `WAITING`: the run goes on in another task when it has what it waits for.
+        """
+        while True:
+            try:
+                return await self._ended(context, effect)
+            except Suspended as suspended:
+                if await self._is_waiting(context, suspended):
+                    return WAITING
+            context, effect = await self._taken_up_again(context.run_id)
+
+    async def _ended(self, context: RunContext, effect: CallEffect) -> object:
+        """Run a call to its end, and write that."""
         answer: object = None
         failure: BaseException | None = None
         self._desk.begins(context.run_id)
@@ -190,7 +252,8 @@ class Keeper:
             answer = await self._work(context, effect)
         except (FishplateError, DeclaredError, asyncio.CancelledError) as error:
             failure = error
-        self._desk.ends(context.run_id)
+        finally:
+            self._desk.ends(context.run_id)
         if isinstance(failure, asyncio.CancelledError) and self._steps.is_closing:
             del self._steps.histories[context.trace_id]  # it stays open, for the next life
             self._desk.ended(context.run_id)
@@ -203,10 +266,11 @@ class Keeper:
             raise failure
         return answer
 
-    async def take_up(self, agents: Mapping[str, AnyAgent]) -> list[TakenUp]:
-        """The runs that a former life left open, oldest first, if this one takes them up.
+    async def take_up(self) -> list[TakenUp]:
+        """The runs that a former life left open and that wait for nothing, oldest first.
 
-        One that cannot go on is written down as `needs_attention`, with the reason.
+        They are none if this life takes none up. One that cannot go on is written down as
+        `needs_attention`, with the reason.
         """
         found: list[TakenUp] = []
         if not self._takes_up or self._steps.is_closing:
@@ -215,32 +279,161 @@ class Keeper:
             if self._desk.drives(stored.id):
                 continue
             self._desk.claim(stored.id)
-            reason, run = await self._taken_up(stored, agents.get(stored.agent))
+            reason, run = await self._taken_up(stored)
             if run is not None:
                 found.append(run)
-            else:
+                continue
+            if reason:
                 await self._journal.reopen(stored).enter("needs_attention", attention=reason)
-                self._desk.ended(stored.id)
+            self._desk.ended(stored.id)
         return found
+
+    async def find(self, run_id: str) -> KeptRun[Any]:
+        """The handle of a run.
+
+        Raises:
+            UnknownRunError: The store has none of that id.
+            UsageError: The app does not name its agent (code `unknown_agent`).
+        """
+        known = self.runs.find(run_id)
+        if known is not None:
+            return known
+        stored, unit = await self._stored(run_id)
+        known = self.runs.find(run_id)  # it may have gone on meanwhile
+        if known is not None:
+            return known
+        if stored.state in READY_STATES and not self._desk.drives(run_id):  # of a former life
+            self._desk.claim(run_id)
+            return self.runs.add(
+                unit, self._context_of(stored), self._begin_task(self._again(run_id))
+            )
+        return self.runs.add(unit, self._context_of(stored), end_of(stored, unit))
+
+    async def signal(self, run_id: str, name: str, value: object, by: Principal) -> None:
+        """Answer a wait for a signal; see `App.signal`."""
+        _, unit = await self._stored(run_id)
+        await self.answers.signal(unit, run_id, name, value, by)
+
+    async def claim(self, context: RunContext, effect: CallEffect, key: str) -> str | None:
+        """Begin a run under a key, unless one has begun under it; the id of that one.
+
+        Raises:
+            StartConflictError: That one was started with another input.
+        """
+        if effect.unit.span_head is None:
+            await asyncio.to_thread(read_releases, (effect.unit,))
+        principal = context.principal
+        start = StartKey(principal.tenant, principal.name, effect.unit.name, key)
+        found = await self._journal.claim(self._new(context, effect), start)
+        if isinstance(found, str):
+            return found
+        self._steps.histories[context.trace_id] = History(found, self.now_ms)
+        return None
+
+    async def _stored(self, run_id: str) -> tuple[StoredRun, AnyAgent]:
+        stored = await self._journal.find(run_id)
+        if stored is None:
+            msg = f"the store {str(self._path)!r} has no run {run_id!r}"
+            raise UnknownRunError(msg)
+        unit = self._agents.get(stored.agent)
+        if unit is None:
+            msg = f"run {run_id!r} is one of {stored.agent!r}: name it in App(...)"
+            raise UsageError(msg, code="unknown_agent")
+        return stored, unit
+
+    def _go_on(self, run_id: str) -> None:
+        """Let a run go on in a task of its own, now that it has its answer.
+
+        One that is not of this life stays open if this one takes none up.
+        """
+        if self._steps.is_closing or not (self._takes_up or self.runs.find(run_id)):
+            return
+        self._desk.claim(run_id)
+        self.runs.go_on(run_id, self._begin_task(self._again(run_id)))
+
+    async def _again(self, run_id: str) -> object:
+        context, effect = await self._taken_up_again(run_id)
+        return await self.go_on(context, effect)
+
+    def _cancelled_outside(self, run_id: str) -> None:
+        """Hear that another process has cancelled a run; who holds one that waited hears it too."""
+        known = self.runs.find(run_id)
+        if known is not None and known.is_waiting and not self._steps.is_closing:
+            self.runs.go_on(run_id, self._begin_task(self._as_stored(run_id)))
+
+    async def _as_stored(self, run_id: str) -> object:
+        stored, unit = await self._stored(run_id)
+        return await end_of(stored, unit)
+
+    def _cancel_waiting(self, run_id: str) -> None:
+        self.runs.go_on(run_id, self._begin_task(self._cancelled(run_id)))
+
+    async def _cancelled(self, run_id: str) -> object:
+        if await self.answers.cancel(run_id):
+            raise asyncio.CancelledError
+        # It had its answer, and goes on in another task by now.
+        if (run := self.runs.find(run_id)) is not None:
+            run.cancel()
+        return WAITING
+
+    async def _is_waiting(self, context: RunContext, suspended: Suspended) -> bool:
+        """Write that a run waits; false if it has an answer by now."""
+        history = self._steps.histories.pop(context.trace_id)
+        left_ns = round(context.seconds_left(context.now_ns()) * 1e9)
+        is_waiting = True
+        try:
+            is_waiting = await history.log.change(
+                lambda connection: suspend(connection, context.run_id, suspended.keys, left_ns)
+            )
+        except asyncio.CancelledError:
+            if not self._steps.is_closing:
+                await self.answers.cancel(context.run_id)  # after what was asked for above
+            raise
+        finally:
+            if is_waiting:
+                self._desk.ended(context.run_id)
+        return is_waiting
+
+    async def _taken_up_again(self, run_id: str) -> TakenUp:
+        """A run that is driven here and has its answer.
+
+        Raises:
+            NeedsAttention: It cannot go on.
+        """
+        run: TakenUp | None = None
+        try:
+            stored = await self._journal.find(run_id)
+            assert stored is not None, "it was written that this run waits"
+            reason, run = await self._taken_up(stored)
+            if run is not None:
+                return run
+            if not reason:
+                raise asyncio.CancelledError  # between its answer and now
+            await self._journal.reopen(stored).enter("needs_attention", attention=reason)
+            raise attention_of(stored, self._agents.get(stored.agent), reason)
+        finally:
+            if run is None:
+                self._desk.ended(run_id)
 
     def _begin(self, context: RunContext, effect: CallEffect) -> None:
         """Write that a run begins; it is not waited for."""
-        unit = effect.unit
-        units, plan = self._described(unit)
-        log = self._journal.begin(
-            NewRun(
-                id=context.run_id,
-                agent=unit.name,
-                release=unit.label,
-                units=units,
-                plan=plan,
-                input=unit.signature.to_json(effect.arguments),
-                principal=_principal_to_json(context.principal),
-                trace_id=trace_hex(context.trace_id),
-                started_ms=self.now_ms(),
-            )
-        )
+        log = self._journal.begin(self._new(context, effect))
         self._steps.histories[context.trace_id] = History(log, self.now_ms)
+
+    def _new(self, context: RunContext, effect: CallEffect) -> NewRun:
+        unit = effect.unit
+        _, units, plan, _ = self._described(unit)
+        return NewRun(
+            id=context.run_id,
+            agent=unit.name,
+            release=unit.label,
+            units=units,
+            plan=plan,
+            input=unit.signature.to_json(effect.arguments),
+            principal=_principal_to_json(context.principal),
+            trace_id=trace_hex(context.trace_id),
+            started_ms=self.now_ms(),
+        )
 
     async def _end(
         self,
@@ -287,35 +480,34 @@ class Keeper:
             data, reasons = value_to_record(effect.unit, answer)
             state = "degraded" if reasons else "succeeded"
             outcome = b'{"output":' + data + b',"reasons":' + (reasons or b"[]") + b"}"
+        run_id = history.log.run_id
         await history.log.enter(
             state,
             ended_ms=self.now_ms(),
             outcome=outcome,
             attention=history.attention,
             is_given_up=isinstance(failure, asyncio.CancelledError),
+            also=(lambda store: forget_open(store, run_id)) if history.has_waited else None,
         )
 
-    async def _taken_up(
-        self, stored: StoredRun, unit: AnyAgent | None
+    async def _taken_up(  # noqa: PLR0911 -- one for each reason
+        self, stored: StoredRun
     ) -> tuple[str, TakenUp | None]:
+        unit = self._agents.get(stored.agent)
         if unit is None:
             return "unknown_agent", None
         if stored.recoveries >= MOST_RECOVERIES:
             return "recovery_limit", None
-        units, plan = self._described(unit)
+        _, units, plan, _ = self._described(unit)
         if plan != stored.plan:
             return "plan_changed", None
-        if units != stored.units and not _may_go_on(stored.units, units):
+        if units != stored.units and not may_go_on(stored.units, units):
             return "release_changed", None
         try:
             arguments = unit.signature.decode(from_json(stored.input), subject="the recorded input")
         except InputError:
             return "input_refused", None
-        known: dict[str, Any] = from_json(stored.principal)
-        principal = Principal(
-            name=known["name"], roles=frozenset(known["roles"]), tenant=known["tenant"]
-        )
-        context = RunContext(self._around, principal, int(stored.trace_id, 16), stored.id)
+        context = self._context_of(stored)
         records = await self._journal.steps(stored.id)
         effects = [
             one.call
@@ -323,18 +515,34 @@ class Keeper:
             if one.state not in {"reserved", "failed"}
         ]
         log = self._journal.reopen(stored, records[-1].n if records else 0)
-        await log.recovered()
-        self._steps.histories[context.trace_id] = History(log, self.now_ms, records, effects)
+        answers = await log.change(lambda connection: answers_of(connection, stored.id))
+        if not await log.taken_up(is_recovery=stored.state == "running"):
+            return "", None  # it was cancelled meanwhile
+        self._steps.histories[context.trace_id] = History(
+            log, self.now_ms, records, effects, answers
+        )
         return "", TakenUp(context, CallEffect(unit.name, unit, arguments, unit.about.where))
 
-    def _described(self, unit: AnyAgent) -> tuple[bytes, bytes | None]:
-        """What is kept of an agent: everything that its runs may call, and its plan."""
+    def _context_of(self, stored: StoredRun) -> RunContext:
+        known: dict[str, Any] = from_json(stored.principal)
+        principal = Principal(
+            name=known["name"], roles=frozenset(known["roles"]), tenant=known["tenant"]
+        )
+        context = RunContext(self._around, principal, int(stored.trace_id, 16), stored.id)
+        if stored.left_ns is not None:  # what it had worked before it waited counts
+            worked_ns = round(self._around.working_time * 1e9) - stored.left_ns
+            context.started_ns -= worked_ns
+        return context
+
+    def _described(self, unit: AnyAgent) -> _Described:
         found = self._units.get(id(unit))
         if found is None:
             plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
-            units = canonical_json({one.name: _unit(one) for one in all_of(unit)})
-            found = self._units[id(unit)] = (unit, units, plan)
-        return found[1], found[2]
+            reached = list(all_of(unit))
+            units = canonical_json({one.name: described(one) for one in reached})
+            may_wait = any(isinstance(one, Workflow) and one.waiting for one in reached)
+            found = self._units[id(unit)] = _Described(unit, units, plan, may_wait)
+        return found
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -342,44 +550,3 @@ def _principal_to_json(principal: Principal) -> bytes:
     return to_json(
         {"name": principal.name, "roles": sorted(principal.roles), "tenant": principal.tenant}
     )
-
-
-def _unit(unit: AnyAgent) -> JsonValue:
-    effect = unit.about.effect
-    return {
-        "release": unit.release.to_json(),
-        "contract": unit.contract.to_json(),
-        "effect": None if effect is None else effect.to_json(),
-    }
-
-
-def _may_go_on(before: bytes, now: bytes) -> bool:
-    """Whether runs that began among some agents may go on among others.
-
-    Contracts have to be compatible, effects and scopes may only have shrunk, and none may be gone.
-    """
-    old: dict[str, Any] = from_json(before)
-    new: dict[str, Any] = from_json(now)
-    for name, unit in old.items():
-        other = new.get(name)
-        if other is None:
-            return False
-        try:
-            found = compatible(
-                Contract.parse(unit["contract"]),
-                Contract.parse(other["contract"]),
-                old_safety=_safety(name, unit),
-                new_safety=_safety(name, other),
-            )
-        except DeclarationError:
-            return False
-        if not found.compatible:
-            return False
-    return True
-
-
-def _safety(name: str, unit: Mapping[str, Any]) -> Mapping[str, ToolSafety]:
-    effect = cast("Mapping[str, Any] | None", unit["effect"])
-    if effect is None:
-        return {}
-    return {name: ToolSafety(effect=effect["effect"], scopes=frozenset(effect["scopes"]))}

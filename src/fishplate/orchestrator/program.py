@@ -133,6 +133,7 @@ class WaitOp:
     key: str
     slot: int
     signal: str
+    carried: Shape[Any]
     within: float | None
     default: Reader | None
 

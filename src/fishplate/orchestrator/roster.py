@@ -37,8 +37,12 @@ def by_name(agents: Iterable[AnyAgent]) -> dict[str, AnyAgent]:
     return given
 
 
-def check_runnable(agent: AnyAgent) -> None:
-    """Refuse what could not come to its end in memory.
+def check_runnable(agent: AnyAgent, *, is_kept: bool) -> None:
+    """Refuse what could not come to its end.
+
+    Args:
+        agent: What is to run.
+        is_kept: Its runs are kept in a store, so that they may wait.
 
     Raises:
         DeclarationError: It nests too deeply (code `too_deep`), or waits for itself in a pool
@@ -47,7 +51,7 @@ def check_runnable(agent: AnyAgent) -> None:
     """
     _check_depth(agent)
     for unit in all_of(agent):
-        if isinstance(unit, Workflow) and unit.waiting:
+        if not is_kept and isinstance(unit, Workflow) and unit.waiting:
             msg = (
                 f"{unit.name!r} waits in step {unit.waiting[0]!r}, and runs in memory do not: "
                 "give the app a store"

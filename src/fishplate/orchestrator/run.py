@@ -17,7 +17,14 @@ from fishplate.orchestrator.effects import Marked
 R_co = TypeVar("R_co", covariant=True)
 
 RunState: TypeAlias = Literal[
-    "queued", "running", "succeeded", "degraded", "failed", "cancelled", "needs_attention"
+    "queued",
+    "running",
+    "waiting",
+    "succeeded",
+    "degraded",
+    "failed",
+    "cancelled",
+    "needs_attention",
 ]
 
 
@@ -29,7 +36,7 @@ class Run(Generic[R_co]):
     """
 
     def __init__(
-        self, agent: Agent[..., R_co], context: RunContext, task: asyncio.Task[object]
+        self, agent: Agent[..., R_co], context: RunContext, task: asyncio.Future[object]
     ) -> None:
         self.agent = agent
         self._context = context
@@ -71,14 +78,14 @@ class Run(Generic[R_co]):
         return found.reasons if type(found) is Marked else ()
 
     async def result(self) -> R_co:
-        """Wait for the output. Cancelling the wait does not cancel the run.
+        """Wait for the output, however long the run itself waits. A cancelled wait cancels no run.
 
         Raises:
-            FishplateError: The run failed, or it was cancelled (code `run_cancelled`).
+            FishplateError: The run failed, or it was cancelled (code `run_cancelled`), or its app
+                was left while it waits (code `still_waiting`).
             DeclaredError: The agent raised an error that its contract declares.
         """
-        if not self._task.done():  # waiting for what is done goes through the loop all the same
-            await asyncio.wait([self._task])
+        await self._settle()
         if self._task.cancelled():
             raise run_cancelled(self.agent)
         found = self._task.result()
@@ -90,9 +97,18 @@ class Run(Generic[R_co]):
 
     async def ended(self) -> RunState:
         """Wait for the end, whatever it is; the state."""
+        await self._settle()
+        return self.state
+
+    async def ended_or_waiting(self) -> RunState:
+        """Wait until the run has ended or waits, whatever comes first; the state."""
         if not self._task.done():
             await asyncio.wait([self._task])
         return self.state
+
+    async def _settle(self) -> None:
+        if not self._task.done():  # waiting for what is done goes through the loop all the same
+            await asyncio.wait([self._task])
 
     @override
     def __repr__(self) -> str:

@@ -131,7 +131,7 @@ def _composition(  # noqa: C901 -- a table
             answer = yield from _approval(op, values, marks, prefix)
             sources = op.call.sources
         case WaitOp():
-            answer = yield SignalEffect(key, op.signal, op.within)
+            answer = yield SignalEffect(key, op.signal, op.within, carried=op.carried)
             if isinstance(answer, Expired):
                 answer = _in_place_of_signal(op, values)
         case SleepOp():
@@ -268,8 +268,10 @@ def _as_answer_of(output: Shape[Any], fallback: str, value: object) -> object:
 def _approval(op: ApprovalOp, values: Values, marks: Marks, prefix: str) -> Strand:
     call = op.call
     arguments = call.arguments(values)
-    digest = hashlib.sha256(canonical_json(call.unit.signature.encode(arguments))).hexdigest()
-    answer = yield SignalEffect(prefix + op.key, call.unit.name, op.within, op.roles, digest)
+    document = canonical_json(call.unit.signature.encode(arguments))
+    digest = hashlib.sha256(document).hexdigest()
+    name = call.unit.name
+    answer = yield SignalEffect(prefix + op.key, name, op.within, op.roles, digest, document)
     if isinstance(answer, Expired):
         return Rejected(reason="expired")
     if isinstance(answer, Rejected):

@@ -1,0 +1,162 @@
+"""A run that is kept: while it waits it has no task, and its handle is found again by its id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
+
+from typing_extensions import override
+
+from fishplate.agents.agent import Agent
+from fishplate.core.current import RunContext
+from fishplate.core.errors import ErrorClass, StepError
+from fishplate.orchestrator.run import Run, RunState
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Waiting:
+    """What the task of a run gives that goes on when it has its answer."""
+
+
+WAITING: Final = Waiting()
+
+
+class KeptRun(Run[R_co]):
+    """One execution of an agent, in as many tasks as it takes.
+
+    Args:
+        agent: What runs.
+        context: Of the run.
+        task: Its task so far; gives `WAITING` if the run waits.
+        cancel_waiting: Ends the run of an id that waits.
+    """
+
+    def __init__(
+        self,
+        agent: Agent[..., R_co],
+        context: RunContext,
+        task: asyncio.Future[object],
+        cancel_waiting: Callable[[str], None],
+    ) -> None:
+        super().__init__(agent, context, task)
+        self._cancel_waiting = cancel_waiting
+        self._is_left = False
+        self._next: asyncio.Future[None] | None = None
+
+    def go_on(self, task: asyncio.Future[object]) -> None:
+        """Hear of the task in which the run goes on."""
+        self._task = task
+        self._tell()
+
+    def pause(self, task: asyncio.Future[object]) -> None:
+        """Hear that a task has ended; if the run waits, hold nothing of it any more."""
+        if task is self._task and self.is_waiting:
+            self._task = asyncio.get_running_loop().create_future()
+            self._task.set_result(WAITING)
+
+    def leave(self) -> None:
+        """Hear that the app is left: nobody hears of the run's end here."""
+        self._is_left = True
+        self._tell()
+
+    @property
+    def is_waiting(self) -> bool:
+        """The run has no task, and goes on when it has its answer."""
+        return (
+            self._task.done()
+            and not self._task.cancelled()
+            and self._task.exception() is None
+            and self._task.result() is WAITING
+        )
+
+    @property
+    @override
+    def state(self) -> RunState:
+        """Where the run is."""
+        return "waiting" if self.is_waiting else super().state
+
+    @override
+    def cancel(self) -> None:
+        if self.is_waiting:
+            self._cancel_waiting(self.id)
+        else:
+            super().cancel()
+
+    @override
+    async def result(self) -> R_co:
+        await self._settle()
+        if self.is_waiting:
+            raise StepError(
+                f"the app was left while run {self.id!r} of {self.agent.name!r} waits: "
+                "it goes on in the next app that opens its store",
+                step=self.agent.name,
+                code="still_waiting",
+                error_class=ErrorClass.CANCELLED,
+                where=self.agent.about.where,
+            )
+        return await super().result()
+
+    @override
+    async def _settle(self) -> None:
+        await super()._settle()
+        while self.is_waiting and not self._is_left:
+            if self._next is None:
+                self._next = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._next])  # others may wait too: it is not ours to cancel
+            await super()._settle()
+
+    def _tell(self) -> None:
+        if self._next is not None:
+            self._next.set_result(None)
+            self._next = None
+
+
+class KeptRuns:
+    """The handles of one app's kept runs; one that nobody holds is forgotten while its run waits.
+
+    Args:
+        cancel_waiting: Ends the run of an id that waits.
+    """
+
+    def __init__(self, cancel_waiting: Callable[[str], None]) -> None:
+        self._cancel_waiting = cancel_waiting
+        self._known: WeakValueDictionary[str, KeptRun[Any]] = WeakValueDictionary()
+        self._running: dict[asyncio.Future[object], KeptRun[Any]] = {}
+
+    def add(
+        self, agent: Agent[..., R], context: RunContext, task: asyncio.Future[object]
+    ) -> KeptRun[R]:
+        """The handle of a run."""
+        run = KeptRun(agent, context, task, self._cancel_waiting)
+        self._known[run.id] = run
+        self._hold(run, task)
+        return run
+
+    def find(self, run_id: str) -> KeptRun[Any] | None:
+        """The handle of a run, if it is known."""
+        return self._known.get(run_id)
+
+    def go_on(self, run_id: str, task: asyncio.Future[object]) -> None:
+        """Hear of the task in which a run goes on."""
+        run = self._known.get(run_id)
+        if run is not None:
+            run.go_on(task)
+            self._hold(run, task)
+
+    def leave(self) -> None:
+        """Hear that the app is left."""
+        for run in list(self._known.values()):
+            run.leave()
+
+    def _hold(self, run: KeptRun[Any], task: asyncio.Future[object]) -> None:
+        """Keep a handle as long as its task runs, so that it is found again."""
+        self._running[task] = run
+        task.add_done_callback(self._let_go)
+
+    def _let_go(self, task: asyncio.Future[object]) -> None:
+        run = self._running.pop(task)
+        run.pause(task)
