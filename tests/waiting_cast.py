@@ -121,11 +121,16 @@ class Store:
         self.clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
 
     @asynccontextmanager
-    async def open(self, *agents: Agent[..., Any]) -> AsyncGenerator[App]:
+    async def open(self, *agents: Agent[..., Any], takes_up: bool = True) -> AsyncGenerator[App]:
         """An app over the store."""
-        url = f"sqlite:///{self.path}"
-        async with App(*(agents or AGENTS), store=url, clock=self.clock) as app:
+        app = App(*(agents or AGENTS), clock=self.clock)
+        app.keep_in(f"sqlite:///{self.path}", takes_up=takes_up)
+        async with app:
             yield app
+
+    def now_ms(self) -> int:
+        """The wall clock, milliseconds since 1970."""
+        return int(self.clock.now().timestamp() * 1000)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the store holds."""

@@ -31,7 +31,13 @@ from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.resources import Resources
-from fishplate.orchestrator.roster import all_of, by_name, check_runnable, read_releases
+from fishplate.orchestrator.roster import (
+    all_of,
+    by_name,
+    check_in_memory,
+    check_runnable,
+    read_releases,
+)
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
@@ -157,7 +163,7 @@ class App:
             self._keep(store, durability, takes_up=True)
         self._faults: Injector | None = None
         for agent in agents:
-            self._admit(agent)
+            check_runnable(agent)
         if faults is not None:
             if agents:  # else each agent that is started has to be one that they can act on
                 faults.check(all_of(*agents))
@@ -167,11 +173,15 @@ class App:
         """Open the resources and become the app of this task.
 
         Raises:
-            UsageError: The app is entered already, or a resource cannot be opened.
+            UsageError: The app is entered already, a resource cannot be opened, or an agent of it
+                waits, and it has no store (code `no_store`).
         """
         if self._is_open:
             msg = "the app is entered already: use one 'async with' for its life"
             raise UsageError(msg, code="app_entered")
+        if self._keeper is None:
+            for agent in self.agents.values():
+                check_in_memory(agent)
         self._is_open = True
         try:
             await asyncio.to_thread(read_releases, tuple(self.agents.values()))
@@ -541,7 +551,9 @@ class App:
 
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
-        check_runnable(agent, is_kept=self._keeper is not None)
+        check_runnable(agent)
+        if self._keeper is None:
+            check_in_memory(agent)
         if self._faults is not None:
             self._faults.check(all_of(agent, *self.agents.values()))
         if len(self._admitted) >= MOST_ADMITTED:

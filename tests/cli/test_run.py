@@ -1,6 +1,7 @@
 """`fishplate run`: the output on stdout, everything else on stderr, the end in the exit code."""
 
 import json
+import re
 
 import pytest
 
@@ -334,6 +335,10 @@ def test_a_run_that_waits_ends_the_program_and_not_the_run(cli: Program) -> None
     as_json = cli("run", "waiting.py:later", "--input", '{"text": "x"}', "--json")
 
     assert (ended.code, ended.out) == (4, "")
-    assert "waits, and goes on when it has its answer" in ended.err
+    assert re.fullmatch(
+        r"run (\w+) waiting, kept in sqlite:///runs.db\n"
+        r"  help: 'fishplate runs show \1 --store sqlite:///runs.db' says what it waits for\n",
+        ended.err,
+    )
     assert (as_json.code, as_json.json["state"]) == (4, "waiting")
     assert "output" not in as_json.json

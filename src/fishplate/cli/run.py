@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from fishplate.agents.agent import AnyAgent
+from fishplate.agents.agent import AnyAgent, Call
 from fishplate.app import App, Run, RunState
 from fishplate.cli.command import Command, ExitCode, add_target, exit_of_state
 from fishplate.cli.documents import read_json
 from fishplate.cli.inject import FORM, fault_counts, fault_lines, read_faults
 from fishplate.cli.mocks import read_mocks
 from fishplate.cli.problems import error_json, error_lines, trace_lines
+from fishplate.cli.runs_sending import add_principal, operator_of
 from fishplate.cli.runs_store import add_store
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import Loaded, load_agent
 from fishplate.contracts.signature import MISSING
+from fishplate.core.current import Principal
 from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, JsonValue, UsageError
 from fishplate.core.outcome import DeclaredError, Reason
@@ -60,6 +62,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=("full", "normal"),
         help="what survives a loss of power: whatever was reported, or the effects of tools",
     )
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        help="start once: under a key that was used the run is the one of then, waiting or ended",
+    )
+    add_principal(parser, "on whose behalf it runs; anonymous if left out", is_required=False)
     parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
 
 
@@ -80,7 +88,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     if faults is not None:
         faults.check(all_of(agent))  # the app may have more agents than this one reaches
         app.inject(faults)
-    ended = asyncio.run(_run(app, agent, document))
+    ended = asyncio.run(_run(app, agent, document, operator_of(arguments), arguments.key))
     if arguments.debug and ended.error is not None:
         screen.note(trace_lines(ended.error))
     _print(ended, faults, app.store, screen, with_trace=arguments.trace)
@@ -132,6 +140,9 @@ def _choose_store(app: App, arguments: Namespace) -> None:
         if arguments.durability is not None:
             message = "--durability is about a store, and there is none: add --store URL"
             raise UsageError(message, code="missing_store")
+        if arguments.key is not None:
+            message = "--key is kept in a store, and there is none: add --store URL"
+            raise UsageError(message, code="missing_store")
         return
     if arguments.mock:
         message = (
@@ -142,9 +153,16 @@ def _choose_store(app: App, arguments: Namespace) -> None:
     app.keep_in(store, durability=arguments.durability or app.durability, takes_up=False)
 
 
-async def _run(app: App, agent: AnyAgent, document: JsonValue) -> _Ended:
+async def _run(
+    app: App, agent: AnyAgent, document: JsonValue, principal: Principal, key: str | None
+) -> _Ended:
     async with app:
-        run = app.start_json(agent, document)
+        if key is None:
+            run = app.start_json(agent, document, principal=principal)
+        else:
+            subject = f"the input of {agent.about.subject}"
+            call = Call(agent, agent.signature.decode(document, subject=subject))
+            run = await app.start_once(call, key=key, principal=principal)
         output: JsonValue = None
         error: FishplateError | DeclaredError | None = None
         try:
@@ -194,9 +212,7 @@ def _print(
         screen.note(error_lines(ended.error), style="red")
     elif ended.state == "cancelled":
         screen.note(["cancelled"], style="red")
-    elif ended.state == "waiting":
-        screen.note([f"run {ended.run_id} waits, and goes on when it has its answer"])
-    else:
+    elif ended.state != "waiting":
         screen.document(ended.output)
         screen.note(_degraded_lines(ended.degraded), style="yellow")
     if store is not None:
@@ -215,8 +231,8 @@ def _as_json(ended: _Ended, store: str | None, *, with_trace: bool) -> dict[str,
     found["release"] = ended.release
     if store is not None:
         found["store"] = store
-        if ended.state == "needs_attention":
-            found["remedy"] = _remedy(store)
+        if (remedy := _remedy(ended, store)) is not None:
+            found["remedy"] = remedy
     if with_trace:
         found["trace"] = [_tree_json(tree) for tree in ended.spans]
     return found
@@ -238,12 +254,18 @@ def _tree_json(tree: SpanTree) -> dict[str, JsonValue]:
 
 def _kept_lines(ended: _Ended, store: str) -> Iterator[str]:
     yield f"run {ended.run_id} {ended.state}, kept in {store}"
-    if ended.state == "needs_attention":
-        yield f"  help: {_remedy(store)}"
+    if (remedy := _remedy(ended, store)) is not None:
+        yield f"  help: {remedy}"
 
 
-def _remedy(store: str) -> str:
-    return f"'fishplate runs attention --store {store}' says what can be done"
+def _remedy(ended: _Ended, store: str) -> str | None:
+    match ended.state:
+        case "needs_attention":
+            return f"'fishplate runs attention --store {store}' says what can be done"
+        case "waiting":
+            return f"'fishplate runs show {ended.run_id} --store {store}' says what it waits for"
+        case _:
+            return None
 
 
 def _degraded_lines(reasons: Sequence[Reason]) -> Iterator[str]:

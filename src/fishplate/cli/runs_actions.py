@@ -2,34 +2,29 @@
 
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic_core import from_json
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.documents import read_json
+from fishplate.cli.runs_sending import BY_WHOM, add_operator, have_done, now_ms, operator_of
 from fishplate.cli.runs_store import add_run, add_store, reading, store_of
 from fishplate.cli.screen import Screen
 from fishplate.contracts.contract import Contract
-from fishplate.core.clock import SystemClock
 from fishplate.core.current import Principal
 from fishplate.core.errors import ErrorClass, JsonValue, OutputError, StepError, UsageError
 from fishplate.journal.decisions import check_effect
 from fishplate.journal.effect_rows import Evidence
-from fishplate.journal.inbox import Action, Request
+from fishplate.journal.inbox import Request
 from fishplate.journal.journal import find_run
-from fishplate.journal.sending import NotAnsweredError, send
+from fishplate.journal.sending import send
 from fishplate.journal.store import store_path
 from fishplate.orchestrator.records import failure_to_record
 
 _SECONDS_A_DAY: Final = 86_400
 _MOST_DAYS: Final = 1_000_000
-_CLOCK: Final = SystemClock()
-_BY_WHOM: Final = (
-    "The decision is written down with the name of who made it. Beside a process that drives the\n"
-    "store it goes through that one's inbox, and takes effect at once; else it is done here."
-)
 
 
 def add_decide_arguments(parser: ArgumentParser) -> None:
@@ -45,7 +40,7 @@ def add_decide_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--result", metavar="JSON", help="what the tool gave, for confirm_done: JSON or @file.json"
     )
-    _add_operator(parser)
+    add_operator(parser)
 
 
 def decide(arguments: Namespace, screen: Screen) -> ExitCode:
@@ -62,8 +57,8 @@ def decide(arguments: Namespace, screen: Screen) -> ExitCode:
         outcome = read_json(arguments.result, option="--result")
         _check_result(outcome, effect, units)
     elif arguments.decision == "confirm_not_done":
-        outcome = _not_done(effect, _operator(arguments))
-    return _send(arguments, screen, arguments.decision, arguments.key, {"outcome": outcome})
+        outcome = _not_done(effect, operator_of(arguments))
+    return have_done(arguments, screen, arguments.decision, arguments.key, {"outcome": outcome})
 
 
 DECIDE: Final = Command(
@@ -71,7 +66,7 @@ DECIDE: Final = Command(
     summary="say what happened to an effect whose outcome is unknown",
     description=(
         "Decide an effect whose outcome is unknown. The run that waited for it is open again, and\n"
-        "the step is answered by what was decided.\n" + _BY_WHOM
+        "the step is answered by what was decided.\n" + BY_WHOM
     ),
     examples=(
         "runs decide ak1_abc confirm_done --result '\"paid 5\"' --store sqlite:///runs.db --as ann",
@@ -85,12 +80,12 @@ DECIDE: Final = Command(
 def add_run_arguments(parser: ArgumentParser) -> None:
     """Declare what an action about one run takes."""
     add_run(parser)
-    _add_operator(parser)
+    add_operator(parser)
 
 
 def cancel(arguments: Namespace, screen: Screen) -> ExitCode:
     """Give a run up."""
-    return _send(arguments, screen, "cancel", arguments.run)
+    return have_done(arguments, screen, "cancel", arguments.run)
 
 
 CANCEL: Final = Command(
@@ -98,7 +93,7 @@ CANCEL: Final = Command(
     summary="give a run up",
     description=(
         "Cancel a run that has not ended. An effect that is on its way becomes unknown, and the\n"
-        "run needs attention until that is decided.\n" + _BY_WHOM
+        "run needs attention until that is decided.\n" + BY_WHOM
     ),
     examples=("runs cancel 06dgq3v4zr7k0t1m8q2n5b9xwy --store sqlite:///runs.db --as ann",),
     add_arguments=add_run_arguments,
@@ -108,7 +103,7 @@ CANCEL: Final = Command(
 
 def reopen(arguments: Namespace, screen: Screen) -> ExitCode:
     """Let a run be taken up again."""
-    return _send(arguments, screen, "reopen", arguments.run)
+    return have_done(arguments, screen, "reopen", arguments.run)
 
 
 REOPEN: Final = Command(
@@ -117,7 +112,7 @@ REOPEN: Final = Command(
     description=(
         "Open a run again that needs attention because of its code, not of an effect: it goes on\n"
         "at the next 'fishplate runs resume', or at once where a process drives the store.\n"
-        + _BY_WHOM
+        + BY_WHOM
     ),
     examples=("runs reopen 06dgq3v4zr7k0t1m8q2n5b9xwy --store sqlite:///runs.db --as ann",),
     add_arguments=add_run_arguments,
@@ -139,13 +134,13 @@ def add_prune_arguments(parser: ArgumentParser) -> None:
 
 def prune(arguments: Namespace, screen: Screen) -> ExitCode:
     """Take out what is old, in pieces, so that nobody waits for long."""
-    before_ms = _now_ms() - round(arguments.older_than * _SECONDS_A_DAY * 1000)
+    before_ms = now_ms() - round(arguments.older_than * _SECONDS_A_DAY * 1000)
     path = store_path(store_of(arguments))
     counts: dict[str, int] = dict.fromkeys(("runs", "steps", "effects", "documents"), 0)
     is_all = False
     while not is_all:
         request = Request("prune", "", Principal(), details={"before_ms": before_ms})
-        found: Mapping[str, Any] = send(path, request, now_ms=_now_ms, pause=time.sleep)
+        found: Mapping[str, Any] = send(path, request, now_ms=now_ms, pause=time.sleep)
         counts = {name: count + found[name] for name, count in counts.items()}
         is_all = found["is_all"]
     if screen.as_json:
@@ -167,53 +162,6 @@ PRUNE: Final = Command(
     add_arguments=add_prune_arguments,
     execute=prune,
 )
-
-
-def _send(
-    arguments: Namespace,
-    screen: Screen,
-    action: Action,
-    subject: str,
-    details: Mapping[str, JsonValue] | None = None,
-) -> ExitCode:
-    """Have it done, and print what was done; code 4 if it stands in the inbox so far."""
-    request = Request(action, subject, _operator(arguments), arguments.note, details or {})
-    try:
-        done = send(store_path(store_of(arguments)), request, now_ms=_now_ms, pause=time.sleep)
-    except NotAnsweredError as late:
-        if screen.as_json:
-            screen.document({"error": late.to_json()})
-        else:
-            screen.note([late.message], style="yellow")
-        return ExitCode.WAITING
-    if screen.as_json:
-        screen.document({"action": action, **dict(done)})
-    else:
-        screen.lines(_done_lines(done))
-    return ExitCode.OK
-
-
-def _done_lines(done: Mapping[str, JsonValue]) -> Iterator[str]:
-    if "effect" in done:
-        yield f"effect {done['effect']} is {done['effect_state']}"
-    yield f"run {done['run']} is {done['state']}"
-
-
-def _add_operator(parser: ArgumentParser) -> None:
-    add_store(parser)
-    parser.add_argument("--as", dest="operator", metavar="NAME", required=True, help="who decides")
-    parser.add_argument(
-        "--role",
-        metavar="ROLE",
-        action="append",
-        default=[],
-        help="of that person; may be repeated",
-    )
-    parser.add_argument("--note", metavar="TEXT", default="", help="why")
-
-
-def _operator(arguments: Namespace) -> Principal:
-    return Principal(name=arguments.operator, roles=frozenset(arguments.role))
 
 
 def _check_result(result: JsonValue, effect: Evidence, units: Mapping[str, Any]) -> None:
@@ -238,10 +186,6 @@ def _not_done(effect: Evidence, operator: Principal) -> JsonValue:
     )
     found: JsonValue = from_json(failure_to_record(failure))
     return found
-
-
-def _now_ms() -> int:
-    return int(_CLOCK.now().timestamp() * 1000)
 
 
 def _days(text: str) -> float:

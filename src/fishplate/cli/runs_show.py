@@ -5,7 +5,7 @@ from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.runs_store import add_run, add_store, reading, store_of, unknown_run
-from fishplate.cli.runs_text import remedies, run_lines
+from fishplate.cli.runs_text import answers_to, remedies, run_lines
 from fishplate.cli.screen import Screen
 from fishplate.journal.queries import whole_json, whole_run
 
@@ -24,7 +24,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     if whole is None:
         raise unknown_run(arguments.run)
     unknown = [effect for effect in whole.effects if effect.state == "unknown"]
-    todo = remedies(whole.run, unknown, url)
+    todo = remedies(whole.run, unknown, url) + answers_to(whole.waits, url)
     if screen.as_json:
         screen.document({**whole_json(whole), "remedies": [*todo]})
     else:

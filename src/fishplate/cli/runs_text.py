@@ -10,6 +10,7 @@ from fishplate.cli.runs_store import duration, moment
 from fishplate.journal.effect_rows import Evidence
 from fishplate.journal.journal import StoredRun
 from fishplate.journal.queries import WholeRun
+from fishplate.journal.waits import Wait
 
 _REASONS: Final = {
     "unknown_outcome": "nobody knows whether an effect has happened",
@@ -41,6 +42,8 @@ def run_lines(whole: WholeRun) -> Iterator[str]:
         yield f"  step {step.n} {step.key}: {step.kind} {_on_one_line(step.data)}{degraded}"
     for effect in whole.effects:
         yield from effect_lines(effect)
+    for wait in whole.waits:
+        yield _wait_line(wait)
     if run.outcome is not None:
         yield f"  outcome {_on_one_line(run.outcome)}"
 
@@ -69,6 +72,40 @@ def effect_lines(effect: Evidence) -> Iterator[str]:
         yield f"    outcome {_on_one_line(effect.outcome)}"
     if effect.late_outcome is not None:
         yield f"    reported too late: {_on_one_line(effect.late_outcome)}"
+
+
+def _wait_line(wait: Wait) -> str:
+    line = f"  waits in step {wait.key} since {moment(wait.since_ms)}"
+    if wait.due_ms is not None:
+        line += f", until {moment(wait.due_ms)}"
+    match wait.kind:
+        case "approval":
+            what = f"{wait.name!r} with {_on_one_line(wait.arguments)}"
+            return f"{line}: for a decision of {' or '.join(wait.roles)} about {what}"
+        case "signal":
+            return f"{line}: for the signal {wait.name!r}"
+        case "sleep":
+            return line
+
+
+def answers_to(waits: Sequence[Wait], url: str) -> list[str]:
+    """The commands that answer what a run waits for.
+
+    Args:
+        waits: What it waits for.
+        url: Of the store.
+    """
+    where = f"--store {url} --as NAME"
+    found = list[str]()
+    for wait in waits:
+        if wait.kind == "approval":
+            roles = "|".join(wait.roles)
+            found.append(
+                f"fishplate runs approve|reject {wait.run} {wait.key} {where} --role {roles}"
+            )
+        elif wait.kind == "signal":
+            found.append(f"fishplate runs signal {wait.run} {wait.name} JSON {where}")
+    return found
 
 
 def remedies(run: StoredRun, unknown: Sequence[Evidence], url: str) -> list[str]:

@@ -18,6 +18,7 @@ from fishplate.journal.journal import (
     find_run,
     steps_of,
 )
+from fishplate.journal.waits import Wait, open_waits
 
 
 class RunRow(NamedTuple):
@@ -49,11 +50,13 @@ class WholeRun(NamedTuple):
         run: Its row.
         steps: What its steps gave, in the order in which they ended.
         effects: What it did outside, or may have done, in the order of the first dispatch.
+        waits: What it waits for, oldest first.
     """
 
     run: StoredRun
     steps: list[StepRecord]
     effects: list[Evidence]
+    waits: list[Wait]
 
 
 class Attention(NamedTuple):
@@ -103,7 +106,12 @@ def whole_run(connection: sqlite3.Connection, run_id: str) -> WholeRun | None:
     run = find_run(connection, run_id)
     if run is None:
         return None
-    return WholeRun(run, steps_of(connection, run_id), effects_of(connection, run_id))
+    return WholeRun(
+        run,
+        steps_of(connection, run_id),
+        effects_of(connection, run_id),
+        open_waits(connection, run_id),
+    )
 
 
 def effects_of(connection: sqlite3.Connection, run_id: str) -> list[Evidence]:
@@ -175,12 +183,27 @@ def effect_json(effect: Evidence) -> dict[str, JsonValue]:
     }
 
 
+def wait_json(wait: Wait) -> dict[str, JsonValue]:
+    """What a run waits for as a JSON object; `arguments` are of the call to be approved."""
+    return {
+        "step": wait.key,
+        "kind": wait.kind,
+        "name": wait.name,
+        "roles": [*wait.roles],
+        "arguments": from_json(wait.arguments),
+        "digest": wait.digest,
+        "since_ms": wait.since_ms,
+        "due_ms": wait.due_ms,
+    }
+
+
 def whole_json(whole: WholeRun) -> dict[str, JsonValue]:
     """A run with its steps and effects as a JSON object."""
     return {
         **run_json(whole.run),
         "steps": [step_json(step) for step in whole.steps],
         "effects": [effect_json(effect) for effect in whole.effects],
+        "waits": [wait_json(wait) for wait in whole.waits],
     }
 
 

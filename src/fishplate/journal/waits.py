@@ -192,12 +192,33 @@ def receive(  # noqa: PLR0913 -- what a signal is
     )
     for key, contract in waits:
         if contract in contracts:
+            _audit_signal(connection, run, name, by, now_ms, step=key)
             return _answer(connection, run, key, answer, now_ms)
+    _audit_signal(connection, run, name, by, now_ms, step=None)
     connection.execute(
         "INSERT INTO signal SELECT ?, coalesce(max(n), 0) + 1, ?, ?, ? FROM signal WHERE run = ?",
         (run, name, json.dumps(contracts), answer, run),
     )
     return False
+
+
+def _audit_signal(  # noqa: PLR0913 -- what a signal is
+    connection: sqlite3.Connection,
+    run: str,
+    name: str,
+    by: Principal,
+    now_ms: int,
+    *,
+    step: str | None,
+) -> None:
+    append_audit(
+        connection,
+        at_ms=now_ms,
+        principal=by.name,
+        action="signal",
+        subject=run,
+        details={"signal": name, "step": step},
+    )
 
 
 def decidable(connection: sqlite3.Connection, run: str, key: str | None, now_ms: int) -> Wait:

@@ -68,7 +68,8 @@ class Answers:
         ready = await self._change(
             lambda connection: receive(
                 connection, run_id, name, answer, contracts, by=by, now_ms=now
-            )
+            ),
+            is_precious=True,
         )
         if ready:
             self._go_on(run_id)

@@ -37,27 +37,31 @@ def by_name(agents: Iterable[AnyAgent]) -> dict[str, AnyAgent]:
     return given
 
 
-def check_runnable(agent: AnyAgent, *, is_kept: bool) -> None:
+def check_runnable(agent: AnyAgent) -> None:
     """Refuse what could not come to its end.
-
-    Args:
-        agent: What is to run.
-        is_kept: Its runs are kept in a store, so that they may wait.
 
     Raises:
         DeclarationError: It nests too deeply (code `too_deep`), or waits for itself in a pool
             (code `nested_pool`).
-        UsageError: It waits for somebody or for time, which needs a store (code `no_store`).
     """
     _check_depth(agent)
     for unit in all_of(agent):
-        if not is_kept and isinstance(unit, Workflow) and unit.waiting:
+        _check_pool(unit)
+
+
+def check_in_memory(agent: AnyAgent) -> None:
+    """Refuse what waits, where runs are kept in no store.
+
+    Raises:
+        UsageError: It waits for somebody or for time (code `no_store`).
+    """
+    for unit in all_of(agent):
+        if isinstance(unit, Workflow) and unit.waiting:
             msg = (
                 f"{unit.name!r} waits in step {unit.waiting[0]!r}, and runs in memory do not: "
                 "give the app a store"
             )
             raise UsageError(msg, code="no_store")
-        _check_pool(unit)
 
 
 def read_releases(agents: Iterable[AnyAgent]) -> None:
