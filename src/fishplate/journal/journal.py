@@ -361,7 +361,7 @@ class Journal:
         def apply(connection: sqlite3.Connection) -> str | None:
             earlier = claim_start(connection, start, digest, run.id)
             if earlier is None:
-                _RUNS.write(connection, [row])
+                _RUNS.write(connection, list(row))
             return earlier
 
         return await log.change(apply) or log
