@@ -20,6 +20,7 @@ from bench.policies import POLICIES_ROW
 from bench.report import as_json, closing, machine, table
 from bench.route import ROUTE
 from bench.row import Row
+from bench.waiting import WAITING
 
 ROWS: Final = {
     row.name: row
@@ -33,6 +34,7 @@ ROWS: Final = {
         POLICIES_ROW,
         IN_FLIGHT,
         JOURNAL,
+        WAITING,
         IMPORT,
     )
 }
@@ -51,8 +53,8 @@ def main() -> int:
     else:
         pace.tell("")
         print(
-            f"{machine()}. CPU time, in `journal` wall time: median (best) of rounds in turns; "
-            "ratio within each round.\n"
+            f"{machine()}. CPU time, in `journal` and `waiting` wall time: "
+            "median (best) of rounds in turns; ratio within each round.\n"
         )
         print(table(figures), closing(figures), sep="\n\n")
     is_missed = any(figure.is_missed for figure in figures)

@@ -1,19 +1,15 @@
-"""Ten thousand runs that wait: the store is opened, and one of them approved, at once."""
+"""Many runs that wait hold nothing up: they are rows of the store, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
-from statistics import median
-
-import pytest
 
 from fishplate import App
 from fishplate.traces.recorder import TraceRecorder
 from tests.waiting_cast import CALLS, LEAD, Store, refund, result
 
-RUNS = 10_000
+RUNS = 1_000
 
 
 def _app(store: Store) -> App:
@@ -26,32 +22,23 @@ def _app(store: Store) -> App:
     )
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
-async def test_ten_thousand_waiting_runs_hold_nothing_up(tmp_path: Path) -> None:
-    """They are opened in less than 2 s, and approving one of them takes less than 10 ms."""
+async def test_a_thousand_waiting_runs_are_opened_without_a_task(tmp_path: Path) -> None:
+    """No run that waits is taken up or has a task, and each of them can be approved."""
     CALLS.clear()
     store = Store(tmp_path)
     async with _app(store) as app:
-        for start in range(0, RUNS, 500):
-            runs = [app.start(refund, f"#W{start + number}") for number in range(500)]
-            for run in runs:
-                assert await run.ended_or_waiting() == "waiting"
+        runs = [app.start(refund, f"#W{number}") for number in range(RUNS)]
+        for run in runs:
+            assert await run.ended_or_waiting() == "waiting"
 
-    began = time.perf_counter()
     async with _app(store) as app:
-        opened = time.perf_counter() - began
         assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert app.resumed == ()
         waits = await app.waits()
-        took = list[float]()
         for wait in waits[:: RUNS // 50]:
             run = await app.run(wait.run)
-            began = time.perf_counter()
             await app.approve(wait.run, wait.key, principal=LEAD)
-            took.append(time.perf_counter() - began)
-            await result(run)
+            assert await result(run)
 
     assert len(waits) == RUNS
-    print(f"opened in {opened * 1000:.0f} ms, approved in {median(took) * 1000:.1f} ms")  # noqa: T201 -- the figures
-    assert opened < 2
-    assert median(took) < 0.01
+    assert len(CALLS) == RUNS + 50, "each was found once, and the approved ones were paid"

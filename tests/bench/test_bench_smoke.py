@@ -78,3 +78,13 @@ def test_runs_that_are_kept_stand_beside_a_bare_journal() -> None:
         assert figures[f"journal normal {number}"]["budget"] is None
         assert (figures[f"journal full {number}"]["budget"] is None) == (number in {16, 256})
     assert figures["journal full 64"]["budget"]["times"] == 2
+
+
+def test_runs_that_wait_and_runs_that_were_left_are_measured() -> None:
+    """Opening, memory, a decision, and taking runs up again have a budget each."""
+    answer = bench("--rows", "waiting", "--quick", "--no-gate", "--json")
+
+    assert answer.returncode == 0, answer.stderr
+    figures = {figure["row"]: figure for figure in json.loads(answer.stdout)["figures"]}
+    budgets = {row: figure["budget"]["most"] for row, figure in figures.items()}
+    assert budgets == {"waiting open": 2, "waiting memory": 2, "waiting approve": 10, "resume": 5}

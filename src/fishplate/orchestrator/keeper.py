@@ -55,6 +55,9 @@ MOST_RECOVERIES: Final = 5
 """How often a run is taken up after its process ended; one that ends it each time is poison."""
 
 
+TAKEN_UP_AT_A_TIME: Final = 500
+"""Runs of a former life that are read and written side by side: one commit is for all of them."""
+
 WALL_FOR_NS: Final = 100_000_000
 """Nanoseconds for which the wall clock is told from the other one, which takes less to read."""
 
@@ -275,18 +278,26 @@ class Keeper:
         found: list[TakenUp] = []
         if not self._takes_up or self._steps.is_closing:
             return found
-        for stored in await self._journal.unfinished():
-            if self._desk.drives(stored.id):
-                continue
-            self._desk.claim(stored.id)
-            reason, run = await self._taken_up(stored)
-            if run is not None:
-                found.append(run)
-                continue
+        left = [one for one in await self._journal.unfinished() if not self._desk.drives(one.id)]
+        for start in range(0, len(left), TAKEN_UP_AT_A_TIME):
+            some = left[start : start + TAKEN_UP_AT_A_TIME]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(self._claimed(one)) for one in some]
+            except ExceptionGroup as lost:
+                raise lost.exceptions[0] from None  # the store failed them all alike
+            found += [run for task in tasks if (run := task.result()) is not None]
+        return found
+
+    async def _claimed(self, stored: StoredRun) -> TakenUp | None:
+        """A run that a former life left open, if it can go on."""
+        self._desk.claim(stored.id)
+        reason, run = await self._taken_up(stored)
+        if run is None:
             if reason:
                 await self._journal.reopen(stored).enter("needs_attention", attention=reason)
             self._desk.ended(stored.id)
-        return found
+        return run
 
     async def find(self, run_id: str) -> KeptRun[Any]:
         """The handle of a run.
