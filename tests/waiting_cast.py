@@ -128,6 +128,13 @@ class Store:
         async with app:
             yield app
 
+    def change(self, statement: str) -> None:
+        """Change what the store holds."""
+        store = sqlite3.connect(self.path)
+        store.execute(statement)
+        store.commit()
+        store.close()
+
     def now_ms(self) -> int:
         """The wall clock, milliseconds since 1970."""
         return int(self.clock.now().timestamp() * 1000)

@@ -8,6 +8,7 @@ import pytest
 from fishplate import (
     Agent,
     App,
+    DeclarationError,
     ErrorClass,
     InputError,
     agent,
@@ -143,16 +144,13 @@ _ANYTHING: Any = parallel(echo("x"), echo("y"))
         ("route", lambda: route(echo, on="x")),
         ("switch", lambda: switch((True, echo("x")), on=True, default=echo("y"))),
         ("repeat", lambda: repeat(echo, "x", until="done", at_most=1)),
-        ("approval", lambda: approval(echo("x"), roles=["a"], within=1)),
-        ("waitfor", lambda: wait_for("go", Item)),
-        ("sleep", lambda: sleep(1)),
         ("graded", lambda: graded(_ANYTHING)),
     ],
 )
 def test_compositions_that_a_body_does_not_need_are_refused(
     word: str, composition: Callable[[], Any]
 ) -> None:
-    """A body is plain Python, and nothing in memory waits; the message says what to write."""
+    """A body is plain Python; the message says what to write."""
 
     @agent(agents=[echo, find])
     async def body(text: str) -> str:
@@ -163,6 +161,34 @@ def test_compositions_that_a_body_does_not_need_are_refused(
 
     assert failure.code == "not_in_body"
     assert f"{word}(...)" in str(failure)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda: approval(echo("x"), roles=["a"], within=1),
+        lambda: wait_for("go", Item),
+        lambda: sleep(1),
+    ],
+)
+def test_a_body_does_not_wait_in_memory(wait: Callable[[], Any]) -> None:
+    """What a body waits for needs a store that knows of it."""
+
+    @agent(agents=[echo])
+    async def body(text: str) -> str:
+        found: str = await wait()
+        return found
+
+    assert failure_of(body, "x").code == "no_store"
+
+
+def test_an_approval_in_a_body_takes_a_grant() -> None:
+    """What a body may not call it may not ask for either."""
+    with pytest.raises(DeclarationError, match="not_granted"):
+
+        @agent(agents=[find])
+        async def body(text: str) -> str:
+            return str(await approval(echo(text), roles=["a"], within=1))
 
 
 def test_what_is_awaited_already_cannot_be_composed() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 
 from typing_extensions import override
 
-from fishplate.agents.agent import Call
 from fishplate.core.call import Deferred
 from fishplate.core.current import RunContext
 from fishplate.engines.local import LocalEngine
+from fishplate.orchestrator.body_waits import place_name
 from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import SignalEffect, SleepEffect
 from fishplate.orchestrator.frame import Frame
@@ -35,6 +35,5 @@ class DurableEngine(LocalEngine):
     def child(
         self, frame: Frame, deferred: Deferred[object], number: int
     ) -> Coroutine[object, object, object]:
-        name = deferred.agent.name if isinstance(deferred, Call) else None
-        self._durable.check_child(frame, number, name)
+        self._durable.check_child(frame, number, place_name(deferred))
         return super().child(frame, deferred, number)

@@ -58,6 +58,7 @@ CREATE TABLE wait (                 -- what runs wait for, and how those waits e
   roles TEXT NOT NULL,            -- JSON: who may decide
   digest TEXT NOT NULL,           -- SHA-256 of the arguments that are to be approved
   arguments BLOB NOT NULL,        -- JSON of them
+  schema BLOB NOT NULL,           -- JSON: of what the signal carries
   since_ms INTEGER NOT NULL,      -- wall clock
   due_ms INTEGER,                 -- wall clock; NULL: never
   answer BLOB,                    -- JSON; NULL: none yet

@@ -192,6 +192,7 @@ def wait_json(wait: Wait) -> dict[str, JsonValue]:
         "roles": [*wait.roles],
         "arguments": from_json(wait.arguments),
         "digest": wait.digest,
+        "schema": from_json(wait.schema),
         "since_ms": wait.since_ms,
         "due_ms": wait.due_ms,
     }

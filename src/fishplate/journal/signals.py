@@ -11,7 +11,7 @@ from fishplate.contracts.json import canonical_json
 from fishplate.contracts.schema import Schema
 from fishplate.core.current import Principal
 from fishplate.core.errors import InputError, JsonValue, UsageError, Violation
-from fishplate.journal.waits import open_run, receive
+from fishplate.journal.waits import open_run, open_waits, receive
 
 
 def check_signal(
@@ -32,7 +32,8 @@ def check_signal(
     Raises:
         UnknownRunError: There is no such run of the sender's tenant.
         NotWaitingError: It has ended.
-        UsageError: Nothing in the run ever waits for a signal of that name (`unknown_signal`).
+        UsageError: No workflow in the run ever waits for a signal of that name, and no body does
+            now (code `unknown_signal`).
         InputError: The value breaks every contract under that name.
     """
     open_run(connection, run, by)
@@ -40,14 +41,17 @@ def check_signal(
         "SELECT document.data FROM run JOIN document ON digest = units WHERE run.id = ?", (run,)
     ).fetchone()
     units: dict[str, Any] = from_json(document)
-    schemas = [
-        Schema(schema)
-        for unit in units.values()
-        for schema in unit.get("signals", {}).get(name, ())
+    kept = [schema for unit in units.values() for schema in unit.get("signals", {}).get(name, ())]
+    # What bodies wait for is known as long as they do.
+    kept += [
+        from_json(wait.schema)
+        for wait in open_waits(connection, run)
+        if (wait.kind, wait.name) == ("signal", name)
     ]
-    if not schemas:
-        msg = f"run {run!r} never waits for the signal {name!r}: look at its wait_for(...)"
+    if not kept:
+        msg = f"run {run!r} does not wait for the signal {name!r}: look at its wait_for(...)"
         raise UsageError(msg, code="unknown_signal")
+    schemas = list({schema.fingerprint: schema for schema in map(Schema, kept)}.values())
     violations = list[Violation]()
     contracts = list[str]()
     for schema in schemas:

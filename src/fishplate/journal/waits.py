@@ -53,6 +53,7 @@ class Wait(NamedTuple):
         roles: Who may decide.
         digest: SHA-256 of the arguments that are to be approved, as hex; empty for the others.
         arguments: JSON of them; `null` for the others.
+        schema: JSON Schema of what the signal carries; `null` for the others.
         since_ms: When it was announced: wall clock, milliseconds since 1970.
         due_ms: When its time is over; `None` for never.
     """
@@ -65,13 +66,14 @@ class Wait(NamedTuple):
     roles: tuple[str, ...]
     digest: str
     arguments: bytes
+    schema: bytes
     since_ms: int
     due_ms: int | None
 
 
 _COLUMNS: Final = (
     "wait.run, wait.key, wait.kind, wait.name, wait.contract, wait.roles, wait.digest, "
-    "wait.arguments, wait.since_ms, wait.due_ms"
+    "wait.arguments, wait.schema, wait.since_ms, wait.due_ms"
 )
 
 
@@ -93,7 +95,7 @@ def announce(connection: sqlite3.Connection, wait: Wait) -> bytes | None:
     if answer is None and wait.due_ms is not None and wait.due_ms <= wait.since_ms:
         answer = EXPIRED
     connection.execute(
-        "INSERT OR REPLACE INTO wait VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO wait VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             wait.run,
             wait.key,
@@ -103,6 +105,7 @@ def announce(connection: sqlite3.Connection, wait: Wait) -> bytes | None:
             json.dumps(wait.roles),
             wait.digest,
             wait.arguments,
+            wait.schema,
             wait.since_ms,
             wait.due_ms,
             answer,

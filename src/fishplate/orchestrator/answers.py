@@ -6,9 +6,12 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from pydantic_core import to_jsonable_python
+
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.current import Principal
 from fishplate.journal.batch import Owner
+from fishplate.journal.signals import send_signal
 from fishplate.journal.store import StoreUnavailableError
 from fishplate.journal.waits import (
     Decision,
@@ -63,14 +66,20 @@ class Answers:
         self, unit: AnyAgent, run_id: str, name: str, value: object, by: Principal
     ) -> None:
         """Answer the oldest wait for a signal, or keep it for the next; see `App.signal`."""
-        answer, contracts = read_signal(unit, name, value)
+        found = read_signal(unit, name, value)
         now = self._now_ms()
-        ready = await self._change(
-            lambda connection: receive(
-                connection, run_id, name, answer, contracts, by=by, now_ms=now
-            ),
-            is_precious=True,
-        )
+        if found is None:  # one that a body waits for is judged by what it has announced
+            document = to_jsonable_python(value, by_alias=True)
+            ready = await self._change(
+                lambda store: send_signal(store, run_id, name, document, by=by, now_ms=now),
+                is_precious=True,
+            )
+        else:
+            answer, contracts = found
+            ready = await self._change(
+                lambda store: receive(store, run_id, name, answer, contracts, by=by, now_ms=now),
+                is_precious=True,
+            )
         if ready:
             self._go_on(run_id)
 

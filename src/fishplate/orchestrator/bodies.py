@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, cast
 
 from fishplate.agents.agent import AnyAgent, Call
 from fishplate.agents.fallback import answering, in_order, with_fallbacks
 from fishplate.agents.grants import NO_GRANT_FOR_ITSELF
 from fishplate.core.errors import ErrorClass, StepError, UsageError
+from fishplate.orchestrator.body_waits import approved, signalled, slept
 from fishplate.orchestrator.effects import ForkEffect, Marked, Strand
 from fishplate.orchestrator.elements import element_names
 from fishplate.orchestrator.program import CallOp, Code
@@ -50,7 +52,9 @@ def granted(unit: AnyAgent, wanted: AnyAgent, path: str) -> AnyAgent:
     return wanted if found.about is wanted.about else found
 
 
-def strand_of(deferred: object, unit: AnyAgent, path: str, label: str) -> Strand:
+def strand_of(  # noqa: C901, PLR0911 -- a table
+    deferred: object, unit: AnyAgent, path: str, label: str
+) -> Strand:
     """The strand that answers a deferred call or composition.
 
     Args:
@@ -85,9 +89,12 @@ def strand_of(deferred: object, unit: AnyAgent, path: str, label: str) -> Strand
         case compose.Route() | compose.Switch() | compose.Repeat() as word:
             why = "a body is plain Python: write 'match', 'if' or 'while'"
             raise _refusal(path, type(word).__name__.lower(), why)
-        case compose.Approval() | compose.WaitFor() | compose.Sleep() as word:
-            why = "a body waits by calling a workflow that does"
-            raise _refusal(path, type(word).__name__.lower(), why)
+        case compose.Approval() as word:
+            return approved(word, path, label, functools.partial(_call_op, unit, path))
+        case compose.WaitFor() as word:
+            return signalled(word, unit, path, label)
+        case compose.Sleep() as word:
+            return slept(word, path, label)
         case compose.Graded():
             raise _refusal(path, "graded", "it takes one call of an agent that is not awaited")
 
@@ -98,6 +105,13 @@ def _refusal(path: str, word: str, why: str) -> UsageError:
 
 
 def _call(call: Call[object], unit: AnyAgent, path: str, label: str, *, graded: bool) -> Strand:
+    op = _call_op(unit, path, call, f"{path}/{label}.", graded=graded)
+    return walk_code(Code((op,), SlotReader(0), (0,)), [None], {}, "")
+
+
+def _call_op(
+    unit: AnyAgent, path: str, call: Call[object], prefix: str, *, graded: bool = False
+) -> CallOp:
     agent = call.agent
     wanted = granted(unit, agent, path)
     subject = f"{wanted.about.subject} in step {path!r}"
@@ -109,8 +123,8 @@ def _call(call: Call[object], unit: AnyAgent, path: str, label: str, *, graded: 
         else answering(granted(unit, fallback, path), map(str, fallback.answers))
         for fallback in agent.fallbacks
     )
-    op = CallOp(
-        key=f"{path}/{label}.{wanted.name}",
+    return CallOp(
+        key=f"{prefix}{wanted.name}",
         slot=0,
         unit=with_fallbacks(wanted, fallbacks),
         arguments=lambda values: arguments,  # noqa: ARG005 -- they are known already
@@ -121,7 +135,6 @@ def _call(call: Call[object], unit: AnyAgent, path: str, label: str, *, graded: 
         graded=graded,
         is_simple=not (agent.fallbacks or agent.caught or graded),
     )
-    return walk_code(Code((op,), SlotReader(0), (0,)), [None], {}, "")
 
 
 def _parallel(strands: list[Strand], key: str) -> Strand:

@@ -13,6 +13,7 @@ from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.effects import Marked, Strand
 from fishplate.resilience.retry import is_given_up
+from fishplate.workflows.compose import Composition
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -122,8 +123,12 @@ class Frame(Current):
             )
             raise UsageError(msg, code="call_ended")
         task = self.task
-        if task is None:  # nothing is granted, and whoever answers will say so
-            return await self.driver.child(self, deferred, 0)
+        if task is None:
+            if not isinstance(deferred, Composition):  # not granted, and whoever answers says so
+                return await self.driver.child(self, deferred, 0)
+            # A body needs no grant to wait; it is the one task that has awaited anything so far.
+            task = self.task = asyncio.current_task()
+            assert task is not None, "a body runs in a task"
         if self._busy is not None or asyncio.current_task() is not task:
             msg = (
                 f"{deferred!r} began in step {self.path!r} beside another call or in a task of its "

@@ -105,7 +105,7 @@ class History:
         Args:
             path: Of the body's step.
             number: Place of the call among the body's, from 0.
-            name: Of the agent; `None` for calls side by side.
+            name: Of the agent, or of what it waits by; `None` for calls side by side.
 
         Raises:
             Diverged: It called something else at this place, or made no call here but a later one.
@@ -125,8 +125,16 @@ class History:
                 raise Diverged(key, called)
             if int(place) == number:
                 return
-        if self.below(path):
-            raise Diverged(self.below(path)[0], called)
+        left = self.below(path)
+        if left and not self._was_answered(called):
+            raise Diverged(left[0], called)
+
+    def _was_answered(self, called: str) -> bool:
+        """Whether a body waited at a place, of which nothing is recorded but the answer."""
+        is_side_by_side = called.endswith(".")
+        return any(
+            key.startswith(called) if is_side_by_side else key == called for key in self.answers
+        )
 
     def note_effect(self, path: str) -> None:
         """Hear that the effect of a call may have happened."""

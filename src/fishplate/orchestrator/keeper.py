@@ -76,13 +76,11 @@ class _Described(NamedTuple):
         unit: The agent.
         units: JSON: everything that its runs may call.
         plan: JSON: its plan, if it is a workflow.
-        may_wait: Something in its runs waits.
     """
 
     unit: AnyAgent
     units: bytes
     plan: bytes | None
-    may_wait: bool
 
 
 class Keeper:
@@ -212,16 +210,6 @@ class Keeper:
         Raises:
             StepError: Somebody else cancelled the run (code `run_cancelled`).
         """
-        if not self._described(effect.unit).may_wait:
-            return await self._value_here(context, effect)
-        run = self.runs.add(effect.unit, context, self._begin_task(self.run(context, effect)))
-        try:
-            return await run.result()
-        except asyncio.CancelledError:
-            run.cancel()
-            raise
-
-    async def _value_here(self, context: RunContext, effect: CallEffect) -> object:
         task = asyncio.current_task()
         assert task is not None, "a coroutine runs in a task"
         try:
@@ -230,7 +218,16 @@ class Keeper:
             if not self._desk.has_cancelled(context.run_id) or task.uncancel() > 0:
                 raise
             raise run_cancelled(effect.unit) from None
-        return found.value if type(found) is Marked else found
+        if found is not WAITING:
+            return found.value if type(found) is Marked else found
+        waiting: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        waiting.set_result(WAITING)
+        run = self.runs.add(effect.unit, context, waiting)
+        try:
+            return await run.result()
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
 
     async def go_on(self, context: RunContext, effect: CallEffect) -> object:
         """Run a call whose run has begun; see `run`.
@@ -433,7 +430,7 @@ class Keeper:
 
     def _new(self, context: RunContext, effect: CallEffect) -> NewRun:
         unit = effect.unit
-        _, units, plan, _ = self._described(unit)
+        _, units, plan = self._described(unit)
         return NewRun(
             id=context.run_id,
             agent=unit.name,
@@ -509,7 +506,7 @@ class Keeper:
             return "unknown_agent", None
         if stored.recoveries >= MOST_RECOVERIES:
             return "recovery_limit", None
-        _, units, plan, _ = self._described(unit)
+        _, units, plan = self._described(unit)
         if plan != stored.plan:
             return "plan_changed", None
         if units != stored.units and not may_go_on(stored.units, units):
@@ -549,10 +546,8 @@ class Keeper:
         found = self._units.get(id(unit))
         if found is None:
             plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
-            reached = list(all_of(unit))
-            units = canonical_json({one.name: described(one) for one in reached})
-            may_wait = any(isinstance(one, Workflow) and one.waiting for one in reached)
-            found = self._units[id(unit)] = _Described(unit, units, plan, may_wait)
+            units = canonical_json({one.name: described(one) for one in all_of(unit)})
+            found = self._units[id(unit)] = _Described(unit, units, plan)
         return found
 
 

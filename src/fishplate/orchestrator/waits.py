@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError
-from fishplate.core.errors import InputError, JsonValue, UsageError, Violation
+from fishplate.core.errors import InputError, JsonValue, Violation
 from fishplate.core.outcome import Rejected
 from fishplate.journal.waits import EXPIRED, Wait
 from fishplate.orchestrator.compile import carried_by
@@ -29,7 +29,7 @@ def wait_of(run_id: str, effect: SignalEffect | SleepEffect, now_ms: int) -> Wai
     """The row of a wait that begins now."""
     if isinstance(effect, SleepEffect):
         ends_ms = now_ms + round(effect.seconds * 1000)
-        return Wait(run_id, effect.key, "sleep", "", "", (), "", b"null", now_ms, ends_ms)
+        return Wait(run_id, effect.key, "sleep", "", "", (), "", b"null", b"null", now_ms, ends_ms)
     due = None if effect.within is None else now_ms + round(effect.within * 1000)
     if effect.carried is None:
         return Wait(
@@ -41,11 +41,24 @@ def wait_of(run_id: str, effect: SignalEffect | SleepEffect, now_ms: int) -> Wai
             effect.roles,
             effect.digest,
             effect.arguments,
+            b"null",
             now_ms,
             due,
         )
-    contract = effect.carried.takes.fingerprint
-    return Wait(run_id, effect.key, "signal", effect.name, contract, (), "", b"null", now_ms, due)
+    carried = effect.carried.takes
+    return Wait(
+        run_id,
+        effect.key,
+        "signal",
+        effect.name,
+        carried.fingerprint,
+        (),
+        "",
+        b"null",
+        to_json(carried.json),
+        now_ms,
+        due,
+    )
 
 
 def answer_to(effect: SignalEffect | SleepEffect, answer: bytes) -> object:
@@ -71,7 +84,7 @@ def answer_to(effect: SignalEffect | SleepEffect, answer: bytes) -> object:
     return True
 
 
-def read_signal(unit: AnyAgent, name: str, value: object) -> tuple[bytes, list[str]]:
+def read_signal(unit: AnyAgent, name: str, value: object) -> tuple[bytes, list[str]] | None:
     """Judge a signal by what the workflows of a run wait for.
 
     Args:
@@ -80,16 +93,15 @@ def read_signal(unit: AnyAgent, name: str, value: object) -> tuple[bytes, list[s
         value: JSON, or an object of the type that is waited for.
 
     Returns:
-        The answer as the store keeps it, and the fingerprints of the contracts that it satisfies.
+        The answer as the store keeps it, and the fingerprints of the contracts that it satisfies;
+        `None` if no workflow of the run ever waits for a signal of that name.
 
     Raises:
-        UsageError: Nothing in the run ever waits for a signal of that name (`unknown_signal`).
         InputError: The value breaks every contract under that name.
     """
     shapes = _carried(unit, name)
     if not shapes:
-        msg = f"{unit.about.subject} never waits for the signal {name!r}: look at its wait_for(...)"
-        raise UsageError(msg, code="unknown_signal")
+        return None
     answer, contracts, violations = b"", list[str](), list[Violation]()
     for fingerprint, shape in shapes.items():
         try:

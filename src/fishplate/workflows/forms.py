@@ -143,7 +143,7 @@ def _repeat(recorder: Recorder, word: compose.Repeat) -> Symbol:
 
 def _approval(recorder: Recorder, word: compose.Approval) -> Symbol:
     name = recorder.name("approval")
-    roles = _words(word.roles)
+    roles = words_of(word.roles)
     if not roles:
         given = reprlib.repr(word.roles)
         recorder.refuse(f"approval(..., roles={given}): name who may decide, such as ['lead']")
@@ -164,7 +164,7 @@ def _wait(recorder: Recorder, word: compose.WaitFor) -> Symbol:
     name, where = recorder.name("wait_for"), recorder.place()
     if not _is_word(word.signal):
         recorder.refuse("wait_for(...): a signal has a name that is known at declaration")
-    shape = _carried(word.model, where)
+    shape = shape_carried(word.model, where)
     if word.within is not None:
         _check_seconds(recorder, "wait_for", "within", word.within)
     elif word.default is not None:
@@ -190,7 +190,8 @@ def _wait(recorder: Recorder, word: compose.WaitFor) -> Symbol:
     return recorder.add(step, Shape.union([shape, Shape.of(TimedOut)]) if is_timed else shape)
 
 
-def _carried(model: object, where: str) -> Shape[Any]:
+def shape_carried(model: object, where: str) -> Shape[Any]:
+    """What a signal carries that is waited for with a model, a schema or a contract."""
     if isinstance(model, (str, Path)):
         return Shape.of_schema(Contract.load(model).output)
     if isinstance(model, Contract):
@@ -214,7 +215,7 @@ def _call(recorder: Recorder, found: object, word: str) -> Call[object]:
     return cast("Call[object]", found)
 
 
-def _words(value: object) -> tuple[str, ...]:
+def words_of(value: object) -> tuple[str, ...]:
     """Texts of a list; none if it holds anything else, or is a text, whose parts are letters."""
     found = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else ()
     words = tuple(cast("str", word) for word in found if _is_word(word))
