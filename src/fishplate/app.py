@@ -443,13 +443,14 @@ class App:
         await self._kept().signal(run_id, name, value, principal)
 
     async def approve(
-        self, run_id: str, step: str, *, principal: Principal, note: str = ""
+        self, run_id: str, step: str | None = None, *, principal: Principal, note: str = ""
     ) -> None:
         """Approve the call that a step waits to make, once and with exactly these arguments.
 
         Args:
             run_id: Of the run that waits.
-            step: Path of the `approval(...)`, e.g. `approval` or `each.2/approval`.
+            step: Path of the `approval(...)`, e.g. `approval` or `each.2/approval`; `None` for the
+                only one that the run waits for.
             principal: Who approves: has one of the roles, and has not started the run.
             note: Why; goes into the audit.
 
@@ -461,7 +462,9 @@ class App:
         """
         await self._kept().answers.decide(run_id, step, "approve", by=principal, note=note)
 
-    async def reject(self, run_id: str, step: str, *, principal: Principal, note: str = "") -> None:
+    async def reject(
+        self, run_id: str, step: str | None = None, *, principal: Principal, note: str = ""
+    ) -> None:
         """Reject the call that a step waits to make: it gives a `Rejected`; see `approve`."""
         await self._kept().answers.decide(run_id, step, "reject", by=principal, note=note)
 

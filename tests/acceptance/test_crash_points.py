@@ -71,6 +71,26 @@ def test_a_keyed_effect_happens_once_whenever_the_process_dies(tmp_path: Path, s
     assert resumed >= 3
 
 
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("unit", ["approved", "approved_body"])
+def test_what_was_waited_for_holds_whenever_the_process_dies(tmp_path: Path, unit: str) -> None:
+    """A sleep and an approval survive every crash point: approved once, with exactly one charge.
+
+    Before a commit the store is as after the one before it, so one side shows all that can be.
+    """
+    resumed = 0
+    for crash, folder, said in _crashes(tmp_path, unit, "after"):
+        runs = _rows(folder / "runs.db", "SELECT state FROM run")
+        if not runs:
+            assert _charges(folder) == 0
+            continue
+        resumed += 1
+        assert runs == [("succeeded",)], f"{crash}: {said}"
+        assert _charges(folder) == 1, crash
+        assert _rows(folder / "runs.db", "SELECT action FROM audit") == [("approve",)], crash
+    assert resumed >= 6
+
+
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_an_effect_that_cannot_be_asked_for_is_never_repeated(tmp_path: Path, side: str) -> None:
     """At every crash point there is at most one charge; where nobody can know, the run says so."""

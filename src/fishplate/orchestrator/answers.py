@@ -84,7 +84,7 @@ class Answers:
             self._go_on(run_id)
 
     async def decide(
-        self, run_id: str, step: str, decision: Decision, *, by: Principal, note: str
+        self, run_id: str, step: str | None, decision: Decision, *, by: Principal, note: str
     ) -> None:
         """Approve or reject; see `App.approve`."""
         now = self._now_ms()

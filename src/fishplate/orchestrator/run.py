@@ -102,12 +102,12 @@ class Run(Generic[R_co]):
 
     async def ended_or_waiting(self) -> RunState:
         """Wait until the run has ended or waits, whatever comes first; the state."""
-        if not self._task.done():
+        while not self._task.done():  # a run that waited goes on in another task
             await asyncio.wait([self._task])
         return self.state
 
     async def _settle(self) -> None:
-        if not self._task.done():  # waiting for what is done goes through the loop all the same
+        while not self._task.done():  # waiting for what is done goes through the loop all the same
             await asyncio.wait([self._task])
 
     @override

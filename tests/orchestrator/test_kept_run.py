@@ -1,0 +1,42 @@
+"""The handle of a run that is kept: it goes with the run from task to task."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from fishplate.core.clock import FixedClock
+from fishplate.core.current import Principal, RunContext, Surroundings
+from fishplate.orchestrator.kept_run import WAITING, KeptRun
+from tests.waiting_cast import same
+
+
+def _handle(task: asyncio.Future[object]) -> KeptRun[str]:
+    around = Surroundings(
+        clock=FixedClock(datetime(2026, 1, 1, tzinfo=UTC)),
+        sink=lambda _: None,
+        resources={},
+        working_time=60,
+    )
+    return KeptRun(same, RunContext(around, Principal(), 1), task, lambda _: None)
+
+
+async def test_who_looks_at_a_run_follows_it_into_its_next_task() -> None:
+    """Answered while its first task ends, the run has neither ended nor does it wait."""
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[object] = loop.create_future()
+    second: asyncio.Future[object] = loop.create_future()
+    run = _handle(first)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        state = tasks.create_task(run.ended_or_waiting())
+        output = tasks.create_task(run.result())
+        await asyncio.sleep(0)
+        first.set_result(WAITING)
+        run.go_on(second)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not state.done()
+        assert not output.done()
+        second.set_result("done")
+
+    assert (state.result(), output.result()) == ("succeeded", "done")
