@@ -64,6 +64,13 @@ async def two_parcels() -> str:
     return await pay(first.number + second.number)
 
 
+@agent
+async def content() -> str:
+    """Wait a minute for a parcel, and do without."""
+    parcel = await wait_for("parcel", Parcel, within=60, default=Parcel(number="none"))
+    return parcel.number
+
+
 @agent(tools=[pay])
 async def payer(order: str) -> str:
     """Pay what somebody approves."""
@@ -174,6 +181,15 @@ async def test_a_signal_that_does_not_come_is_a_value_in_a_body(store: Store) ->
     async with store.open(clerk) as app:
         (run,) = app.resumed
         assert await result(run) == "no parcel"
+
+
+async def test_a_default_takes_the_place_of_a_signal_in_a_body(store: Store) -> None:
+    """Past its time the wait gives it, as an object of the model."""
+    async with store.open(content) as app:
+        await waiting(app.start(content))
+    store.clock.advance(60)
+    async with store.open(content) as app:
+        assert await result(app.resumed[0]) == "none"
 
 
 async def test_a_signal_for_a_body_is_judged_by_what_it_waits_for(store: Store) -> None:

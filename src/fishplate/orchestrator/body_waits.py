@@ -11,7 +11,7 @@ from fishplate.contracts.values import BrokenValueError
 from fishplate.core.errors import InputError, UsageError
 from fishplate.orchestrator.effects import Strand
 from fishplate.orchestrator.program import ApprovalOp, CallOp, Code, Op, SleepOp, WaitOp
-from fishplate.orchestrator.readers import SlotReader
+from fishplate.orchestrator.readers import SlotReader, reader_of_constant
 from fishplate.orchestrator.walker import walk_code
 from fishplate.workflows import compose
 from fishplate.workflows.compose import Composition
@@ -81,11 +81,10 @@ def signalled(word: compose.WaitFor, unit: AnyAgent, path: str, label: str) -> S
     default = None
     if word.default is not None:
         try:
-            given = shape.accept(word.default)
+            default = reader_of_constant(shape, shape.encode(shape.accept(word.default)))
         except BrokenValueError as error:
             subject = f"the default of the signal {word.signal!r} in step {path!r}"
             raise InputError(subject, error.violations) from None
-        default = lambda values: given  # noqa: ARG005, E731 -- a reader of what is known already
     signal = cast("str", word.signal)
     return _walk(WaitOp(f"{path}/{label}.wait_for", 0, signal, shape, word.within, default))
 
