@@ -108,14 +108,16 @@ async def test_a_recorded_body_runs_as_it_reads(
         (accepted.waits_below, ("pause/sleep",)),
     ],
 )
-def test_a_workflow_says_where_it_waits(
+async def test_a_workflow_says_where_it_waits(
     workflow: Workflow[..., Any], waiting: tuple[str, ...]
 ) -> None:
     """What waits for somebody or for time is known before it runs, in nested workflows too."""
     assert workflow.waiting == waiting
 
+    app = App(workflow)
     with pytest.raises(UsageError, match=f"waits in step '{waiting[0]}'"):
-        App(workflow)
+        async with app:
+            pass
 
 
 def test_steps_are_named_after_their_agents() -> None:
