@@ -1,8 +1,8 @@
 """A refund in a process that dies at a commit of its choice; run by `test_crash_points`.
 
 Arguments: folder, effect of the payment tool, and `before` or `after` with the number of the commit
-at which the process kills itself; or `resume`, which opens the store and lets open runs end. In
-place of the effect `approved` and `approved_body` sleep and ask for an approval, and then pay keyed.
+at which the process kills itself; or `resume`, which opens the store and lets open runs end.
+`approved` and `approved_body` in place of the effect sleep, ask for an approval, then pay keyed.
 """
 
 from __future__ import annotations
