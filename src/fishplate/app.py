@@ -85,12 +85,16 @@ class App:
         store: Where runs are kept, e.g. `sqlite:///runs.db`; without one they are in memory only.
         durability: What survives a loss of power: with `full` whatever was reported, with `normal`
             the effects of tools. The end of the process costs nothing with either.
+        resume: Which runs of a former process go on here: `compatible` those whose agents still do
+            at least what they did and at most what they might, `exact` those whose agents and
+            plans are equal. The others need attention.
 
     Attributes:
         agents: Those that were given, by name.
         working_time: Seconds that a run may work.
         store: Where runs are kept; `None` if they are in memory only.
         durability: What survives a loss of power.
+        resume: Which runs of a former process go on here.
         resumed: The runs that a former process left open, and that go on here.
 
     Raises:
@@ -113,6 +117,7 @@ class App:
         faults: Injector | None = None,
         store: str | None = None,
         durability: Literal["full", "normal"] = "full",
+        resume: Literal["compatible", "exact"] = "compatible",
     ) -> None:
         check_number("App", "working_time", working_time, above=0)
         if threads is not None:
@@ -156,6 +161,7 @@ class App:
         self._keeper: Keeper | None = None
         self.store = store
         self.durability: Literal["full", "normal"] = durability
+        self.resume: Literal["compatible", "exact"] = resume
         if store is None:
             self._steps = self._made(Steps, random_id)
             self._engine = LocalEngine(self._steps, random_id)
@@ -287,6 +293,7 @@ class App:
         store: str,
         *,
         durability: Literal["full", "normal"] = "full",
+        resume: Literal["compatible", "exact"] | None = None,
         takes_up: bool = True,
     ) -> None:
         """Keep runs in a store, in place of the one that was given before.
@@ -294,6 +301,7 @@ class App:
         Args:
             store: Its URL, e.g. `sqlite:///runs.db`.
             durability: See `App`.
+            resume: See `App`; as the app has it if it is `None`.
             takes_up: Whether runs that a former process left open go on here; they stay open else.
 
         Raises:
@@ -303,6 +311,7 @@ class App:
         if self._is_open:
             msg = "the app is entered already: choose its store before 'async with'"
             raise UsageError(msg, code="app_entered")
+        self.resume = resume or self.resume
         self._keep(store, durability, takes_up=takes_up)
 
     @overload
@@ -584,6 +593,7 @@ class App:
             takes_up=takes_up,
             agents=self.agents,
             begin=self._begin,
+            resume=self.resume,
         )
 
     def _made(self, kind: type[S], random_id: Callable[[], int]) -> S:

@@ -29,6 +29,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare what `runs resume` takes."""
     add_target(parser)
     add_store(parser)
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="only runs whose agents and plans are equal go on; the others need attention",
+    )
 
 
 def execute(arguments: Namespace, screen: Screen) -> ExitCode:
@@ -39,7 +44,8 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     with reading(url) as connection:
         before = open_runs(connection)
     _check_known(before, app, arguments.target)
-    app.keep_in(url, durability=app.durability)
+    resume = "exact" if arguments.exact else app.resume
+    app.keep_in(url, durability=app.durability, resume=resume)
     asyncio.run(_until_ended(app))
     taken = {row.id for row in before}
     with reading(url) as connection:

@@ -16,8 +16,8 @@ _REASONS: Final = {
     "unknown_outcome": "nobody knows whether an effect has happened",
     "diverged": "a body took another way than before, after it had changed something",
     "recovery_limit": "its process ended again and again while it ran",
-    "plan_changed": "its plan is another one by now",
-    "release_changed": "an agent does less, or may do more, than when it began",
+    "plan_changed": "the plan that it carries cannot be followed any more",
+    "release_changed": "an agent is another one than when it began, and may not take its place",
     "unknown_agent": "the app that opened the store does not name its agent",
     "input_refused": "its input breaks the contract that its agent has now",
 }
@@ -25,7 +25,7 @@ _REMEDIES: Final = {
     "unknown_outcome": "its effects are decided by now",
     "diverged": "bring the old code back",
     "recovery_limit": "find out what ends the process",
-    "plan_changed": "bring the old plan back",
+    "plan_changed": "bring back what the plan names",
     "release_changed": "bring the old agents back",
     "unknown_agent": "name its agent in the App",
     "input_refused": "let the agent take such inputs again",
@@ -58,6 +58,8 @@ def head_lines(run: StoredRun) -> Iterator[str]:
     )
     if run.attention is not None:
         yield f"  {run.attention}: {_REASONS.get(run.attention, 'somebody has to decide')}"
+        if run.explanation is not None:
+            yield f"    {run.explanation}"
 
 
 def effect_lines(effect: Evidence) -> Iterator[str]:

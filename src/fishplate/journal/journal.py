@@ -94,6 +94,7 @@ class StoredRun(NamedTuple):
         ended_ms: When it ended; `None` while it has not.
         outcome: JSON: its output or error.
         attention: Why somebody has to decide; `None` unless the state is `needs_attention`.
+        explanation: The same in words, where more is known than the reason says.
         left_ns: Working time that it had left when it began to wait.
         recoveries: How often it was taken up again.
         protocol: How its keys are spelled.
@@ -112,6 +113,7 @@ class StoredRun(NamedTuple):
     ended_ms: int | None
     outcome: bytes | None
     attention: str | None
+    explanation: str | None
     left_ns: int | None
     recoveries: int
     protocol: int
@@ -161,13 +163,13 @@ _STEPS: Final = Table(
     ("run", "n", "key", "kind", "arguments", "data", "is_large", "reasons", "ended_ms"),
 )
 _STATES: Final = Overwriting(
-    "run", ("id", "state", "ended_ms", "outcome", "attention", "left_ns", "given_up")
+    "run", ("id", "state", "ended_ms", "outcome", "attention", "explanation", "left_ns", "given_up")
 )
 _DOCUMENTS: Final = Table("document", ("digest", "data"), on_conflict="IGNORE")
 
 _RUN_COLUMNS: Final = """
   SELECT run.id, agent, release, units.data, plan.data, input, principal, trace_id, started_ms,
-         state, ended_ms, outcome, attention, left_ns, recoveries, protocol
+         state, ended_ms, outcome, attention, explanation, left_ns, recoveries, protocol
   FROM run
   JOIN document AS units ON units.digest = run.units
   LEFT JOIN document AS plan ON plan.digest = run.plan
@@ -263,6 +265,7 @@ class RunLog(Owner):
         ended_ms: int | None = None,
         outcome: bytes | None = None,
         attention: str | None = None,
+        explanation: str | None = None,
         left_ns: int | None = None,
         is_given_up: bool = False,
         also: Callable[[sqlite3.Connection], object] | None = None,
@@ -274,6 +277,7 @@ class RunLog(Owner):
             ended_ms: When it ended.
             outcome: JSON of its output or error.
             attention: Why somebody has to decide.
+            explanation: The same in words.
             left_ns: Working time that it has left.
             is_given_up: Somebody asked it to end.
             also: Run when that is written, in the same transaction or a later one.
@@ -286,7 +290,16 @@ class RunLog(Owner):
         self._journal.writer.add(
             self,
             _STATES,
-            (self.run_id, state, ended_ms, outcome, attention, left_ns, int(is_given_up)),
+            (
+                self.run_id,
+                state,
+                ended_ms,
+                outcome,
+                attention,
+                explanation,
+                left_ns,
+                int(is_given_up),
+            ),
         )
         if also is None:
             await self.settled()

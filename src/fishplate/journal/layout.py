@@ -21,7 +21,8 @@ CREATE TABLE run (
   state TEXT NOT NULL,
   ended_ms INTEGER,
   outcome BLOB,                   -- JSON: output or error, reasons of degradation
-  attention TEXT,                 -- why somebody has to decide
+  attention TEXT,                 -- why somebody has to decide: a stable word
+  explanation TEXT,               -- the same in words, as they were found when it was written
   left_ns INTEGER,                -- working time left when the run began to wait
   recoveries INTEGER NOT NULL DEFAULT 0,
   given_up INTEGER NOT NULL DEFAULT 0,  -- somebody asked it to end

@@ -143,6 +143,7 @@ def run_json(run: StoredRun) -> dict[str, JsonValue]:
         "release": run.release,
         "state": run.state,
         "attention": run.attention,
+        "explanation": run.explanation,
         "started_ms": run.started_ms,
         "ended_ms": run.ended_ms,
         "recoveries": run.recoveries,

@@ -13,7 +13,6 @@ from fishplate.core.errors import (
     FishplateError,
     JsonValue,
     NeedsAttention,
-    OutputError,
 )
 from fishplate.core.events import HeadTuple, SpanStatus
 from fishplate.core.outcome import DeclaredError
@@ -57,7 +56,7 @@ class DurableSteps(Steps):
         self._now_ms = now_ms
 
     @override
-    async def perform(
+    async def perform(  # noqa: C901 -- what is recorded, what is not, and how each may end
         self, driver: Driver, run: RunContext, parent_id: int | None, effect: CallEffect
     ) -> object:
         """Run one call to its end, or answer it from its record; see `Steps.perform`.
@@ -77,6 +76,8 @@ class DurableSteps(Steps):
                 record = None
             if record is not None:
                 return self._replayed(run, parent_id, effect, record)
+        if history.rewritten and effect.unit.name in history.rewritten:
+            self._check_rewritten(history, run, effect)
         try:
             answer = await super().perform(driver, run, parent_id, effect)
             if effect.unit.grants and (left := history.below(effect.key)):
@@ -108,6 +109,28 @@ class DurableSteps(Steps):
                 self._expect(wait.due_ms)
                 raise Suspended((effect.key,))
         return answer_to(effect, answer)
+
+    def _check_rewritten(self, history: History, run: RunContext, effect: CallEffect) -> None:
+        """Refuse to run a body of other code that has called others before.
+
+        Raises:
+            NeedsAttention: It has.
+        """
+        if not history.below(effect.key):
+            return
+        history.attention = "release_changed"
+        history.explanation = history.rewritten[effect.unit.name]
+        raise self._attention(history, run, effect)
+
+    def _attention(self, history: History, run: RunContext, effect: CallEffect) -> NeedsAttention:
+        assert history.attention is not None, "somebody has to decide"
+        return NeedsAttention(
+            f"step {effect.key!r} cannot go on: {history.explanation}",
+            run_id=run.run_id,
+            step=effect.key,
+            code=history.attention,
+            where=effect.where,
+        )
 
     def check_child(self, frame: Frame, number: int, name: str | None) -> None:
         """Compare the next call of a body with what the body did before.
@@ -166,8 +189,13 @@ class DurableSteps(Steps):
             else:
                 failure = failure_from_record(unit, record.data)
         except BrokenValueError as error:
-            subject = f"the recorded output of {unit.about.subject} in step {effect.key!r}"
-            failure = OutputError(subject, error.violations)
+            history = self.histories[run.trace_id]
+            history.attention = "release_changed"
+            history.explanation = (
+                f"what {unit.about.subject} gave in step {effect.key!r} breaks the contract that "
+                f"it has now: {error}. Bring its old contract back"
+            )
+            raise self._attention(history, run, effect) from None
         if failure is not None:
             status = "error"
             facts["error"] = failure.code

@@ -43,11 +43,12 @@ def end_of(stored: StoredRun, unit: AnyAgent) -> asyncio.Future[object]:
     return end
 
 
-def attention_of(stored: StoredRun, unit: AnyAgent | None, why: str = "") -> NeedsAttention:
+def attention_of(stored: StoredRun, unit: AnyAgent | None) -> NeedsAttention:
     """What the caller of a run hears that a person has to decide about."""
-    code = why or stored.attention or "needs_attention"
+    code = stored.attention or "needs_attention"
     return NeedsAttention(
-        f"run {stored.id!r} of {stored.agent!r} cannot go on before somebody decides: {code}",
+        f"run {stored.id!r} of {stored.agent!r} cannot go on before somebody decides: "
+        f"{stored.explanation or code}",
         run_id=stored.id,
         step=stored.agent,
         code=code,

@@ -19,6 +19,7 @@ from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.records import failure_to_record, value_to_record
 
 NO_ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {}
+NOTHING_REWRITTEN: Final[Mapping[str, str]] = {}
 
 
 class Diverged(Exception):  # noqa: N818 -- no error of anybody: a fact about a body and its records
@@ -45,9 +46,12 @@ class History:
         effects: Paths of its calls whose effects have happened, or may have.
         answers: What its steps were answered with that waited, each with the digest of what was
             asked, by key.
+        rewritten: As the attribute.
 
     Attributes:
         attention: Why somebody has to decide about the run; `None` if nobody has to.
+        explanation: The same in words; `None` where the failure says it.
+        rewritten: Bodies whose code is another one by now, by name, with what is to be said.
         has_waited: The store has waits of the run.
     """
 
@@ -58,23 +62,28 @@ class History:
         "_records",
         "answers",
         "attention",
+        "explanation",
         "has_waited",
         "log",
+        "rewritten",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 -- what is known of a run
         self,
         log: RunLog,
         now_ms: Callable[[], int],
         records: Iterable[StepRecord] = (),
         effects: Iterable[str] = (),
         answers: Mapping[str, tuple[str, bytes]] = NO_ANSWERS,
+        rewritten: Mapping[str, str] = NOTHING_REWRITTEN,
     ) -> None:
         self.log = log
         self.answers = answers
         self.has_waited = bool(answers)
         self._effects = set(effects)
         self.attention: str | None = None
+        self.explanation: str | None = None
+        self.rewritten = rewritten
         self._now_ms = now_ms
         self._records: dict[str, StepRecord] = {}
         self._bodies: set[str] = set()
@@ -97,6 +106,8 @@ class History:
             return None
         if record.arguments is not None and record.arguments != arguments_digest(effect):
             raise Diverged(effect.key, effect.key)
+        if effect.unit.grants:  # what it called is answered with it, and nobody asks for that
+            self._forget(effect.key)
         return self._records.pop(effect.key)
 
     def check_child(self, path: str, number: int, name: str | None) -> None:

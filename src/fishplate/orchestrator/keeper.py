@@ -18,7 +18,6 @@ from fishplate.contracts.json import canonical_json
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     FishplateError,
-    InputError,
     NeedsAttention,
     UsageError,
 )
@@ -46,14 +45,18 @@ from fishplate.orchestrator.ends import attention_of, end_of
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
 from fishplate.orchestrator.records import failure_to_record, value_to_record
-from fishplate.orchestrator.resume_rule import described, may_go_on
-from fishplate.orchestrator.roster import all_of, read_releases
+from fishplate.orchestrator.resume_rule import (
+    CannotGoOn,
+    Resume,
+    ResumeRule,
+    Way,
+    check_way,
+    roster_of,
+)
+from fishplate.orchestrator.roster import read_releases
 from fishplate.orchestrator.run import run_cancelled
+from fishplate.orchestrator.taking_up import arguments_of, check_stored, telling_releases
 from fishplate.workflows.workflow import Workflow
-
-MOST_RECOVERIES: Final = 5
-"""How often a run is taken up after its process ended; one that ends it each time is poison."""
-
 
 TAKEN_UP_AT_A_TIME: Final = 500
 """Runs of a former life that are read and written side by side: one commit is for all of them."""
@@ -96,6 +99,7 @@ class Keeper:
         takes_up: Whether the runs that a former life left open go on here.
         agents: Whose runs can be taken up, by name.
         begin: Begins a task that ends with the app.
+        resume: What may have changed since a run began.
 
     Attributes:
         runs: The handles of runs.
@@ -113,8 +117,11 @@ class Keeper:
         takes_up: bool,
         agents: Mapping[str, AnyAgent],
         begin: Callable[[Coroutine[Any, Any, object]], asyncio.Task[object]],
+        resume: Resume,
     ) -> None:
         self._takes_up = takes_up
+        self._rule = ResumeRule(agents, resume)
+        self._finding = asyncio.Lock()
         self._work = work
         self._agents = agents
         self._begin_task = begin
@@ -289,10 +296,12 @@ class Keeper:
     async def _claimed(self, stored: StoredRun) -> TakenUp | None:
         """A run that a former life left open, if it can go on."""
         self._desk.claim(stored.id)
-        reason, run = await self._taken_up(stored)
+        run: TakenUp | None = None
+        try:
+            run = await self._taken_up(stored)
+        except CannotGoOn as refusal:
+            await self._refuse(stored, refusal)
         if run is None:
-            if reason:
-                await self._journal.reopen(stored).enter("needs_attention", attention=reason)
             self._desk.ended(stored.id)
         return run
 
@@ -412,13 +421,15 @@ class Keeper:
         try:
             stored = await self._journal.find(run_id)
             assert stored is not None, "it was written that this run waits"
-            reason, run = await self._taken_up(stored)
-            if run is not None:
-                return run
-            if not reason:
+            try:
+                run = await self._taken_up(stored)
+            except CannotGoOn as refusal:
+                await self._refuse(stored, refusal)
+                found = stored._replace(attention=refusal.reason, explanation=refusal.explanation)
+                raise attention_of(found, self._agents.get(stored.agent)) from None
+            if run is None:
                 raise asyncio.CancelledError  # between its answer and now
-            await self._journal.reopen(stored).enter("needs_attention", attention=reason)
-            raise attention_of(stored, self._agents.get(stored.agent), reason)
+            return run
         finally:
             if run is None:
                 self._desk.ended(run_id)
@@ -494,29 +505,31 @@ class Keeper:
             ended_ms=self.now_ms(),
             outcome=outcome,
             attention=history.attention,
+            explanation=history.explanation or _explanation_in(failure),
             is_given_up=isinstance(failure, asyncio.CancelledError),
             also=(lambda store: forget_open(store, run_id)) if history.has_waited else None,
         )
 
-    async def _taken_up(  # noqa: PLR0911 -- one for each reason
-        self, stored: StoredRun
-    ) -> tuple[str, TakenUp | None]:
-        unit = self._agents.get(stored.agent)
-        if unit is None:
-            return "unknown_agent", None
-        if stored.recoveries >= MOST_RECOVERIES:
-            return "recovery_limit", None
-        _, units, plan = self._described(unit)
-        if plan != stored.plan:
-            return "plan_changed", None
-        if units != stored.units and not may_go_on(stored.units, units):
-            return "release_changed", None
-        try:
-            arguments = unit.signature.decode(from_json(stored.input), subject="the recorded input")
-        except InputError:
-            return "input_refused", None
-        context = self._context_of(stored)
+    async def _refuse(self, stored: StoredRun, refusal: CannotGoOn) -> None:
+        """Write that a run cannot go on by itself, and why."""
+        await self._journal.reopen(stored).enter(
+            "needs_attention", attention=refusal.reason, explanation=refusal.explanation
+        )
+
+    async def _taken_up(self, stored: StoredRun) -> TakenUp | None:
+        """A run, ready to go on; `None` if it was cancelled meanwhile.
+
+        Raises:
+            CannotGoOn: A person has to decide.
+        """
+        check_stored(stored)
+        way = await self._way(stored)
         records = await self._journal.steps(stored.id)
+        check_way(way, [record.key for record in records if record.kind != "dropped"])
+        arguments = arguments_of(stored, way.unit)
+        context = self._context_of(stored)
+        if way.changed:
+            context.sink = telling_releases(context.sink, way.changed)
         effects = [
             one.call
             for one in await self._ledger.of_run(stored.id)
@@ -525,11 +538,29 @@ class Keeper:
         log = self._journal.reopen(stored, records[-1].n if records else 0)
         answers = await log.change(lambda connection: answers_of(connection, stored.id))
         if not await log.taken_up(is_recovery=stored.state == "running"):
-            return "", None  # it was cancelled meanwhile
+            return None
         self._steps.histories[context.trace_id] = History(
-            log, self.now_ms, records, effects, answers
+            log, self.now_ms, records, effects, answers, way.rewritten
         )
-        return "", TakenUp(context, CallEffect(unit.name, unit, arguments, unit.about.where))
+        unit = way.unit
+        return TakenUp(context, CallEffect(unit.name, unit, arguments, unit.about.where))
+
+    async def _way(self, stored: StoredRun) -> Way:
+        """How a run goes on that may have begun among other agents.
+
+        Raises:
+            CannotGoOn: Not at all.
+        """
+        unit = self._agents.get(stored.agent)
+        if unit is not None:
+            _, units, plan = self._described(unit)
+            if units == stored.units and plan == stored.plan:
+                return Way(unit, {}, {}, {}, ())
+        key = (stored.agent, stored.units, stored.plan)
+        async with self._finding:  # many runs of one release ask at a time
+            if self._rule.knows(*key):
+                return self._rule.way(*key)
+            return await asyncio.to_thread(self._rule.way, *key)
 
     def _context_of(self, stored: StoredRun) -> RunContext:
         known: dict[str, Any] = from_json(stored.principal)
@@ -546,8 +577,7 @@ class Keeper:
         found = self._units.get(id(unit))
         if found is None:
             plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
-            units = canonical_json({one.name: described(one) for one in all_of(unit)})
-            found = self._units[id(unit)] = _Described(unit, units, plan)
+            found = self._units[id(unit)] = _Described(unit, roster_of(unit), plan)
         return found
 
 
@@ -556,3 +586,7 @@ def _principal_to_json(principal: Principal) -> bytes:
     return to_json(
         {"name": principal.name, "roles": sorted(principal.roles), "tenant": principal.tenant}
     )
+
+
+def _explanation_in(failure: BaseException | None) -> str | None:
+    return str(failure) if isinstance(failure, NeedsAttention) else None
