@@ -249,8 +249,8 @@ async def test_a_run_that_nobody_can_go_on_with_asks_for_a_person(store: Store) 
         await app.approve(run.id, "approval", principal=LEAD)
         with pytest.raises(NeedsAttention) as found:
             await result(again)
-        assert found.value.code == "plan_changed"
-    assert store.rows("SELECT state, attention FROM run") == [("needs_attention", "plan_changed")]
+        assert found.value.code == "unknown_agent"
+    assert store.rows("SELECT state, attention FROM run") == [("needs_attention", "unknown_agent")]
 
 
 def _untraced(store: Store) -> App:

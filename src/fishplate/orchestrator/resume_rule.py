@@ -165,7 +165,7 @@ class ResumeRule:
         now = _formers(roster_of(unit), agent, _plan_of(unit))
         formers: Mapping[str, _Former] = {}
         try:
-            formers = _formers(before, agent, None if plan is None else from_json(plan))
+            formers = _formers(before, agent, None if plan is None else _parsed(plan))
             if formers == now:
                 return Way(unit, {}, {}, {}, ())
             if self._resume == "exact":
@@ -407,12 +407,19 @@ def _refuse_difference(formers: Mapping[str, _Former], now: Mapping[str, _Former
 
 def _formers(roster: bytes, agent: str, plan: JsonValue) -> Mapping[str, _Former]:
     """The agents of a roster, with the plan that stands beside it."""
-    found = from_json(roster)
+    found = _parsed(roster)
     if not isinstance(found, dict) or agent not in found:
         raise PlanError(f"what is kept of the agents is no roster of {agent!r}", "")
-    units = cast("dict[str, JsonValue]", found)
-    formers = {name: _former(unit, f"/{name}") for name, unit in units.items()}
+    formers = {name: _former(unit, f"/{name}") for name, unit in found.items()}
     return {**formers, agent: formers[agent]._replace(plan=plan)}
+
+
+def _parsed(data: bytes) -> JsonValue:
+    try:
+        found: JsonValue = from_json(data)
+    except ValueError as error:
+        raise PlanError(f"it is no JSON: {error}", "") from None
+    return found
 
 
 def _former(found: JsonValue, pointer: str) -> _Former:

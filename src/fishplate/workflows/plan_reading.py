@@ -318,7 +318,9 @@ def _schema(value: JsonValue, pointer: str) -> JsonValue:
     if not isinstance(value, (dict, bool)):
         _refuse("a schema", value, pointer)
     try:
-        return Schema(value).json
+        found = Schema(value)
+        assert found.canonical is not None, "a schema that compiles has a canonical form"
+        return found.json
     except DeclarationError as error:
         raise PlanError(str(error), pointer) from None
 

@@ -19,7 +19,7 @@ from fishplate.contracts.json import pointer_tokens
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import BrokenValueError, Shape
 from fishplate.contracts.signature import Parameter
-from fishplate.core.errors import JsonValue
+from fishplate.core.errors import DeclarationError, JsonValue
 from fishplate.core.outcome import Rejected, TimedOut
 from fishplate.workflows.check import graded_shape
 from fishplate.workflows.plan import (
@@ -66,7 +66,10 @@ def rebind(
         told = ", ".join(plan.parameters) or "none"
         raise PlanError(f"its parameters are {told}, and the workflow's are {has}", "/parameters")
     known: Known = {f"input.{one.name}": one.shape for one in parameters}
-    block, _ = _Binding(units).block(plan.block, known, "", output)
+    try:
+        block, _ = _Binding(units).block(plan.block, known, "", output)
+    except DeclarationError as error:  # values side by side that no type holds
+        raise PlanError(str(error), "/block") from None
     return replace(plan, block=block)
 
 
