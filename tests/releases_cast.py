@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from fishplate import agent, route, struct, tool, workflow
+from fishplate import agent, current, route, struct, tool, workflow
 
 
 class World:
@@ -219,3 +219,17 @@ async def otherwise_answer(order_id: str) -> str:
     order = await look(order_id)
     text = await route(refund_otherwise, review, on=order)
     return await write(struct(Note, order=order.order_id, text=text))
+
+
+@agent(agents=[greet])
+async def telling(order_id: str) -> list[str]:
+    """Ask for the time, an id and a number before, between and after calls."""
+    first = current().now()
+    again = current().now()
+    await greet(order_id)
+    between = current().now()
+    await greet.named("again")(order_id)
+    await WORLD.call("telling")
+    last = current().now()
+    ids = [current().uuid().hex, str(current().random.random())]
+    return [first.isoformat(), again.isoformat(), between.isoformat(), last.isoformat(), *ids]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from typing_extensions import override
 
 from fishplate import App, Workflow
 from fishplate.agents.agent import AnyAgent
+from fishplate.core.clock import FixedClock
 from fishplate.core.errors import NeedsAttention
 from tests import releases_cast as cast
 from tests.releases_cast import WORLD
@@ -244,3 +248,55 @@ async def test_what_cannot_be_read_is_never_guessed(
     told, explanation = _attention(path)
     assert (found, told) == ([], reason)
     assert says in explanation
+
+
+class TickingClock(FixedClock):
+    """A clock that is a second later whenever it is read."""
+
+    @override
+    def now(self) -> datetime:
+        self.advance(1)
+        return super().now()
+
+
+async def test_a_resumed_body_is_told_the_times_and_ids_of_before(path: Path) -> None:
+    """What a body drew from `current()` before it was cut it draws again; what comes after is new.
+
+    A body that runs on other facts than its records would call others with other arguments.
+    """
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    WORLD.held = {"telling"}
+    async with App(
+        cast.telling, store=f"sqlite:///{path}", clock=TickingClock(began), working_time=1e6
+    ) as app:
+        app.start(cast.telling, "#W1")
+        await asyncio.wait_for(WORLD.reached.wait(), 5)
+    WORLD.held = set()
+    told = _times(path)
+    assert len(told) == 3, "two before the first call, one between the two"
+
+    later = began + timedelta(days=1)
+    seen: list[list[str]] = []
+    for _ in range(2):
+        async with App(
+            cast.telling, store=f"sqlite:///{path}", clock=TickingClock(later), working_time=1e6
+        ) as app:
+            (run,) = app.resumed
+            seen.append(await run.result())
+        assert WORLD.calls.count("greet") == 2, "its calls are answered from the record"
+        store = await asyncio.to_thread(sqlite3.connect, path, check_same_thread=False)
+        await asyncio.to_thread(store.execute, "UPDATE run SET state = 'running', outcome = NULL")
+        await asyncio.to_thread(store.execute, "DELETE FROM step WHERE key = 'telling'")
+        await asyncio.to_thread(store.commit)
+        await asyncio.to_thread(store.close)
+
+    assert seen[0][:3] == told
+    assert seen[0][3] > later.isoformat()
+    assert seen[0] == seen[1], "the time that the second life was told is recorded as well"
+
+
+def _times(path: Path) -> list[str]:
+    store = sqlite3.connect(path)
+    found = store.execute("SELECT data FROM step WHERE kind = 'now' ORDER BY n").fetchall()
+    store.close()
+    return [json.loads(data) for (data,) in found]

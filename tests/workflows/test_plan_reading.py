@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -103,8 +104,11 @@ def test_two_steps_of_one_path_are_refused() -> None:
 
 
 def _places(part: Any, way: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    is_list = isinstance(part, list)
-    below = part.items() if isinstance(part, dict) else enumerate(part) if is_list else ()
+    below: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(part, dict):
+        below = cast("dict[str | int, Any]", part).items()
+    elif isinstance(part, list):
+        below = enumerate(cast("list[Any]", part))
     return [way, *(place for key, one in below for place in _places(one, (*way, key)))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -44,9 +44,10 @@ class Surroundings:
         sink: Where finished spans go.
         resources: Opened resources by the type they were declared under.
         working_time: Seconds that a run may work.
+        kept_now: Gives a call the time that it was given before, if runs are kept; else `None`.
     """
 
-    __slots__ = ("clock", "now_ns", "resources", "sink", "working_time")
+    __slots__ = ("clock", "kept_now", "now_ns", "resources", "sink", "working_time")
 
     def __init__(
         self, *, clock: Clock, sink: Sink, resources: Mapping[type, object], working_time: float
@@ -56,6 +57,7 @@ class Surroundings:
         self.sink = sink
         self.resources = resources
         self.working_time = working_time
+        self.kept_now: Callable[[Current], datetime] | None = None
 
 
 class RunContext:
@@ -236,8 +238,9 @@ class Current:
         return self._random
 
     def now(self) -> datetime:
-        """Wall clock time, aware."""
-        return self.run.around.clock.now()
+        """Wall clock time, aware; in a body that calls others the same again after a resume."""
+        around = self.run.around
+        return around.clock.now() if around.kept_now is None else around.kept_now(self)
 
     def uuid(self) -> uuid.UUID:
         """A random UUID (version 4) from this call's randomness."""

@@ -24,7 +24,7 @@ StoredState: TypeAlias = Literal[
     "cancelled",
     "needs_attention",
 ]
-RecordKind: TypeAlias = Literal["value", "failure", "dropped"]
+RecordKind: TypeAlias = Literal["value", "failure", "dropped", "now"]
 OPEN_STATES: Final[tuple[StoredState, ...]] = ("queued", "running", "waiting")
 READY_STATES: Final[tuple[StoredState, ...]] = ("queued", "running")
 """Of open runs that have something to do; the others wait."""
@@ -126,7 +126,8 @@ class StepRecord(NamedTuple):
         n: Its place in the order in which the run's steps ended, from 1.
         key: Path of the step.
         kind: What `data` is: its value or its failure. `dropped`: the records below the step that
-            were written before this one count no more, since its body began anew.
+            were written before this one count no more, since its body began anew. `now`: the
+            time that its body was told, at a place that the key names behind an `@`.
         arguments: SHA-256 of what a body called it with; `None` for a step of a plan.
         data: JSON.
         reasons: JSON: why the value is degraded; `None` if it is not.

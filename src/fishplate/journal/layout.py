@@ -41,7 +41,7 @@ CREATE TABLE step (
   run TEXT NOT NULL,
   n INTEGER NOT NULL,             -- order in which the steps ended, from 1
   key TEXT NOT NULL,              -- path of the step
-  kind TEXT NOT NULL,             -- value, failure; dropped: what stands below it counts no more
+  kind TEXT NOT NULL,             -- value, failure, now; dropped: what is below counts no more
   arguments TEXT,                 -- SHA-256 of what a body called it with; NULL for a plan's step
   data BLOB NOT NULL,             -- JSON; or, if is_large, the digest of a document
   is_large INTEGER NOT NULL,

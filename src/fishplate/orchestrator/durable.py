@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from typing_extensions import override
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.values import BrokenValueError
-from fishplate.core.current import RunContext
+from fishplate.core.current import Current, RunContext
 from fishplate.core.errors import (
     FishplateError,
     JsonValue,
@@ -109,6 +110,17 @@ class DurableSteps(Steps):
                 self._expect(wait.due_ms)
                 raise Suspended((effect.key,))
         return answer_to(effect, answer)
+
+    def told_now(self, call: Current) -> datetime:
+        """The time that a call is told; the same again where a body that calls others is resumed.
+
+        What calls nobody runs again from its beginning, or not at all, and needs no record of it.
+        """
+        now = call.run.around.clock.now()
+        history = self.histories.get(call.run.trace_id)
+        if history is None or not isinstance(call, Frame) or not call.unit.grants:
+            return now
+        return history.time_told(call.path, call.calls_begun, call.run, now)
 
     def _check_rewritten(self, history: History, run: RunContext, effect: CallEffect) -> None:
         """Refuse to run a body of other code that has called others before.

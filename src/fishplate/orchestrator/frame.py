@@ -100,6 +100,11 @@ class Frame(Current):
             self.run = self.run.until(ends)
 
     @property
+    def calls_begun(self) -> int:
+        """How many calls the body has begun, in this attempt of it."""
+        return self._calls
+
+    @property
     def step_name(self) -> str:
         """Name of the agent."""
         return self.unit.name

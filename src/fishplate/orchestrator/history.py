@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Final
+
+from pydantic_core import from_json, to_json
 
 from fishplate.contracts.json import canonical_json
 from fishplate.core.errors import FishplateError
@@ -58,8 +61,10 @@ class History:
     __slots__ = (
         "_bodies",
         "_effects",
+        "_last_asked",
         "_now_ms",
         "_records",
+        "_times",
         "answers",
         "attention",
         "explanation",
@@ -87,9 +92,13 @@ class History:
         self._now_ms = now_ms
         self._records: dict[str, StepRecord] = {}
         self._bodies: set[str] = set()
+        self._times: dict[str, str] = {}
+        self._last_asked: tuple[object, str, int] = (None, "", 0)
         for record in records:
             if record.kind == "dropped":
                 self._forget(record.key)
+            elif record.kind == "now":
+                self._times[record.key] = from_json(record.data)
             else:
                 self._records[record.key] = record
 
@@ -147,6 +156,26 @@ class History:
             key.startswith(called) if is_side_by_side else key == called for key in self.answers
         )
 
+    def time_told(self, path: str, calls: int, attempt: object, now: datetime) -> datetime:
+        """The time that a body is told: what it was told at this place before, else `now`.
+
+        Args:
+            path: Of the body's step.
+            calls: How many calls it has begun.
+            attempt: Tells the attempts of the body apart.
+            now: The time.
+        """
+        place = f"{path}@{calls}"
+        last, where, count = self._last_asked
+        count = count + 1 if last is attempt and where == place else 0
+        self._last_asked = (attempt, place, count)
+        key = f"{place}.{count}"
+        known = self._times.pop(key, None)
+        if known is not None:
+            return datetime.fromisoformat(known)
+        self.log.step(key, "now", to_json(now.isoformat()), ended_ms=self._now_ms())
+        return now
+
     def note_effect(self, path: str) -> None:
         """Hear that the effect of a call may have happened."""
         self._effects.add(path)
@@ -168,6 +197,11 @@ class History:
     def _forget(self, path: str) -> None:
         for key in self.below(path):
             del self._records[key]
+        # What it was told before its first call was told to the body that begins anew, too.
+        of_calls, of_none = (f"{path}/", f"{path}@"), f"{path}@0."
+        for key in [one for one in self._times if one.startswith(of_calls)]:
+            if not key.startswith(of_none):
+                del self._times[key]
 
     def succeeded(self, effect: CallEffect, answer: object) -> None:
         """Write what a call gave.

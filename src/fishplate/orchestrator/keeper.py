@@ -154,6 +154,7 @@ class Keeper:
         ledger = Ledger(self._writer, f"{self._random_id():016x}", self.now_ms)
         self._ledger = ledger
         self.answers = Answers(self._writer, self.now_ms, self._begin_task, self._go_on)
+        self._around.kept_now = self._steps.told_now
         self._steps.open(ledger, self.now_ms, self.answers.timer.expect)
         self._desk = Desk(self._path, self._journal, self.now_ms)
         try:

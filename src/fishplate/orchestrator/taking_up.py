@@ -8,7 +8,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.errors import InputError
+from fishplate.core.errors import InputError, JsonValue
 from fishplate.core.events import Sink, SpanTuple
 from fishplate.journal.journal import PROTOCOL, StoredRun
 from fishplate.orchestrator.resume_rule import CannotGoOn
@@ -57,13 +57,13 @@ def arguments_of(stored: StoredRun, unit: AnyAgent) -> tuple[object, ...]:
 def telling_releases(sink: Sink, changed: Mapping[str, tuple[str, str]]) -> Sink:
     """A sink that says on the span of each call that ran on another release than the run's."""
 
-    def told(span: SpanTuple) -> None:
+    def tell(span: SpanTuple) -> None:
         trace_id, span_id, parent_id, head, path, began, ended, status, facts = span
         labels = changed.get(head[1])
         if labels is not None and head[0] != "decision" and "replayed" not in (facts or {}):
-            before, now = labels
-            facts = {**(facts or {}), "release_changed": {"before": before, "now": now}}
-            span = (trace_id, span_id, parent_id, head, path, began, ended, status, facts)
+            both: dict[str, JsonValue] = {"before": labels[0], "now": labels[1]}
+            told: dict[str, JsonValue] = {**(facts or {}), "release_changed": both}
+            span = (trace_id, span_id, parent_id, head, path, began, ended, status, told)
         sink(span)
 
-    return told
+    return tell

@@ -234,10 +234,10 @@ class _Binding:
     ) -> tuple[Struct, Shape[Any]]:
         arms = () if target is None else target.arms()
         for arm in arms:
-            model = arm.annotation
-            fields = arm.fields()
-            is_it = isinstance(model, type) and issubclass(model, BaseModel)
-            if is_it and model.__name__ == value.type_name:
+            model, fields = arm.annotation, arm.fields()
+            if not isinstance(model, type) or not issubclass(model, BaseModel):
+                continue
+            if model.__name__ == value.type_name:
                 for name, _ in value.fields:
                     if name not in fields:
                         message = f"{value.type_name!r} has no field {name!r} any more"
