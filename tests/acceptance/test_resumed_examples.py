@@ -1,0 +1,173 @@
+"""Live and resumed runs see the same values: every workflow of the examples, cut everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from examples.order_support import app as order_support
+from examples.order_support.models import Query
+from examples.order_support.plain import support_plain
+from examples.order_support.shop import Shop
+from examples.order_support.workflow import support
+from fishplate import Reason, Workflow
+from fishplate.agents.agent import AnyAgent
+from fishplate.core.current import RunContext
+from fishplate.orchestrator.durable import DurableSteps
+from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.frame import Driver
+from tests.examples.cuts import Cuts
+from tests.examples.recorded_calls import documents
+from tests.examples.stage import LIAM, LIAMS_PROCESSED, Stage, make_stage
+from tests.project import ROOT
+
+QUESTIONS = {
+    "status": f"What is the status of my order {LIAMS_PROCESSED}?",
+    "refund": f"I want my money back for order {LIAMS_PROCESSED}, it arrived damaged.",
+    "parcel": f"Where is my parcel? I would like to track order {LIAMS_PROCESSED}.",
+    "no carrier": f"Where is my parcel? I would like to track order {LIAMS_PROCESSED}.",
+    "nothing": "Hello, what a fine day it is.",
+    "unknown order": "What is the status of my order #W0000000?",
+}
+UNITS: dict[str, AnyAgent] = {"support": support, "support_plain": support_plain}
+
+
+class Life(NamedTuple):
+    """What came of a run in one life of its process.
+
+    Attributes:
+        state: In which it ended.
+        output: JSON.
+        reasons: Why it is degraded.
+        seen: JSON of the arguments of each call, by path.
+        records: What each step gave, by path, as it is kept.
+        rows: Of the shop.
+    """
+
+    state: str
+    output: bytes
+    reasons: tuple[Reason, ...]
+    seen: dict[str, bytes]
+    records: dict[str, tuple[Any, ...]]
+    rows: dict[str, str]
+
+
+class Sight:
+    """Sees the arguments of every call that a run asks for, whether it is made or answered."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.seen: dict[str, bytes] = {}
+        perform = DurableSteps.perform
+
+        async def seeing(
+            steps: DurableSteps,
+            driver: Driver,
+            run: RunContext,
+            parent_id: int | None,
+            effect: CallEffect,
+        ) -> object:
+            self.seen[effect.key] = effect.unit.signature.to_json(effect.arguments)
+            return await perform(steps, driver, run, parent_id, effect)
+
+        patch.setattr(DurableSteps, "perform", seeing)
+
+
+@pytest.fixture(scope="module")
+def filled_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop's database, which is copied for each life."""
+    path = tmp_path_factory.mktemp("shop") / "shop.db"
+    Shop.open(str(path)).close()
+    return path
+
+
+def _stage(folder: Path, question: str) -> Stage:
+    stage = make_stage(folder / "shop.db")
+    stage.app.keep_in(f"sqlite:///{folder / 'runs.db'}")
+    if question == "no carrier":
+        stage.carrier.set_mode("down")
+    return stage
+
+
+async def _live(stage: Stage, question: str, unit: AnyAgent | None) -> tuple[str, Any, Any]:
+    """Start a run of an agent, or resume the one that is open; how it ended."""
+    async with stage.app as app:
+        if unit is None:
+            (run,) = app.resumed
+        else:
+            run = app.start(unit, Query(text=QUESTIONS[question], channel="chat", customer=LIAM))
+        output = await run.result()
+        return run.state, run.agent.signature.output.to_json(output), run.degraded
+
+
+def _lived(folder: Path, question: str, unit: AnyAgent | None, sight: Sight) -> Life:
+    sight.seen = {}
+    state, output, reasons = asyncio.run(_live(_stage(folder, question), question, unit))
+    with closing(sqlite3.connect(folder / "runs.db")) as store:
+        records = store.execute("SELECT key, kind, arguments, data, reasons FROM step").fetchall()
+    return Life(
+        state,
+        output,
+        reasons,
+        sight.seen,
+        {key: tuple(found) for key, *found in records},
+        documents(folder / "shop.db"),
+    )
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("name", UNITS)
+def test_a_run_that_is_cut_anywhere_ends_as_if_it_had_not_been(
+    name: str, question: str, filled_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each record: the same end, the same values in every step, the same records and rows."""
+    first = tmp_path / "first"
+    first.mkdir()
+    shutil.copy(filled_shop, first / "shop.db")
+    sight = Sight(monkeypatch)
+    with monkeypatch.context() as patch:
+        cuts = Cuts(patch, first / "shop.db")
+        whole = _lived(first, question, UNITS[name], sight)
+    resumed = 0
+    for number, cut in enumerate(_open_ones(cuts)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        cut.leave_in(folder)
+        life = _lived(folder, question, None, sight)
+        assert life.output == whole.output, f"cut {number}, after {cut.steps} steps"
+        assert (life.state, life.reasons) == (whole.state, whole.reasons)
+        assert life.seen.items() <= whole.seen.items(), "a step saw another value"
+        assert life.records == whole.records
+        assert life.rows == whole.rows
+        resumed += 1
+        shutil.rmtree(folder)
+    assert resumed >= len(whole.records), "each record has its cut"
+
+
+def _open_ones(cuts: Cuts) -> Iterator[Any]:
+    """The cuts at which a run had begun and not ended."""
+    for cut in cuts.found:
+        with closing(sqlite3.connect(":memory:")) as store:
+            store.deserialize(_not_in_wal(cut.store))
+            if store.execute("SELECT 1 FROM run WHERE state = 'running'").fetchall():
+                yield cut
+
+
+def _not_in_wal(store: bytes) -> bytes:
+    """A store that can be opened in memory, where there is no log beside it."""
+    return store[:18] + b"\x01\x01" + store[20:]
+
+
+def test_every_workflow_of_the_examples_is_cut() -> None:
+    """A workflow that an example app has is one of those above."""
+    workflows = {one.name for one in order_support.app.agents.values() if isinstance(one, Workflow)}
+
+    assert workflows <= UNITS.keys()
+    folders = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")}
+    assert folders == {"order_support"}, "a new example has its workflows cut, too"
