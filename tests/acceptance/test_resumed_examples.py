@@ -87,17 +87,17 @@ def filled_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _stage(folder: Path, question: str) -> Stage:
+def _stage(folder: Path) -> Stage:
     stage = make_stage(folder / "shop.db")
     stage.app.keep_in(f"sqlite:///{folder / 'runs.db'}")
-    if question == "no carrier":
-        stage.carrier.set_mode("down")
     return stage
 
 
 async def _live(stage: Stage, question: str, unit: AnyAgent | None) -> tuple[str, Any, Any]:
     """Start a run of an agent, or resume the one that is open; how it ended."""
     async with stage.app as app:
+        if question == "no carrier":
+            stage.carrier.set_mode("down")
         if unit is None:
             (run,) = app.resumed
         else:
@@ -108,7 +108,7 @@ async def _live(stage: Stage, question: str, unit: AnyAgent | None) -> tuple[str
 
 def _lived(folder: Path, question: str, unit: AnyAgent | None, sight: Sight) -> Life:
     sight.seen = {}
-    state, output, reasons = asyncio.run(_live(_stage(folder, question), question, unit))
+    state, output, reasons = asyncio.run(_live(_stage(folder), question, unit))
     with closing(sqlite3.connect(folder / "runs.db")) as store:
         records = store.execute("SELECT key, kind, arguments, data, reasons FROM step").fetchall()
     return Life(
@@ -121,7 +121,11 @@ def _lived(folder: Path, question: str, unit: AnyAgent | None, sight: Sight) -> 
     )
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(
+    "question",
+    # Each life of a run whose carrier is down waits for its retries.
+    [pytest.param(one, marks=pytest.mark.long if one == "no carrier" else ()) for one in QUESTIONS],
+)
 @pytest.mark.parametrize("name", UNITS)
 def test_a_run_that_is_cut_anywhere_ends_as_if_it_had_not_been(
     name: str, question: str, filled_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -165,6 +165,24 @@ def test_the_gravest_end_is_the_exit_code(cli: Program) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "state"), [([], "succeeded"), (["--exact"], "needs_attention")]
+)
+def test_a_person_is_told_which_agent_is_another_one(
+    cli: Program, options: list[str], state: str
+) -> None:
+    """With `--exact` a compatible release stops the run, and `runs attention` names the agent."""
+    run_id = refund(cli)
+    change(cli, "UPDATE run SET state = 'running', ended_ms = NULL, outcome = NULL")
+    change(cli, 'UPDATE document SET data = replace(data, \'"label":"0.0.0\', \'"label":"0.0.9\')')
+    cli("runs", "resume", f"{BANK}:refund", *HERE, *options)
+
+    (row,) = cli("runs", *HERE, "--json").json["runs"]
+    assert (row["id"], row["state"]) == (run_id, state)
+    out = cli("runs", "attention", *HERE).out
+    assert ("0.0.9+fp." in out and "resume='exact'" in out) == bool(options)
+
+
 def test_nothing_to_resume_is_said(cli: Program) -> None:
     """A store without open runs is no failure."""
     refund(cli)

@@ -7,7 +7,7 @@ would leave behind that is killed there.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from fishplate.journal import writer as journal_writer
-from fishplate.journal.batch import Item, Outcome, Synchronous
+from fishplate.journal.batch import Batch, Outcome, Overwriting, Synchronous, Table
 
 _STEPS = "SELECT count(*) FROM step"
 
@@ -62,11 +62,11 @@ class Cuts:
         ]
 
     def _commit_each(
-        self, connection: sqlite3.Connection, items: Iterable[Item], synchronous: Synchronous
+        self, connection: sqlite3.Connection, batch: Batch, synchronous: Synchronous
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for item in items:
-            outcomes += self._commit(connection, [item], synchronous)
+        for part in _parts(batch):
+            outcomes += self._commit(connection, part, synchronous)
             store = connection.serialize()
             if not self.found or store != self.found[-1].store:
                 (steps,) = connection.execute(_STEPS).fetchone()
@@ -78,3 +78,20 @@ class Cuts:
             found = shop.serialize()
         last = self.found[-1].shop if self.found else b""
         return last if found == last else found  # one copy of what is equal
+
+
+def _parts(batch: Batch) -> Iterator[Batch]:
+    """A batch as several: each row and each change by itself, in the order of the whole."""
+    for table, values in sorted(batch.values.items(), key=_is_overwriting):
+        for start in range(0, len(values), table.width):
+            part = Batch()
+            part.values[table] = values[start : start + table.width]
+            yield part
+    for change in batch.changes:
+        part = Batch()
+        part.changes.append(change)
+        yield part
+
+
+def _is_overwriting(found: tuple[Table, object]) -> bool:
+    return isinstance(found[0], Overwriting)
