@@ -20,9 +20,10 @@ from fishplate.contracts.evolution import Safety, ToolSafety, compatible
 from fishplate.contracts.json import canonical_json
 from fishplate.core.errors import DeclarationError, JsonValue
 from fishplate.orchestrator.roster import all_of
+from fishplate.orchestrator.still_to_run import still_to_run
 from fishplate.releases.code import code_digest
 from fishplate.releases.digest import digest
-from fishplate.workflows.plan import Block, CallStep, Plan, RouteStep, SwitchStep, blocks_of
+from fishplate.workflows.plan import CallStep, Plan
 from fishplate.workflows.plan_reading import PlanError, plan_from_json
 from fishplate.workflows.rebind import rebind
 from fishplate.workflows.workflow import Workflow
@@ -203,7 +204,7 @@ def check_way(way: Way, records: Iterable[str]) -> None:
                 f"workflow {name!r}, which a body has begun to call, has another plan by now, and "
                 "a body calls the workflow at hand: bring its old plan back",
             )
-    for name in _still_to_run(way.unit, "", recorded):
+    for name in still_to_run(way.unit, "", recorded):
         if name in way.misfits:
             raise CannotGoOn("release_changed", way.misfits[name])
 
@@ -278,8 +279,9 @@ def _compared(unit: AnyAgent, formers: Mapping[str, _Former], carried: AbstractS
                 f"{labels}, its body has other code, and some of its calls are recorded: "
                 "bring the old body back"
             )
-        is_workflow = isinstance(one, Workflow)
-        if is_workflow and one.name not in carried and former.plan != one.plan.to_json():
+        if not isinstance(one, Workflow) or one.name in carried:
+            continue
+        if former.plan != one.plan.to_json():
             replanned.append(one.name)
     return Way(unit, changed, misfits, rewritten, tuple(replanned))
 
@@ -340,45 +342,6 @@ def _safety_now(unit: AnyAgent) -> Safety:
         if (effect := one.about.effect) is not None:
             found[one.name] = ToolSafety(effect=effect.effect, scopes=frozenset(effect.scopes))
     return found
-
-
-def _still_to_run(unit: AnyAgent, path: str, recorded: AbstractSet[str]) -> Iterator[str]:
-    """Names of the agents that a call may still run."""
-    yield unit.name
-    if not isinstance(unit, Workflow):
-        for one in all_of(unit):
-            yield one.name
-        return
-    yield from _left_in(unit.plan.block, unit.units, path, recorded)
-
-
-def _left_in(
-    block: Block, units: Mapping[str, AnyAgent], prefix: str, recorded: AbstractSet[str]
-) -> Iterator[str]:
-    for step in block.steps:
-        path = prefix + step.name
-        if isinstance(step, CallStep):
-            if path in recorded:
-                continue
-            yield from _still_to_run(units[step.agent], f"{path}/", recorded)
-            for name in step.fallbacks:
-                yield from _still_to_run(units[name], f"{path}|", recorded)
-            continue
-        below = blocks_of(step)
-        if isinstance(step, (RouteStep, SwitchStep)):  # where one was taken the others are not
-            taken = [one for one in below if _has_begun(one, f"{path}/", recorded)]
-            below = tuple(taken) or below
-        for one in below:
-            yield from _left_in(one, units, f"{path}/", recorded)
-
-
-def _has_begun(block: Block, prefix: str, recorded: AbstractSet[str]) -> bool:
-    paths = [prefix + step.name for step in block.steps]
-    return any(
-        key == path or key.startswith((f"{path}/", f"{path}.", f"{path}|"))
-        for path in paths
-        for key in recorded
-    )
 
 
 def _refuse_difference(formers: Mapping[str, _Former], now: Mapping[str, _Former]) -> NoReturn:
