@@ -1,7 +1,8 @@
 """Composable AI-agent workflows with the discipline of microservices."""
 
 from fishplate.agents.agent import Agent, Call
-from fishplate.agents.function import agent, tool
+from fishplate.agents.function import agent
+from fishplate.agents.tool import tool
 from fishplate.app import App, Run
 from fishplate.contracts.contract import Contract
 from fishplate.core.current import Principal, current
@@ -16,7 +17,15 @@ from fishplate.core.errors import (
     StepError,
     UsageError,
 )
-from fishplate.core.outcome import DeclaredError, Degraded, Reason, Rejected, TimedOut
+from fishplate.core.outcome import (
+    CannotSay,
+    DeclaredError,
+    Degraded,
+    NotDone,
+    Reason,
+    Rejected,
+    TimedOut,
+)
 from fishplate.resilience.fallback import Stale, Static
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Policy, RateLimit, Retry
 from fishplate.workflows.compose import (
@@ -42,6 +51,7 @@ __all__ = [
     "Bulkhead",
     "Cache",
     "Call",
+    "CannotSay",
     "Contract",
     "ContractError",
     "DeclarationError",
@@ -51,6 +61,7 @@ __all__ = [
     "Failure",
     "FishplateError",
     "InputError",
+    "NotDone",
     "OutputError",
     "Policy",
     "Principal",

@@ -219,6 +219,20 @@ class App:
             raise
         self.resumed = tuple(map(self._go_on, taken))
 
+    async def settled(self) -> None:
+        """Wait until nothing more can be done now: for no run, and for no effect of one.
+
+        Unknown outcomes that can be looked up by now are, what is to be undone is, and runs that
+        this has opened again have ended.
+        """
+        while True:
+            if self._keeper is not None:
+                await self._keeper.tended()
+            left = [task for task in self._runs if not task.done()]
+            if not left:
+                return
+            await asyncio.wait(left)
+
     def _go_on(self, taken: TakenUp) -> Run[Any]:
         """Let a run of a former life go on."""
         assert self._keeper is not None, "who has no store takes no run up"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fishplate import agent
 from fishplate.core.errors import FishplateError
 from fishplate.journal.audit import audit_rows, first_broken
 from fishplate.journal.batch import Owner
@@ -22,12 +23,21 @@ from fishplate.journal.effect_rows import (
     ReplacedError,
     Reserved,
 )
-from fishplate.journal.effects import NEXT, EffectState, recovery
+from fishplate.journal.effects import NEXT, EffectState, next_lookup, recovery
 from fishplate.journal.ledger import Ledger, Settled
 from fishplate.journal.store import open_store
 from fishplate.journal.writer import Writer
+from fishplate.orchestrator.records import failure_from_record
 
 LEASE = 10.0
+
+
+@agent(name="pay")
+async def charge(amount: int) -> int:
+    """What the ledger's effects are said to be."""
+    return amount
+
+
 PAY = EffectCall("k1", "acme", "pay", "keyed", "run1", "support/pay", "f1", b'{"amount": 5}')
 
 
@@ -137,7 +147,9 @@ async def test_a_crash_after_the_mark_is_seen_by_the_next_life(tmp_path: Path) -
         await ledger.reserve(PAY._replace(key="k2"), LEASE)
     async with _writer(path) as writer:
         after = Ledger(writer, "boot2", Now())
-        assert await after.reserve(PAY, LEASE) == Reserved("k1", 2, 1, 1_000_000, is_open=True)
+        assert await after.reserve(PAY, LEASE) == Reserved(
+            "k1", 2, 1, 1_000_000, 1_000_000, is_open=True
+        )
         assert await after.reserve(PAY._replace(key="k2"), LEASE) == Reserved("k2", 2)
 
 
@@ -205,12 +217,94 @@ async def test_an_operator_decides_and_is_written_down(
     """Each action moves an effect from the state that allows it, with a name in the audit."""
     async with _writer(tmp_path / "s.db") as writer:
         ledger = Ledger(writer, "boot1", Now())
+        await writer.change(Owner(), _insert_run)
         await ledger.settle(await _dispatched(ledger), start, b"1")
         found = await ledger.decide("k1", action, principal="ann", outcome=b"2", note="asked bank")
-        assert (found.state, found.outcome) == (end, b"2")
+        assert found.state == end
         rows = await writer.change(Owner(), lambda connection: audit_rows(connection, "k1"))
         assert [(row.principal, row.action) for row in rows] == [("ann", action)]
         assert rows[0].details == {"from": start, "to": end, "note": "asked bank"}
+
+
+def _insert_run(connection: sqlite3.Connection) -> None:
+    """A run whose tool `pay` says how it is undone."""
+    connection.execute(
+        """INSERT INTO document VALUES ('units', '{"pay": {"effect": {"compensate": "void"}}}')"""
+    )
+    connection.execute(
+        "INSERT INTO run (id, agent, release, units, input, principal, trace_id, started_ms, "
+        "state, protocol) VALUES ('run1', 'a', '', 'units', '', '', '', 0, 'succeeded', 1)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "start", "outcome"),
+    [
+        ("confirm_done", "unknown", b"2"),
+        ("compensate", "succeeded", b"1"),  # with it the tool is called that undoes the effect
+        ("redo", "unknown", b"2"),
+    ],
+)
+async def test_a_decision_keeps_what_the_effect_gave(
+    tmp_path: Path, action: Decision, start: EffectState, outcome: bytes
+) -> None:
+    """What the operator says is the outcome; an effect that is to be undone keeps its own."""
+    async with _writer(tmp_path / "s.db") as writer:
+        ledger = Ledger(writer, "boot1", Now())
+        await writer.change(Owner(), _insert_run)
+        await ledger.settle(await _dispatched(ledger), start, b"1")
+        assert (await ledger.decide("k1", action, principal="ann", outcome=b"2")).outcome == outcome
+
+
+async def test_a_call_that_has_not_happened_fails_with_a_failure(tmp_path: Path) -> None:
+    """Who confirms that an effect has not happened need not say how its call fails."""
+    async with _ledger(tmp_path / "s.db") as (ledger, _):
+        await ledger.settle(await _dispatched(ledger), "unknown", b"null")
+        await ledger.decide("k1", "confirm_not_done", principal="ann")
+        found = await ledger.reserve(PAY, LEASE)
+        assert isinstance(found, Settled)
+        assert not found.is_done
+        failure = failure_from_record(charge, found.outcome)
+        assert (failure.code, str(failure)) == (
+            "confirmed_not_done",
+            "'pay' has not happened, as 'ann' found out",
+        )
+
+
+async def test_what_no_tool_undoes_is_not_to_be_undone(tmp_path: Path) -> None:
+    """An effect whose tool declares no `compensate=` stays as it is."""
+    async with _ledger(tmp_path / "s.db") as (ledger, _):
+        await ledger.settle(await _dispatched(ledger), "succeeded", b"1")
+        with pytest.raises(FishplateError, match="says no compensate=") as refused:
+            await ledger.decide("k1", "compensate", principal="ann")
+        assert refused.value.code == "not_allowed"
+        (found,) = await ledger.of_run("run1")
+        assert found.state == "succeeded"
+
+
+async def test_a_mark_that_its_holder_did_not_wait_for_is_taken_back(tmp_path: Path) -> None:
+    """A call that is cut off while its mark is written has sent nothing, and leaves nothing."""
+    async with _ledger(tmp_path / "s.db") as (ledger, _):
+        reserved = await ledger.reserve(PAY, LEASE)
+        assert isinstance(reserved, Reserved)
+        marking = asyncio.ensure_future(ledger.dispatch(reserved, LEASE))
+        await asyncio.sleep(0)  # the mark is on its way to the disk
+        marking.cancel()
+        await ledger.withdraw(reserved)
+        assert await ledger.of_run("run1") == []
+
+
+@pytest.mark.parametrize(
+    ("lookups", "due_ms"), [(0, 12_000), (1, 17_000), (2, 42_000), (3, 312_000), (4, 3_612_000)]
+)
+def test_an_unknown_outcome_is_looked_up_ever_more_rarely(lookups: int, due_ms: int) -> None:
+    """First when the other side has settled, then after 5 s, 30 s, 5 min and an hour."""
+    assert next_lookup(lookups, last_dispatch_ms=10_000, settle_time=2.0) == due_ms
+
+
+def test_after_the_last_lookup_a_person_has_to_decide() -> None:
+    """No lookup is due after the fifth."""
+    assert next_lookup(5, last_dispatch_ms=10_000, settle_time=2.0) is None
 
 
 async def test_a_decision_that_the_state_does_not_allow_changes_nothing(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from fishplate.journal.decisions import Decision
 from fishplate.journal.effect_rows import (
     AlreadyDoneError,
     EffectCall,
+    EffectUndoneError,
     Evidence,
     IdempotencyConflictError,
     OutcomeUnknownError,
@@ -40,6 +41,17 @@ ACTIONS: st.SearchStrategy[Decision] = st.sampled_from(
 )
 
 
+# Runs whose tool says how it is undone.
+RUNS = (
+    """INSERT INTO document VALUES ('units', '{"pay": {"effect": {"compensate": "void"}}}')""",
+    *(
+        "INSERT INTO run (id, agent, release, units, input, principal, trace_id, started_ms, "
+        f"state, protocol) VALUES ('run-{key}', 'a', '', 'units', '', '', '', 0, 'failed', 1)"
+        for key in ("k1", "k2", "k3")
+    ),
+)
+
+
 class _Inline:
     """A writer that commits at once, into memory."""
 
@@ -47,6 +59,8 @@ class _Inline:
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         for migration in MIGRATIONS:
             self.connection.executescript(migration)
+        for statement in RUNS:
+            self.connection.execute(statement)
 
     async def change(
         self, owner: Owner, apply: Callable[[sqlite3.Connection], T], *, is_precious: bool
@@ -112,7 +126,9 @@ class LedgerMachine(RuleBasedStateMachine):
         except AlreadyDoneError:
             assert state is None
         except OutcomeUnknownError:
-            assert state in {"unknown", "compensating", "compensated", "compensation_failed"}
+            assert state == "unknown"
+        except EffectUndoneError:
+            assert state in {"compensating", "compensated", "compensation_failed"}
         else:
             if isinstance(found, Reserved):
                 assert state in {None, "reserved", "dispatched"}
@@ -141,6 +157,45 @@ class LedgerMachine(RuleBasedStateMachine):
         if state != "reserved":
             del self.held[key]
 
+    @precondition(lambda self: set(self.held) - self.in_flight)
+    @rule(data=st.data(), has_marked=st.booleans())
+    def withdraw(self, data: st.DataObject, has_marked: bool) -> None:
+        """What was taken back leaves no effect that anybody could take for one that went out."""
+        key = data.draw(st.sampled_from(sorted(set(self.held) - self.in_flight)))
+        held = self.held.pop(key)
+        if held.is_open:
+            self.ledger.release(held)  # it may have gone out before: nobody takes that back
+            return
+        if has_marked:
+            self._run(self.ledger.dispatch(held, 10))  # and its holder was cut off meanwhile
+        self._run(self.ledger.withdraw(held))
+        assert self._state(key) == (None if held.attempts == 0 else "reserved")
+        if held.attempts == 0:
+            self.before.pop(key, None)
+
+    @rule(key=KEYS, is_done=st.booleans())
+    def reconcile(self, key: str, is_done: bool) -> None:
+        """The other side's answer decides what is unknown, and nothing else."""
+        state = self._state(key)
+        if state is None:
+            return
+        has_decided = self._run(self.ledger.reconcile(key, b'"paid"' if is_done else None))
+        assert has_decided == (state == "unknown")
+        wanted = "succeeded" if is_done else "reserved"
+        assert self._state(key) == (wanted if has_decided else state)
+
+    @rule(fails=st.booleans())
+    def undo(self, fails: bool) -> None:
+        """What is undone is what somebody gave order for, and its result stays known."""
+        for effect in self._run(self.ledger.to_be_undone()):
+            self._run(self.ledger.end_undoing(effect, b'"no"' if fails else None))
+            after = evidence_of(self.store.connection, effect.key)
+            assert after.state == ("compensation_failed" if fails else "compensated")
+            assert after.outcome == effect.outcome
+            row = "SELECT state, attention FROM run WHERE id = ?"
+            found = self.store.connection.execute(row, (effect.run,)).fetchone()
+            assert (found == ("needs_attention", "compensation_failed")) == fails
+
     @rule()
     def crash(self) -> None:
         """The process dies: who held something is gone, what was written stays."""
@@ -153,7 +208,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """An operator moves only what waits for one."""
         state = self._state(key)
         try:
-            self._run(self.ledger.decide(key, action, principal="ann"))
+            self._run(self.ledger.decide(key, action, principal="ann", outcome=b"1"))
         except FishplateError:
             assert self._state(key) == state
         else:

@@ -61,6 +61,7 @@ E2 = TypeVar("E2", bound=DeclaredError)
 E3 = TypeVar("E3", bound=DeclaredError)
 
 Kind: TypeAlias = Literal["async", "thread", "inline", "plan", "stale", "static"]
+OnFailure: TypeAlias = Literal["keep", "compensate"]
 NO_POLICY: Final = Policy()
 _WRITTEN: Final = frozenset({"async", "thread", "inline"})  # the others are data
 _MOST_OF_NAME: Final = 48  # of 64 characters; a stand-in's name begins with that of its agent
@@ -81,6 +82,9 @@ class Description:
         agents: Agents that the body may call.
         errors: Errors that the contract declares.
         effect: The declared effect, if this is a tool.
+        lookup: The tool that tells what became of a call of this one.
+        compensate: The tool that undoes a call of this one.
+        on_failure: What becomes of the effects of its calls when it fails.
         pool: Named bulkhead that its calls share.
         target: What fails, fills up and is limited as one; tools that name the same one share it.
         error_classes: How exceptions of others' making are treated when the behaviour raises them.
@@ -107,6 +111,9 @@ class Description:
     agents: tuple[AnyAgent, ...] = ()
     errors: tuple[type[DeclaredError], ...] = ()
     effect: EffectDeclaration | None = None
+    lookup: AnyAgent | None = None
+    compensate: AnyAgent | None = None
+    on_failure: OnFailure = "keep"
     pool: str | None = None
     target: str | None = None
     error_classes: ErrorMap = field(default_factory=lambda: NO_MAP)
@@ -126,6 +133,11 @@ class Description:
         compare=False,
         repr=False,
     )
+
+    @property
+    def behind(self) -> tuple[AnyAgent, ...]:
+        """What stands behind a tool: who tells what became of a call, and who undoes it."""
+        return tuple(one for one in (self.lookup, self.compensate) if one is not None)
 
     @property
     def written(self) -> Callable[..., Any]:
@@ -576,9 +588,11 @@ def _fails_for(name: str) -> Callable[..., Never]:
 def _release_of(agent: AnyAgent) -> Release:
     about = agent.about
     contract = agent.contract
-    children = {child.name: child.release for child in (*agent.granted, *agent.fallbacks)}
+    behind = (*agent.granted, *agent.fallbacks, *about.behind)
+    children = {child.name: child.release for child in behind}
     behaviour: dict[str, JsonValue] = {
         "kind": about.kind,
+        "on_failure": about.on_failure,
         "code": code_digest(about.written) if about.kind in _WRITTEN else None,
         "effect": None if about.effect is None else about.effect.to_json(),
         "grants": list[JsonValue](sorted(child.name for child in agent.granted)),

@@ -1,12 +1,20 @@
-"""`@agent` and `@tool`: a Python function as a behaviour, its annotations as the contract."""
+"""`@agent`: a Python function as a behaviour, its annotations as the contract."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
-from fishplate.agents.agent import NO_POLICY, Agent, AnyAgent, Description, expect_agent
+from fishplate.agents.agent import (
+    NO_POLICY,
+    Agent,
+    AnyAgent,
+    Description,
+    OnFailure,
+    expect_agent,
+)
+from fishplate.agents.behind import problems_behind
 from fishplate.agents.declaration import (
     by_position,
     check_grants,
@@ -23,10 +31,10 @@ from fishplate.contracts.contract import Contract
 from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, Problem, ProblemList
 from fishplate.core.outcome import DeclaredError
-from fishplate.core.source import location, user_location, user_names
+from fishplate.core.source import location, user_names
 from fishplate.resilience.classify import NO_MAP, ErrorMap
 from fishplate.resilience.policy import Policy
-from fishplate.tools.effect import EFFECTS, Effect, EffectDeclaration
+from fishplate.tools.effect import EffectDeclaration
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +58,10 @@ class AgentDecorator:
     error_classes: ErrorMap
     inline: bool
     contract: Contract | str | Path | None = None
+    on_failure: OnFailure = "keep"
     effect: EffectDeclaration | None = None
+    lookup: AnyAgent | None = None
+    compensate: AnyAgent | None = None
 
     @overload
     def __call__(self, function: Callable[P, Awaitable[R]], /) -> Agent[P, R]: ...
@@ -62,7 +73,7 @@ class AgentDecorator:
         Raises:
             DeclarationError: Something does not fit; holds every problem that was found.
         """
-        return _declare(function, self, user_names())
+        return declare(function, self, user_names())
 
 
 @overload
@@ -82,6 +93,7 @@ def agent(
     error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
     contract: Contract | str | Path | None = None,
+    on_failure: OnFailure = "keep",
 ) -> AgentDecorator: ...
 @overload
 def agent(
@@ -97,6 +109,7 @@ def agent(
     pool: str | None = None,
     error_classes: ErrorMap = NO_MAP,
     contract: Contract | str | Path | None = None,
+    on_failure: OnFailure = "keep",
 ) -> Agent[P, R]: ...
 @overload
 def agent(
@@ -113,6 +126,7 @@ def agent(
     error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
     contract: Contract | str | Path | None = None,
+    on_failure: OnFailure = "keep",
 ) -> Agent[P, R]: ...
 def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     function: Callable[..., Any] | None = None,
@@ -128,6 +142,7 @@ def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
     contract: Contract | str | Path | None = None,
+    on_failure: OnFailure = "keep",
 ) -> AnyAgent | AgentDecorator:
     """Make an agent of a function; its annotations are its contract.
 
@@ -148,6 +163,8 @@ def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
             for long.
         contract: The published contract, or the JSON or YAML file that holds it; the annotations
             must fit it.
+        on_failure: With `compensate`, the effects of its calls are undone when it fails, the last
+            one first, each by its tool's `compensate=`; this needs a store.
 
     Raises:
         DeclarationError: Something does not fit; holds every problem that was found.
@@ -163,150 +180,24 @@ def agent(  # noqa: PLR0913 -- the words of the decorator, keyword-only
         error_classes=error_classes,
         inline=inline,
         contract=contract,
+        on_failure=on_failure,
     )
     return decorator if function is None else decorator(function)
 
 
-@overload
-def tool(
-    *,
-    effect: Effect,
-    scopes: Sequence[str] = (),
-    target: str | None = None,
-    name: str | None = None,
-    version: str = "0.0.0",
-    errors: Sequence[type[DeclaredError]] = (),
-    key_ttl: float | None = None,
-    key_caches: Literal["all", "success"] = "all",
-    business_key: Sequence[str] = (),
-    business_window: float = 2_592_000,
-    policy: Policy = NO_POLICY,
-    pool: str | None = None,
-    error_classes: ErrorMap = NO_MAP,
-    inline: bool = False,
-) -> AgentDecorator: ...
-@overload
-def tool(
-    function: Callable[P, Awaitable[R]],
-    /,
-    *,
-    effect: Effect,
-    scopes: Sequence[str] = (),
-    target: str | None = None,
-    name: str,
-    version: str = "0.0.0",
-    errors: Sequence[type[DeclaredError]] = (),
-    key_ttl: float | None = None,
-    key_caches: Literal["all", "success"] = "all",
-    business_key: Sequence[str] = (),
-    business_window: float = 2_592_000,
-    policy: Policy = NO_POLICY,
-    pool: str | None = None,
-    error_classes: ErrorMap = NO_MAP,
-) -> Agent[P, R]: ...
-@overload
-def tool(
-    function: Callable[P, R],
-    /,
-    *,
-    effect: Effect,
-    scopes: Sequence[str] = (),
-    target: str | None = None,
-    name: str,
-    version: str = "0.0.0",
-    errors: Sequence[type[DeclaredError]] = (),
-    key_ttl: float | None = None,
-    key_caches: Literal["all", "success"] = "all",
-    business_key: Sequence[str] = (),
-    business_window: float = 2_592_000,
-    policy: Policy = NO_POLICY,
-    pool: str | None = None,
-    error_classes: ErrorMap = NO_MAP,
-    inline: bool = False,
-) -> Agent[P, R]: ...
-def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    effect: Effect | None = None,
-    scopes: Sequence[str] = (),
-    target: str | None = None,
-    name: str | None = None,
-    version: str = "0.0.0",
-    errors: Sequence[type[DeclaredError]] = (),
-    key_ttl: float | None = None,
-    key_caches: Literal["all", "success"] = "all",
-    business_key: Sequence[str] = (),
-    business_window: float = 2_592_000,
-    policy: Policy = NO_POLICY,
-    pool: str | None = None,
-    error_classes: ErrorMap = NO_MAP,
-    inline: bool = False,
-) -> AnyAgent | AgentDecorator:
-    """Make a tool of a function: a contract plus a declared effect.
+def declare(
+    function: Callable[..., Any], words: AgentDecorator, local: Mapping[str, object]
+) -> AnyAgent:
+    """Declare a function as an agent or a tool.
 
     Args:
-        function: As for `agent`.
-        effect: What may be repeated after a lost answer; see `EffectDeclaration`. It has to be
-            said: a tool without an effect is refused.
-        scopes: Data scopes that it touches, e.g. `orders:write`.
-        target: What the tool reaches, e.g. `payments`; tools of one target share its breaker,
-            bulkhead, rate limit and retry budget. By default each tool is a target of its own.
-        name: Unique in an app; the function's name by default.
-        version: Semantic version of the behaviour.
-        errors: Errors that belong to the contract.
-        key_ttl: Seconds for which the other side remembers an idempotency key; for `keyed`.
-        key_caches: Whether the other side replays every first answer or only successes.
-        business_key: Names of input fields that make one effect in the world.
-        business_window: Seconds for which the business key holds.
-        policy: How calls are protected.
-        pool: Named bulkhead that the calls share.
-        error_classes: How exceptions of others' making are treated, by type; the most specific
-            counts, and what is not named is a bug, but for Python's own of connections and time.
-        inline: Run a plain function on the event loop.
+        function: The behaviour.
+        words: Those of the decorator.
+        local: Names visible where it is declared.
 
     Raises:
         DeclarationError: Something does not fit; holds every problem that was found.
     """
-    if effect is None:
-        name = name or getattr(function, "__name__", None)
-        subject = "a tool" if name is None else f"tool {name!r}"
-        message = f"{subject} declares no effect: say effect=, one of {', '.join(EFFECTS)}"
-        where = user_location() if function is None else location(function)
-        raise DeclarationError(subject, [Problem(code="no_effect", message=message, where=where)])
-    decorator = AgentDecorator(
-        name=name,
-        version=version,
-        errors=errors,
-        policy=policy,
-        pool=pool,
-        target=target,
-        error_classes=error_classes,
-        inline=inline,
-        effect=EffectDeclaration(
-            effect=effect,
-            scopes=_several("scopes", scopes),
-            key_ttl=key_ttl,
-            key_caches=key_caches,
-            business_key=_several("business_key", business_key),
-            business_window=business_window,
-        ),
-    )
-    return decorator if function is None else decorator(function)
-
-
-def _several(word: str, found: Sequence[str]) -> tuple[str, ...]:
-    """The words of a list; a single text would be taken letter by letter."""
-    if isinstance(found, str):
-        message = f"{word}={found!r} is one text, and a list is meant: write {word}=[{found!r}]"
-        problem = Problem(code="bad_effect", message=message, where=user_location())
-        raise DeclarationError("tool", [problem])
-    return tuple(found)
-
-
-def _declare(
-    function: Callable[..., Any], words: AgentDecorator, local: Mapping[str, object]
-) -> AnyAgent:
     name = name_of(function, words.name, "agent" if words.effect is None else "tool")
     where = location(function)
     subject = f"{'agent' if words.effect is None else 'tool'} {name!r}"
@@ -338,6 +229,9 @@ def _declare(
         agents=tuple(expect_agent(found, f"an agent of {subject}") for found in words.agents),
         errors=tuple(words.errors),
         effect=words.effect,
+        lookup=words.lookup,
+        compensate=words.compensate,
+        on_failure=words.on_failure,
         pool=words.pool,
         target=words.target,
         error_classes=words.error_classes,
@@ -348,5 +242,7 @@ def _declare(
     if published is not None:
         check_published(about, published, problems)
     check_grants(about, problems)
+    for problem in problems_behind(about):
+        problems.add(problem)
     problems.raise_if_any()
     return Agent(about, policy=words.policy)

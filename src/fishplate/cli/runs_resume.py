@@ -79,8 +79,7 @@ COMMAND: Final = Command(
 
 async def _until_ended(app: App) -> None:
     async with app:
-        for run in app.resumed:
-            await run.ended_or_waiting()
+        await app.settled()
 
 
 def _check_known(rows: list[RunRow], app: App, target: str) -> None:

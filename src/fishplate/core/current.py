@@ -70,9 +70,13 @@ class RunContext:
         started_ns: When the run began, on the clock's monotonic scale.
         ends: When the calls that are made in it have to be over, in seconds on the clock's
             monotonic scale; `None`: when the run's working time is over.
+        asks_about: The idempotency key of the effect that a call of a `lookup=` asks about.
+        undoes: The idempotency key of the effect that a call of a `compensate=` undoes.
     """
 
     ends: float | None = None
+    asks_about: str | None = None
+    undoes: str | None = None
 
     __slots__ = (
         "_effects",
@@ -120,6 +124,10 @@ class RunContext:
     def until(self, ends: float) -> RunContext:
         """The same run for the calls below one that has to be over at `ends`."""
         return _Shorter(self, ends)
+
+    def asking(self, key: str) -> RunContext:
+        """The same run for a call that asks what became of the effect under `key`."""
+        return _Asking(self, key)
 
     def seconds_left(self, now_ns: int) -> float:
         """Until the calls that are made in it have to be over; negative once that is past."""
@@ -179,6 +187,37 @@ class _Shorter(RunContext):
         return self._whole.run_id
 
 
+class _Asking(_Shorter):
+    """A run as a call sees it that asks what became of an effect."""
+
+    __slots__ = ("asks_about",)
+
+    def __init__(self, whole: RunContext, key: str) -> None:
+        # What it asks has the time that is left, and no more.
+        super().__init__(whole, (whole.now_ns() / 1e9) + whole.seconds_left(whole.now_ns()))
+        self.asks_about = key
+
+
+class UndoingRun(RunContext):
+    """A run as a call sees it that undoes what the run has done.
+
+    Args:
+        around: What all runs of the app share.
+        principal: On whose behalf the run acts.
+        trace_id: Of the run.
+        run_id: Of the run.
+        key: The idempotency key of the effect that is undone.
+    """
+
+    __slots__ = ("undoes",)
+
+    def __init__(
+        self, around: Surroundings, principal: Principal, trace_id: int, run_id: str, key: str
+    ) -> None:
+        super().__init__(around, principal, trace_id, run_id)
+        self.undoes = key
+
+
 class Current:
     """The call that is running now; `current()` gives it.
 
@@ -214,7 +253,12 @@ class Current:
 
     @property
     def idempotency_key(self) -> str:
-        """The key that goes out with an effect: equal on every attempt and after every resume."""
+        """The key that goes out with an effect: equal on every attempt and after every resume.
+
+        In a `lookup=` it is that of the effect which is asked about.
+        """
+        if self.run.asks_about is not None:
+            return self.run.asks_about
         return idempotency_key(
             self.run.principal.tenant, self.step_name, f"{self.run.run_id}/{self.path}"
         )

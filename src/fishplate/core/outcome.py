@@ -167,6 +167,24 @@ class TimedOut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NotDone:
+    """The answer of a `lookup=`: the effect has certainly not happened, and will not any more."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    outcome: Literal["not_done"] = "not_done"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CannotSay:
+    """The answer of a `lookup=`: whether the effect has happened cannot be told, or not yet."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    outcome: Literal["cannot_say"] = "cannot_say"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reason:
     """Why a value is degraded.
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast
+
+from pydantic_core import from_json, to_json
 
 from fishplate.core.current import Principal
-from fishplate.core.errors import ErrorClass, FishplateError, JsonValue
+from fishplate.core.errors import ErrorClass, FishplateError, JsonValue, StepError
 from fishplate.journal.audit import append_audit
 from fishplate.journal.effect_rows import Evidence, evidence_of, move_effect
 from fishplate.journal.effects import EffectState
@@ -25,6 +27,9 @@ _DECIDES: Final[Mapping[Decision, tuple[frozenset[EffectState], EffectState]]] =
     "compensate": (frozenset({"succeeded", "compensation_failed"}), "compensating"),
 }
 """Which states an action may decide, and what it makes of them."""
+
+RECONCILER: Final = Principal(name="fishplate")
+"""Who decides what the other side was asked about and answered."""
 
 
 class NotAllowedError(FishplateError):
@@ -56,6 +61,12 @@ def check_effect(connection: sqlite3.Connection, key: str, decision: Decision) -
             "confirm that it is done, or that it is not"
         )
         raise NotAllowedError(msg)
+    if decision == "compensate" and not _can_be_compensated(connection, found):
+        msg = (
+            f"{found.tool!r} says no compensate=, and nobody else knows how to undo the effect "
+            f"{key!r}: undo it by hand"
+        )
+        raise NotAllowedError(msg)
     return found
 
 
@@ -65,7 +76,7 @@ def decide_effect(  # noqa: PLR0913 -- facts about one decision, keyword-only
     decision: Decision,
     *,
     principal: Principal,
-    outcome: bytes,
+    outcome: bytes | None,
     note: str,
     now_ms: int,
 ) -> Evidence:
@@ -76,7 +87,8 @@ def decide_effect(  # noqa: PLR0913 -- facts about one decision, keyword-only
         key: Of the effect.
         decision: What is decided.
         principal: Who decides.
-        outcome: JSON of the result or the error, as the ledger keeps it.
+        outcome: JSON of the result, for `confirm_done`; a call that is confirmed not to have
+            happened fails with the code `confirmed_not_done`.
         note: Why.
         now_ms: Wall clock, milliseconds since 1970.
 
@@ -85,20 +97,47 @@ def decide_effect(  # noqa: PLR0913 -- facts about one decision, keyword-only
     """
     found = check_effect(connection, key, decision)
     _, state = _DECIDES[decision]
-    move_effect(connection, key, state, outcome, now_ms)
-    connection.execute(
-        """
-        UPDATE run SET attention = NULL,
-          state = CASE WHEN given_up THEN 'cancelled' ELSE 'running' END,
-          ended_ms = CASE WHEN given_up THEN ? END
-        WHERE id = ? AND state = 'needs_attention' AND attention = 'unknown_outcome'
-          AND NOT EXISTS (SELECT 1 FROM effect WHERE effect.run = run.id AND state = 'unknown')
-        """,
-        (now_ms, found.run),
-    )
+    if decision == "compensate":
+        connection.execute(
+            "UPDATE effect SET state = 'compensating', updated_ms = ? WHERE key = ?", (now_ms, key)
+        )
+    else:
+        if decision == "confirm_not_done":
+            outcome = _not_done(found, principal)
+        move_effect(connection, key, state, outcome or b"null", now_ms)
+        _open_again(connection, found.run, now_ms)
     details: dict[str, JsonValue] = {"from": found.state, "to": state, "note": note}
     _audit(connection, now_ms, principal, decision, key, details)
     return evidence_of(connection, key)
+
+
+def reconcile_effect(
+    connection: sqlite3.Connection, key: str, result: bytes | None, now_ms: int
+) -> bool:
+    """Decide an unknown outcome by what the other side says of it.
+
+    Args:
+        connection: Inside a transaction.
+        key: Of the effect.
+        result: JSON of what the call gave; `None`: it has certainly not happened.
+        now_ms: Wall clock, milliseconds since 1970.
+
+    Returns:
+        Whether the outcome was still unknown; somebody may have decided it meanwhile.
+    """
+    found = evidence_of(connection, key)
+    if found.state != "unknown":
+        return False
+    state: EffectState = "succeeded"
+    if result is None:
+        # Who was given up does nothing again; anybody else sends it once more.
+        is_over = _is_given_up(connection, found.run)
+        state, result = ("failed", _not_done(found, RECONCILER)) if is_over else ("reserved", None)
+    move_effect(connection, key, state, result or b"null", now_ms)
+    _open_again(connection, found.run, now_ms)
+    details: dict[str, JsonValue] = {"from": found.state, "to": state, "note": "looked up"}
+    _audit(connection, now_ms, RECONCILER, "reconcile", key, details)
+    return True
 
 
 def check_cancel(connection: sqlite3.Connection, run_id: str) -> StoredState:
@@ -161,8 +200,16 @@ def check_reopen(connection: sqlite3.Connection, run_id: str) -> None:
         msg = f"run {run_id!r} is {state!r}, and only one that needs attention is reopened"
         raise NotAllowedError(msg)
     row = connection.execute(
-        "SELECT key FROM effect WHERE run = ? AND state = 'unknown'", (run_id,)
+        "SELECT key, state FROM effect WHERE run = ? AND state IN "
+        "('unknown', 'compensating', 'compensation_failed')",
+        (run_id,),
     ).fetchone()
+    if row is not None and row[1] != "unknown":
+        msg = (
+            f"run {run_id!r} has failed and its effects are undone, of which {row[0]!r} is "
+            f"{row[1]!r}: try that again by 'fishplate runs decide {row[0]} compensate'"
+        )
+        raise NotAllowedError(msg)
     if row is not None:
         msg = (
             f"run {run_id!r} goes on when the outcome of its effect {row[0]!r} is known: "
@@ -192,6 +239,50 @@ def reopen_run(
     details: dict[str, JsonValue] = {"from": reason, "to": "running", "note": note}
     _audit(connection, now_ms, principal, "reopen", run_id, details)
     return "running"
+
+
+def _open_again(connection: sqlite3.Connection, run_id: str, now_ms: int) -> None:
+    """Let a run go on that waited for no more than the last unknown outcome."""
+    connection.execute(
+        """
+        UPDATE run SET attention = NULL,
+          state = CASE WHEN given_up THEN 'cancelled' ELSE 'running' END,
+          ended_ms = CASE WHEN given_up THEN ? END
+        WHERE id = ? AND state = 'needs_attention' AND attention = 'unknown_outcome'
+          AND NOT EXISTS (SELECT 1 FROM effect WHERE effect.run = run.id AND state = 'unknown')
+        """,
+        (now_ms, run_id),
+    )
+
+
+def _not_done(effect: Evidence, principal: Principal) -> bytes:
+    """The failure of a call whose effect has not happened, as the journal keeps one."""
+    failure = StepError(
+        f"{effect.tool!r} has not happened, as {principal.name!r} found out",
+        step=effect.call,
+        code="confirmed_not_done",
+        error_class=ErrorClass.PERMANENT,
+    )
+    return to_json(
+        {
+            "kind": "StepError",
+            "facts": failure.to_json(),
+            "has_effect": failure.has_effect,
+            "retry_exhausted": failure.retry_exhausted,
+            "retry_after": failure.retry_after,
+        }
+    )
+
+
+def _can_be_compensated(connection: sqlite3.Connection, effect: Evidence) -> bool:
+    """Whether the tool said how to undo its effect when the run began."""
+    row = connection.execute(
+        "SELECT data FROM run JOIN document ON digest = units WHERE id = ?", (effect.run,)
+    ).fetchone()
+    if row is None or effect.undoes is not None:
+        return False
+    unit: dict[str, Any] = from_json(row[0]).get(effect.tool, {})
+    return unit.get("effect", {}).get("compensate") is not None
 
 
 def _leave_effects(connection: sqlite3.Connection, run_id: str, now_ms: int) -> None:

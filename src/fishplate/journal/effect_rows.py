@@ -23,6 +23,7 @@ class EffectCall(NamedTuple):
         arguments: JSON.
         business_key: What makes it one effect in the world, across runs; `None` if nothing does.
         business_window: Seconds for which the business key holds.
+        undoes: Key of the effect that this one compensates.
     """
 
     key: str
@@ -35,6 +36,7 @@ class EffectCall(NamedTuple):
     arguments: bytes
     business_key: str | None = None
     business_window: float = 0.0
+    undoes: str | None = None
 
 
 class Evidence(NamedTuple):
@@ -46,6 +48,9 @@ class Evidence(NamedTuple):
         outcome: JSON of its result or error.
         late_outcome: JSON of what a former holder reported too late.
         completed: Its place in the order in which effects were completed.
+        undoes: Key of the effect that this one compensates.
+        undo_error: JSON of why it could not be compensated.
+        lookups: How often it was asked what became of it.
     """
 
     key: str
@@ -62,6 +67,9 @@ class Evidence(NamedTuple):
     outcome: bytes | None
     late_outcome: bytes | None
     completed: int | None
+    undoes: str | None
+    undo_error: bytes | None
+    lookups: int
 
 
 class Reserved(NamedTuple):
@@ -72,6 +80,7 @@ class Reserved(NamedTuple):
         fence: Which holder of that right this is.
         attempts: How often it has been dispatched.
         first_dispatch_ms: When it was first dispatched; `None` if never.
+        last_dispatch_ms: When it was last dispatched; `None` if never.
         is_open: It was dispatched and never answered: it may have happened.
     """
 
@@ -79,6 +88,7 @@ class Reserved(NamedTuple):
     fence: int
     attempts: int = 0
     first_dispatch_ms: int | None = None
+    last_dispatch_ms: int | None = None
     is_open: bool = False
 
 
@@ -111,6 +121,13 @@ class OutcomeUnknownError(FishplateError):
     error_class = ErrorClass.UNKNOWN_OUTCOME
 
 
+class EffectUndoneError(FishplateError):
+    """An effect was done and compensated since; it is neither repeated nor has it a result."""
+
+    code = "effect_undone"
+    error_class = ErrorClass.PERMANENT
+
+
 class ReplacedError(FishplateError):
     """Another holder has taken the effect over; this one may not touch it any more."""
 
@@ -120,7 +137,8 @@ class ReplacedError(FishplateError):
 
 _COLUMNS: Final = (
     "key, tenant, tool, effect, run, call, arguments, state, attempts, first_dispatch_ms, "
-    "last_dispatch_ms, outcome, late_outcome, completed"
+    "last_dispatch_ms, outcome, late_outcome, completed, undoes, "
+    "undo_error, lookups"
 )
 
 
@@ -169,7 +187,8 @@ def insert_effect(
     connection.execute(
         "INSERT INTO effect (key, tenant, tool, effect, run, call, business_key, fingerprint, "
         "arguments, state, owner, fence, lease_until_ms, attempts, release_business_ms, "
-        "updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved', ?, 1, ?, 0, ?, ?)",
+        "updated_ms, undoes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved', ?, 1, ?, 0, ?, ?, ?)",
         (
             call.key,
             call.tenant,
@@ -184,6 +203,7 @@ def insert_effect(
             until,
             release,
             now,
+            call.undoes,
         ),
     )
 

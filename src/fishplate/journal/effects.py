@@ -44,7 +44,26 @@ KEY_MARGIN: Final = 60.0
 """Seconds before a remote key expires at which it is no longer relied upon."""
 
 RECONCILE_AFTER: Final = (5.0, 30.0, 300.0, 3600.0)
-"""Seconds after which an unknown outcome is looked up; after the last one a person has to."""
+"""Seconds after the first lookup at which the next ones follow; after the last, a person has to."""
+
+
+def next_lookup(lookups: int, *, last_dispatch_ms: int, settle_time: float) -> int | None:
+    """When an unknown outcome is looked up next, in milliseconds since 1970.
+
+    The first lookup is made when the other side has settled, and the others after that.
+
+    Args:
+        lookups: How many were made.
+        last_dispatch_ms: When the effect was last sent, in milliseconds since 1970.
+        settle_time: Seconds after which the other side shows for certain what it has done.
+
+    Returns:
+        `None`: no more are made.
+    """
+    delays = (0.0, *RECONCILE_AFTER)
+    if lookups >= len(delays):
+        return None
+    return last_dispatch_ms + round((settle_time + delays[lookups]) * 1000)
 
 
 def recovery(  # noqa: PLR0913 -- facts about one lost answer, keyword-only

@@ -31,6 +31,7 @@ Action: TypeAlias = Literal[
     "confirm_done",
     "confirm_not_done",
     "redo",
+    "compensate",
     "cancel",
     "reopen",
     "prune",
@@ -50,8 +51,8 @@ class Request(NamedTuple):
         subject: To which effect (its key) or run (its id); empty for `prune`.
         principal: Who asks.
         note: Why.
-        details: What belongs to the action: `outcome` of what is decided about an effect, as the
-            ledger keeps it; `before_ms` of `prune`; `name` and `value` of a signal; `step` of
+        details: What belongs to the action: `outcome` of `confirm_done`, JSON of the result;
+            `before_ms` of `prune`; `name` and `value` of a signal; `step` of
             `approve` and `reject`, `None` for the only one that waits.
     """
 
@@ -82,7 +83,7 @@ def check(connection: sqlite3.Connection, request: Request, now_ms: int) -> None
         FishplateError: See `journal.decisions`, `journal.signals` and `journal.waits`.
     """
     match request.action:
-        case "confirm_done" | "confirm_not_done" | "redo":
+        case "confirm_done" | "confirm_not_done" | "redo" | "compensate":
             check_effect(connection, request.subject, request.action)
         case "cancel":
             check_cancel(connection, request.subject)
@@ -180,7 +181,7 @@ def answer_of(connection: sqlite3.Connection, number: int) -> Mapping[str, JsonV
 
 def _done(connection: sqlite3.Connection, request: Request, now_ms: int) -> dict[str, JsonValue]:
     match request.action:
-        case "confirm_done" | "confirm_not_done" | "redo":
+        case "confirm_done" | "confirm_not_done" | "redo" | "compensate":
             return _decided(connection, request, request.action, now_ms)
         case "cancel" | "reopen":
             act = cancel_run if request.action == "cancel" else reopen_run
@@ -211,7 +212,7 @@ def _decided(
         request.subject,
         decision,
         principal=request.principal,
-        outcome=to_json(request.details["outcome"]),
+        outcome=None if decision != "confirm_done" else to_json(request.details["outcome"]),
         note=request.note,
         now_ms=now_ms,
     )

@@ -98,6 +98,9 @@ CREATE TABLE effect (               -- what has been done to the outside world, 
   outcome BLOB,                   -- JSON: the result, or the error
   late_outcome BLOB,              -- what a former owner reported after it had been replaced
   release_business_ms INTEGER,    -- when the business key is free again
+  undo_error BLOB,                -- JSON: why it could not be compensated
+  undoes TEXT,                    -- key of the effect that this one compensates
+  lookups INTEGER NOT NULL DEFAULT 0,   -- how often it was asked what became of it
   updated_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX effect_business ON effect (tenant, tool, business_key)

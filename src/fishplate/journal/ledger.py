@@ -14,9 +14,10 @@ from typing import NamedTuple, TypeVar, cast
 
 from fishplate.core.current import Principal
 from fishplate.journal.batch import Owner
-from fishplate.journal.decisions import Decision, decide_effect
+from fishplate.journal.decisions import Decision, decide_effect, reconcile_effect
 from fishplate.journal.effect_rows import (
     EffectCall,
+    EffectUndoneError,
     Evidence,
     IdempotencyConflictError,
     OutcomeUnknownError,
@@ -29,6 +30,7 @@ from fishplate.journal.effect_rows import (
     select_effects,
 )
 from fishplate.journal.effects import EffectState
+from fishplate.journal.undoing import attempts_to_undo, end_undoing, to_be_undone
 from fishplate.journal.writer import Writer
 
 T = TypeVar("T")
@@ -69,6 +71,7 @@ class Ledger:
             IdempotencyConflictError: The key was used with other arguments.
             AlreadyDoneError: The business key is taken by another effect.
             OutcomeUnknownError: It was dispatched before, and its outcome is not known.
+            EffectUndoneError: It was done, and compensated since.
         """
         while (held := self._held.get(call.key)) is not None:
             await asyncio.shield(held)
@@ -103,6 +106,7 @@ class Ledger:
             return reserved._replace(
                 attempts=reserved.attempts + 1,
                 first_dispatch_ms=now if first is None else first,
+                last_dispatch_ms=now,
                 is_open=True,
             )
 
@@ -141,14 +145,27 @@ class Ledger:
             raise replaced(reserved.key)
 
     async def withdraw(self, reserved: Reserved) -> None:
-        """Take back a reservation under which nothing was dispatched: its keys are free again."""
-        await self._change(
-            lambda connection: connection.execute(
-                "DELETE FROM effect WHERE key = ? AND fence = ? AND state = 'reserved' "
-                "AND attempts = 0",
-                (reserved.key, reserved.fence),
-            )
-        )
+        """Take back a reservation under which nothing was dispatched: its keys are free again.
+
+        A mark that its holder did not wait for is taken back too: nobody has acted on it.
+        """
+        of_holder = (reserved.key, reserved.fence)
+
+        def apply(connection: sqlite3.Connection) -> None:
+            if reserved.attempts == 0:
+                connection.execute(
+                    "DELETE FROM effect WHERE key = ? AND fence = ? "
+                    "AND state IN ('reserved', 'dispatched')",
+                    of_holder,
+                )
+            else:
+                connection.execute(
+                    "UPDATE effect SET state = 'reserved', attempts = ? "
+                    "WHERE key = ? AND fence = ? AND state = 'dispatched'",
+                    (reserved.attempts, *of_holder),
+                )
+
+        await self._change(apply)
         self.release(reserved)
 
     def release(self, reserved: Reserved) -> None:
@@ -163,7 +180,7 @@ class Ledger:
         action: Decision,
         *,
         principal: str,
-        outcome: bytes = b"null",
+        outcome: bytes | None = None,
         note: str = "",
     ) -> Evidence:
         """Do what an operator has decided about an effect, and write down who it was.
@@ -172,7 +189,7 @@ class Ledger:
             key: Of the effect.
             action: `confirm_done` with the result, `confirm_not_done`, `redo`, or `compensate`.
             principal: Who decides.
-            outcome: JSON of the result or the error, as the operator knows it.
+            outcome: JSON of the result, for `confirm_done`.
             note: Why.
 
         Raises:
@@ -191,6 +208,32 @@ class Ledger:
                 now_ms=now,
             )
         )
+
+    async def reconcile(self, key: str, result: bytes | None) -> bool:
+        """Decide an unknown outcome by what the other side says of it; see `reconcile_effect`."""
+        now = self._now_ms()
+        return await self._change(lambda connection: reconcile_effect(connection, key, result, now))
+
+    async def looked_up(self, key: str) -> None:
+        """Count that the other side was asked what became of an effect, and could not say."""
+        await self._change(
+            lambda connection: connection.execute(
+                "UPDATE effect SET lookups = lookups + 1 WHERE key = ?", (key,)
+            )
+        )
+
+    async def to_be_undone(self) -> list[Evidence]:
+        """The effects that are to be compensated, each run's last completed first."""
+        return await self._change(to_be_undone)
+
+    async def attempts_to_undo(self, key: str) -> list[Evidence]:
+        """The effects that were to compensate another one, in the order in which they were made."""
+        return await self._change(lambda connection: attempts_to_undo(connection, key))
+
+    async def end_undoing(self, effect: Evidence, error: bytes | None) -> None:
+        """Write how a compensation ended: `None`, or JSON of why it could not be done."""
+        now = self._now_ms()
+        await self._change(lambda connection: end_undoing(connection, effect, error, now))
 
     async def in_state(self, state: EffectState) -> list[Evidence]:
         """The effects in a state, in the order of their keys' first dispatch."""
@@ -227,14 +270,14 @@ class Ledger:
         now = self._now_ms()
         until = now + round(lease * 1000)
         row = connection.execute(
-            "SELECT fingerprint, state, fence, attempts, first_dispatch_ms, outcome "
-            "FROM effect WHERE key = ?",
+            "SELECT fingerprint, state, fence, attempts, first_dispatch_ms, last_dispatch_ms, "
+            "outcome FROM effect WHERE key = ?",
             (call.key,),
         ).fetchone()
         if row is None:
             insert_effect(connection, call, self._boot_id, now, until)
             return Reserved(call.key, 1)
-        fingerprint, state, fence, attempts, first, outcome = row
+        fingerprint, state, fence, attempts, first, last, outcome = row
         if fingerprint != call.fingerprint:
             msg = (
                 f"call {call.call!r} of run {call.run!r} asks {call.tool!r} for something else "
@@ -252,13 +295,20 @@ class Ledger:
                     "WHERE key = ?",
                     (self._boot_id, fence + 1, until, now, call.key),
                 )
-                return Reserved(call.key, fence + 1, attempts, first, state == "dispatched")
-            case _:
+                is_open = state == "dispatched"
+                return Reserved(call.key, fence + 1, attempts, first, last, is_open)
+            case "unknown":
                 msg = (
                     f"the outcome of {call.tool!r} in call {call.call!r} of run {call.run!r} is "
-                    f"{state!r}: decide it by 'fishplate runs attention'"
+                    "unknown: decide it by 'fishplate runs attention'"
                 )
                 raise OutcomeUnknownError(msg)
+            case "compensating" | "compensated" | "compensation_failed":
+                msg = (
+                    f"{call.tool!r} in call {call.call!r} of run {call.run!r} was done and is "
+                    f"{state!r} since: a call that was undone has no result"
+                )
+                raise EffectUndoneError(msg)
 
     def _release(self, key: str, gate: asyncio.Future[None]) -> None:
         if self._held.get(key) is gate:

@@ -64,7 +64,7 @@ class Attention(NamedTuple):
 
     Attributes:
         run: Its row.
-        unknown: Its effects whose outcome is unknown.
+        unknown: Its effects whose outcome is unknown, or that could not be undone.
     """
 
     run: StoredRun
@@ -122,17 +122,19 @@ def effects_of(connection: sqlite3.Connection, run_id: str) -> list[Evidence]:
 def runs_for_attention(connection: sqlite3.Connection) -> Iterator[Attention]:
     """The runs that a person has to decide about, oldest first.
 
-    They are those that say so, and those with an effect whose outcome is unknown.
+    They are those that say so, and those with an effect whose outcome is unknown, or that could
+    not be undone.
     """
     found = connection.execute(
         "SELECT id FROM run WHERE state = 'needs_attention' "
-        "UNION SELECT run FROM effect WHERE state = 'unknown' ORDER BY 1"
+        "UNION SELECT run FROM effect WHERE state IN ('unknown', 'compensation_failed') ORDER BY 1"
     ).fetchall()
     for (run_id,) in found:
         run = find_run(connection, run_id)
         if run is not None:
             effects = effects_of(connection, run_id)
-            yield Attention(run, [effect for effect in effects if effect.state == "unknown"])
+            open_states = {"unknown", "compensation_failed"}
+            yield Attention(run, [effect for effect in effects if effect.state in open_states])
 
 
 def run_json(run: StoredRun) -> dict[str, JsonValue]:
@@ -181,6 +183,9 @@ def effect_json(effect: Evidence) -> dict[str, JsonValue]:
         "last_dispatch_ms": effect.last_dispatch_ms,
         "outcome": _json_or_none(effect.outcome),
         "late_outcome": _json_or_none(effect.late_outcome),
+        "lookups": effect.lookups,
+        "undoes": effect.undoes,
+        "undo_error": _json_or_none(effect.undo_error),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from typing_extensions import override
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.values import BrokenValueError
+from fishplate.core.call import SCOPE
 from fishplate.core.current import Current, RunContext
 from fishplate.core.errors import (
     FishplateError,
@@ -24,8 +26,10 @@ from fishplate.journal.waits import announce
 from fishplate.orchestrator.effects import CallEffect, SignalEffect, SleepEffect, Suspended
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.history import Diverged, History
+from fishplate.orchestrator.lookup import Finding, finding_of
 from fishplate.orchestrator.outside import GuardedEffect
 from fishplate.orchestrator.records import failure_from_record, value_from_record
+from fishplate.orchestrator.sagas import Sagas, is_saga
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.waits import answer_to, wait_of
 
@@ -35,10 +39,12 @@ class DurableSteps(Steps):
 
     Attributes:
         histories: Of the runs, by trace id.
+        sagas: Undoes what failed agents have done.
         is_closing: The process is about to end, and its runs go on in another one.
     """
 
     histories: dict[int, History]
+    sagas: Sagas
     is_closing = False
 
     def open(
@@ -89,7 +95,7 @@ class DurableSteps(Steps):
             raise
         except (FishplateError, DeclaredError) as failure:
             if is_step and history.attention is None:
-                history.failed(effect, failure)
+                await self._failed(history, run, effect, failure)
             raise
         return answer
 
@@ -143,6 +149,18 @@ class DurableSteps(Steps):
             code=history.attention,
             where=effect.where,
         )
+
+    async def _failed(
+        self,
+        history: History,
+        run: RunContext,
+        effect: CallEffect,
+        failure: FishplateError | DeclaredError,
+    ) -> None:
+        """Record that a step has failed, and undo what it did if it was declared so."""
+        history.failed(effect, failure)
+        if is_saga(effect.unit):
+            await self.sagas.undo_step(history, run, effect, self._now_ms())
 
     def check_child(self, frame: Frame, number: int, name: str | None) -> None:
         """Compare the next call of a body with what the body did before.
@@ -228,10 +246,26 @@ class DurableSteps(Steps):
         if effect is None or effect.is_readonly or history is None:
             return run_once(frame, unit, arguments, started_ns)
         guard = GuardedEffect(
-            self._ledger, history, frame, unit, self._now_ms, lambda: self.is_closing
+            self._ledger,
+            history,
+            frame,
+            unit,
+            self._now_ms,
+            lambda: self.is_closing,
+            functools.partial(self._ask, frame),
         )
 
         def proceed() -> Awaitable[object]:  # its time begins once the effect is reserved
             return run_once(frame, unit, arguments, frame.run.now_ns())
 
         return guard.run(arguments, proceed)
+
+    async def _ask(self, frame: Frame, lookup: AnyAgent, arguments: tuple[object, ...]) -> Finding:
+        """Ask what became of a call; it is told on the trace, and not recorded."""
+        path = f"{frame.path}/{lookup.name}"
+        effect = CallEffect(path, lookup, arguments, lookup.about.where)
+        run = frame.run.asking(frame.idempotency_key)
+        try:
+            return await finding_of(super().perform(frame.driver, run, frame.span_id, effect))
+        finally:
+            SCOPE.set(frame)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from pydantic_core import from_json, to_json
 
@@ -44,7 +44,7 @@ from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
 from fishplate.orchestrator.ends import attention_of, end_of
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
-from fishplate.orchestrator.records import failure_to_record, value_to_record
+from fishplate.orchestrator.records import failure_to_record, principal_from_record, value_to_record
 from fishplate.orchestrator.resume_rule import (
     CannotGoOn,
     Resume,
@@ -55,7 +55,9 @@ from fishplate.orchestrator.resume_rule import (
 )
 from fishplate.orchestrator.roster import read_releases
 from fishplate.orchestrator.run import run_cancelled
+from fishplate.orchestrator.sagas import Sagas, is_saga
 from fishplate.orchestrator.taking_up import arguments_of, check_stored, telling_releases
+from fishplate.orchestrator.tending import Tending
 from fishplate.workflows.workflow import Workflow
 
 TAKEN_UP_AT_A_TIME: Final = 500
@@ -131,6 +133,7 @@ class Keeper:
         self._steps = steps
         self._around = around
         self._random_id = random_id
+        self._tending: Tending | None = None
         self._wall_ns = 0
         self._wall_until_ns = 0
         self._units: dict[int, _Described] = {}
@@ -176,7 +179,30 @@ class Keeper:
                 if not self._steps.is_closing:  # it stays open, for the next life
                     begin(taken)
 
-        await self._desk.listen(opened, self._go_on, self._cancelled_outside)
+        async def answered() -> None:
+            await opened()
+            tending.wake()
+
+        tending = self._tending = Tending(
+            self._journal,
+            self._ledger,
+            {unit.name: unit for unit in all_of(*self._agents.values())},
+            around=self._around,
+            histories=self._steps.histories,
+            work=self._work,
+            drives=self._desk.drives,
+            now_ms=self.now_ms,
+            opened=opened,
+        )
+        self._sagas = self._steps.sagas = Sagas(self._writer, self._ledger, tending)
+        await self._desk.listen(answered, self._go_on, self._cancelled_outside)
+        if self._takes_up:
+            tending.wake()
+
+    async def tended(self) -> None:
+        """Wait until nothing more can be found out or undone now."""
+        if self._tending is not None:
+            await self._tending.idle()
 
     def prepare_to_close(self) -> None:
         """Hear that what is cancelled from now on goes on in another life of the process."""
@@ -187,6 +213,8 @@ class Keeper:
     async def close(self) -> None:
         """Write what is left, close the store, give the lock back."""
         self.answers.timer.stop()
+        if self._tending is not None:
+            await self._tending.close()
         await self._desk.close()
         await asyncio.to_thread(self._writer.close)
         self._lock.release()
@@ -268,6 +296,8 @@ class Keeper:
             raise failure
         # A cancellation meanwhile loses nothing: what is written is given before it is waited for.
         attention = await self._end(context, effect, answer, failure)
+        if attention is None and _is_failed_saga(failure, effect):
+            attention = await self._sagas.undo_run(context, effect)
         if attention is not None:
             raise attention from failure
         if failure is not None:
@@ -469,9 +499,14 @@ class Keeper:
         """
         history = self._steps.histories.pop(context.trace_id)
         try:
-            await self._write_end(history, effect, answer, failure)
+            if history.attention is None and _is_failed_saga(failure, effect):
+                await self._sagas.end_run(history, effect, failure, self.now_ms())
+            else:
+                await self._write_end(history, effect, answer, failure)
         finally:
             self._desk.ended(context.run_id)
+        if history.attention is not None and self._tending is not None:
+            self._tending.wake()
         if history.attention is None:
             return None
         if isinstance(failure, NeedsAttention):
@@ -564,10 +599,7 @@ class Keeper:
             return await asyncio.to_thread(self._rule.way, *key)
 
     def _context_of(self, stored: StoredRun) -> RunContext:
-        known: dict[str, Any] = from_json(stored.principal)
-        principal = Principal(
-            name=known["name"], roles=frozenset(known["roles"]), tenant=known["tenant"]
-        )
+        principal = principal_from_record(stored.principal)
         context = RunContext(self._around, principal, int(stored.trace_id, 16), stored.id)
         if stored.left_ns is not None:  # what it had worked before it waited counts
             worked_ns = round(self._around.working_time * 1e9) - stored.left_ns
@@ -580,6 +612,13 @@ class Keeper:
             plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
             found = self._units[id(unit)] = _Described(unit, roster_of(unit), plan)
         return found
+
+
+def _is_failed_saga(
+    failure: BaseException | None, effect: CallEffect
+) -> TypeGuard[FishplateError | DeclaredError]:
+    """Whether what a run has done is to be undone."""
+    return is_saga(effect.unit) and isinstance(failure, (FishplateError, DeclaredError))
 
 
 @functools.lru_cache(maxsize=1_000)

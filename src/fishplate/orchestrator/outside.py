@@ -2,7 +2,8 @@
 
 What a failed attempt proves decides how it is settled. A proof is an exception that the contract
 declares, one from before anything was sent, or a refusal that the body reports; anything else
-leaves open whether the effect has happened.
+leaves open whether the effect has happened. Then the tool's `lookup=` is asked, once its answer
+counts and if that is soon; else, and if it cannot say, the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from fishplate.core.errors import (
     JsonValue,
     NeedsAttention,
 )
-from fishplate.core.outcome import DeclaredError
-from fishplate.journal.effect_rows import EffectCall, Reserved
+from fishplate.core.outcome import DeclaredError, NotDone
+from fishplate.journal.effect_rows import EffectCall, OutcomeUnknownError, Reserved
 from fishplate.journal.effects import EffectState, Recovery, recovery
 from fishplate.journal.ledger import Ledger, Settled
 from fishplate.orchestrator.frame import Frame
 from fishplate.orchestrator.history import History
+from fishplate.orchestrator.lookup import Done, Finding
 from fishplate.orchestrator.records import (
     failure_from_record,
     failure_to_record,
@@ -53,6 +55,10 @@ _REFUSALS: Final = frozenset(
 )
 
 
+LONGEST_WAIT: Final = 30.0
+"""Seconds for which a call waits until its `lookup=` can be asked; else that is done without it."""
+
+
 class GuardedEffect:
     """One call of a tool that may change something outside.
 
@@ -64,6 +70,7 @@ class GuardedEffect:
         now_ms: Wall clock, milliseconds since 1970.
         is_closing: Asked when the call is cancelled: whether the process is about to end, and
             another one takes the run up.
+        ask: Asks the tool's `lookup=` what became of the call, with its arguments.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- what one call of a tool touches
@@ -74,6 +81,7 @@ class GuardedEffect:
         unit: AnyAgent,
         now_ms: Callable[[], int],
         is_closing: Callable[[], bool],
+        ask: Callable[[AnyAgent, tuple[object, ...]], Awaitable[Finding]],
     ) -> None:
         self._ledger = ledger
         self._history = history
@@ -81,6 +89,7 @@ class GuardedEffect:
         self._unit = unit
         self._now_ms = now_ms
         self._is_closing = is_closing
+        self._ask = ask
         self._reserved = Reserved("", 0)
         self._may_have_gone_out = False
 
@@ -96,25 +105,51 @@ class GuardedEffect:
         Raises:
             NeedsAttention: Nobody knows whether the effect has happened (code `unknown_outcome`).
             FishplateError: What the attempts raised, or the ledger: `idempotency_conflict`,
-                `already_done`, `store_unavailable`.
+                `already_done`, `effect_undone`, `store_unavailable`.
         """
-        found = await self._ledger.reserve(_call_of(self._frame, self._unit, arguments), LEASE)
+        call = _call_of(self._frame, self._unit, arguments)
+        try:
+            found = await self._ledger.reserve(call, LEASE)
+        except OutcomeUnknownError as error:
+            raise self._unknown() from error
         if isinstance(found, Settled):
             return self._recorded(found)
         self._reserved = found
-        if found.is_open:
-            await self._take_over()
         self._frame.before_dispatch = self._dispatch
         try:
-            result = await proceed()
-        except Exception as error:
-            await asyncio.shield(self._after_failure(error))
+            known = await self._taken_over(arguments) if found.is_open else None
+            if known is None:
+                known = await self._attempted(arguments, proceed)
+        except Exception:
             raise
         except BaseException:  # cancelled, or closed where it stands
             await asyncio.shield(self._after_cancellation())
             raise
-        await asyncio.shield(self._settle("succeeded", _result_to_record(self._unit, result)))
-        return result
+        await asyncio.shield(self._settle("succeeded", result_to_record(self._unit, known.value)))
+        return known.value
+
+    async def _attempted(
+        self, arguments: tuple[object, ...], proceed: Callable[[], Awaitable[object]]
+    ) -> Done:
+        """Run the attempts, and once more if the first ones certainly did nothing after all."""
+        try:
+            return Done(await proceed())
+        except Exception as error:
+            if not await asyncio.shield(self._is_left_open(error)):
+                raise
+            finding = await self._looked_up(arguments)
+            if isinstance(finding, Done):
+                return finding
+            if finding is None:
+                await asyncio.shield(self._settle("unknown", _failure_to_record(error)))
+                raise self._unknown() from error
+        try:
+            return Done(await proceed())
+        except Exception as error:
+            if await asyncio.shield(self._is_left_open(error)):
+                await asyncio.shield(self._settle("unknown", _failure_to_record(error)))
+                raise self._unknown() from error
+            raise
 
     def _recorded(self, found: Settled) -> object:
         self._frame.note(effect="recorded")
@@ -123,14 +158,45 @@ class GuardedEffect:
         self._frame.run.add_effect(self._frame.path)
         return value_from_record(self._unit, found.outcome, None)
 
-    async def _take_over(self) -> None:
-        """Decide about an effect that another life of this process left open."""
+    async def _taken_over(self, arguments: tuple[object, ...]) -> Done | None:
+        """Decide about an effect that another life of this process left open.
+
+        Returns:
+            What it gave, if that could be found out; `None` if it is to be sent.
+        """
         self._may_have_gone_out = True
         allowed = self._recovery()
         self._frame.note(effect="interrupted", recovery=allowed)
-        if allowed != "repeat":
-            await self._settle("unknown", b'"the process ended before the answer came"')
+        if allowed == "repeat":
+            return None
+        finding = await self._looked_up(arguments) if allowed == "lookup" else None
+        if finding is None:
+            await asyncio.shield(
+                self._settle("unknown", b'"the process ended before the answer came"')
+            )
             raise self._unknown()
+        return finding if isinstance(finding, Done) else None
+
+    async def _looked_up(self, arguments: tuple[object, ...]) -> Done | NotDone | None:
+        """Ask what became of the call, if its answer counts soon; `None` if nobody can say."""
+        lookup, settle_time = self._unit.about.lookup, self._declared.settle_time
+        last_ms = self._reserved.last_dispatch_ms
+        if lookup is None or settle_time is None or last_ms is None:
+            return None
+        wait = max(0.0, (last_ms - self._now_ms()) / 1000 + settle_time)
+        if wait > min(LONGEST_WAIT, self._frame.run.seconds_left(self._frame.run.now_ns())):
+            return None  # the run does not stand still for that: it is looked up meanwhile
+        await asyncio.sleep(wait)
+        finding = await self._ask(lookup, arguments)
+        self._frame.note(looked_up=type(finding).__name__)
+        if isinstance(finding, Done):
+            return finding
+        if isinstance(finding, NotDone):
+            await asyncio.shield(self._ledger.settle(self._reserved, "reserved", b"null"))
+            self._may_have_gone_out = False
+            return finding
+        await self._ledger.looked_up(self._reserved.key)
+        return None
 
     async def _dispatch(self) -> None:
         """Mark the effect, on the disk, before anything goes out."""
@@ -144,12 +210,8 @@ class GuardedEffect:
         self._may_have_gone_out = True
         self._history.note_effect(self._frame.path)
 
-    async def _after_failure(self, error: Exception) -> None:
-        """Settle the effect by what a failed call proves.
-
-        Raises:
-            NeedsAttention: It proves nothing.
-        """
+    async def _is_left_open(self, error: Exception) -> bool:
+        """Settle the effect by what a failed call proves; whether it proves nothing."""
         outcome = _failure_to_record(error)
         is_proof = (
             type(error) in self._unit.about.errors or had_no_effect(error) or _is_refusal(error)
@@ -161,14 +223,14 @@ class GuardedEffect:
         elif self._is_idempotent:
             await self._settle("reserved", outcome)
         else:
-            await self._settle("unknown", outcome)
-            raise self._unknown() from error
+            return True
+        return False
 
     async def _after_cancellation(self) -> None:
         if not self._may_have_gone_out:
             await self._ledger.withdraw(self._reserved)
-        elif self._is_closing() and self._recovery() == "repeat":
-            self._ledger.release(self._reserved)  # the next life repeats it under the same key
+        elif self._is_closing() and self._recovery() != "unknown":
+            self._ledger.release(self._reserved)  # the next life repeats it, or looks it up
         elif self._is_idempotent:
             await self._settle("reserved", b"null")
         else:
@@ -195,7 +257,7 @@ class GuardedEffect:
             self._declared.effect,
             since_first_dispatch=0.0 if first is None else (self._now_ms() - first) / 1000,
             key_ttl=self._declared.key_ttl,
-            has_lookup=False,
+            has_lookup=self._unit.about.lookup is not None,
         )
 
     def _unknown(self) -> NeedsAttention:
@@ -225,6 +287,7 @@ def _call_of(frame: Frame, unit: AnyAgent, arguments: tuple[object, ...]) -> Eff
         arguments=document,
         business_key=_business_key(document, declared.business_key),
         business_window=declared.business_window,
+        undoes=run.undoes,
     )
 
 
@@ -235,7 +298,7 @@ def _business_key(document: bytes, names: tuple[str, ...]) -> str | None:
     return canonical_json([fields.get(name) for name in names]).decode()
 
 
-def _result_to_record(unit: AnyAgent, result: object) -> bytes:
+def result_to_record(unit: AnyAgent, result: object) -> bytes:
     """The JSON of a result; `null` for one that breaks its contract, and happened all the same."""
     try:
         return value_to_record(unit, unit.signature.output.accept(result, given=True))[0]

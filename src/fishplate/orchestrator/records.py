@@ -16,6 +16,7 @@ from pydantic_core import from_json, to_json
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError
+from fishplate.core.current import Principal
 from fishplate.core.errors import (
     ContractError,
     ErrorClass,
@@ -68,6 +69,12 @@ def value_from_record(unit: AnyAgent, data: bytes, reasons: bytes | None) -> obj
         return value
     found: list[dict[str, Any]] = from_json(reasons)
     return Marked(value, tuple(Reason(**one) for one in found))
+
+
+def principal_from_record(data: bytes) -> Principal:
+    """On whose behalf a run acts."""
+    known: dict[str, Any] = from_json(data)
+    return Principal(name=known["name"], roles=frozenset(known["roles"]), tenant=known["tenant"])
 
 
 def failure_to_record(failure: FishplateError | DeclaredError) -> bytes:

@@ -84,7 +84,7 @@ def all_of(*agents: AnyAgent) -> Iterator[AnyAgent]:
 
 def _below(unit: AnyAgent) -> tuple[AnyAgent, ...]:
     units = unit.units.values() if isinstance(unit, Workflow) else ()
-    return (*unit.granted, *unit.fallbacks, *units)
+    return (*unit.granted, *unit.fallbacks, *units, *unit.about.behind)
 
 
 def _repeated_name(first: AnyAgent, second: AnyAgent) -> DeclarationError:

@@ -29,6 +29,9 @@ class EffectDeclaration:
         key_caches: Whether the other side replays every first answer or only successes.
         business_key: Names of input fields that make one effect in the world, across runs.
         business_window: Seconds for which the business key holds.
+        lookup: Name of the tool that tells what became of a call; `verifiable` needs it.
+        settle_time: Seconds after a call from which on that tool's answer counts.
+        compensate: Name of the tool that undoes a call.
     """
 
     effect: Effect
@@ -37,6 +40,9 @@ class EffectDeclaration:
     key_caches: Literal["all", "success"] = "all"
     business_key: tuple[str, ...] = ()
     business_window: float = 2_592_000
+    lookup: str | None = None
+    settle_time: float | None = None
+    compensate: str | None = None
 
     def problems(self, fields: tuple[str, ...]) -> Iterator[str]:
         """Why the declaration cannot stand; `fields` are the names of the tool's input fields."""
@@ -57,6 +63,28 @@ class EffectDeclaration:
             if name not in fields:
                 has = ", ".join(fields) or "no fields"
                 yield f"business_key names {name!r}, and the input has: {has}"
+        yield from self._problems_behind()
+
+    def _problems_behind(self) -> Iterator[str]:
+        if self.is_readonly and self.compensate is not None:
+            yield "compensate= undoes an effect, and 'readonly' has none: leave it out"
+        if self.effect == "verifiable" and self.lookup is None:
+            yield (
+                "a verifiable effect needs lookup=: a readonly tool with the same parameters that "
+                "gives the result, NotDone or CannotSay. If nobody can be asked what happened, it "
+                "is 'at_most_once'"
+            )
+        if self.lookup is not None and self.effect not in {"keyed", "verifiable"}:
+            yield (
+                f"lookup= belongs to a keyed or verifiable effect, and this one is {self.effect!r}"
+            )
+        if (self.lookup is None) != (self.settle_time is None):
+            yield (
+                "lookup= and settle_time= belong together: after how many seconds does the other "
+                "side show for certain what it has done?"
+            )
+        if self.settle_time is not None and not self.settle_time >= 0:
+            yield f"settle_time={self.settle_time} is below 0 seconds"
 
     @property
     def is_readonly(self) -> bool:
@@ -74,4 +102,7 @@ class EffectDeclaration:
             "key_caches": self.key_caches,
             "business_key": business_key,
             "business_window": self.business_window,
+            "lookup": self.lookup,
+            "settle_time": self.settle_time,
+            "compensate": self.compensate,
         }

@@ -6,7 +6,14 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from fishplate.agents.agent import NO_POLICY, AnyAgent, Description, expect_agent, misfit
+from fishplate.agents.agent import (
+    NO_POLICY,
+    AnyAgent,
+    Description,
+    OnFailure,
+    expect_agent,
+    misfit,
+)
 from fishplate.agents.declaration import (
     by_position,
     check_kinds,
@@ -43,6 +50,7 @@ class WorkflowDecorator:
     tools: Sequence[AnyAgent]
     errors: Sequence[type[DeclaredError]]
     policy: Policy
+    on_failure: OnFailure
 
     def __call__(self, function: Callable[P, Awaitable[R]], /) -> Workflow[P, R]:
         """Declare the function.
@@ -64,6 +72,7 @@ def workflow(
     tools: Sequence[AnyAgent] = (),
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
+    on_failure: OnFailure = "keep",
 ) -> WorkflowDecorator: ...
 def workflow(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     function: Callable[..., Any] | None = None,
@@ -74,6 +83,7 @@ def workflow(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     tools: Sequence[AnyAgent] = (),
     errors: Sequence[type[DeclaredError]] = (),
     policy: Policy = NO_POLICY,
+    on_failure: OnFailure = "keep",
 ) -> Workflow[..., Any] | WorkflowDecorator:
     """Make an agent of agents: the body is recorded as a plan, and every edge of it is checked now.
 
@@ -84,6 +94,8 @@ def workflow(  # noqa: PLR0913 -- the words of the decorator, keyword-only
         tools: Tools that the body may call as steps.
         errors: Declared errors of steps that may leave the workflow; the others are caught.
         policy: How calls of the workflow are protected.
+        on_failure: With `compensate`, the effects of its steps are undone when it fails, the last
+            one first, each by its tool's `compensate=`; this needs a store.
 
     Raises:
         DeclarationError: Something does not fit or cannot be recorded; holds every problem that
@@ -91,7 +103,12 @@ def workflow(  # noqa: PLR0913 -- the words of the decorator, keyword-only
             can be.
     """
     decorator = WorkflowDecorator(
-        name=name, version=version, tools=tools, errors=errors, policy=policy
+        name=name,
+        version=version,
+        tools=tools,
+        errors=errors,
+        policy=policy,
+        on_failure=on_failure,
     )
     return decorator if function is None else decorator(function)
 
@@ -129,6 +146,7 @@ def _declare(
         tools=granted,
         agents=tuple(found for found in units.values() if found.about.effect is None),
         errors=tuple(words.errors),
+        on_failure=words.on_failure,
         text=first_paragraph(function),
         behaviour={"plan": plan.behaviour()},
         step_policies=plan.policies(),

@@ -14,7 +14,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.agents.function import agent, tool
+from fishplate.agents.function import agent
+from fishplate.agents.tool import tool
 from fishplate.core.current import current
 from fishplate.core.errors import StepError
 from fishplate.resilience.policy import Breaker, Bulkhead, Policy, Retry
