@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from examples.order_support.http_client import HttpClient
-from examples.order_support.payments import Receipt, RefundOrder
+from examples.order_support.payments import Charges, Receipt, RefundOrder
 from fishplate import ErrorClass
 
 _NO_REFUND: Final = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -66,3 +66,19 @@ class PaymentClient(HttpClient):
         if (receipt.order_id, receipt.amount) != (order_id, amount):
             raise self.broken(f"gave the receipt of {receipt.order_id!r} for {order_id!r}")
         return receipt
+
+    async def charges(self, service_url: str) -> list[Receipt]:
+        """Everything that the service has refunded, in order.
+
+        Raises:
+            Failure: There was no usable answer.
+            MissingExtraError: The HTTP client is not installed.
+        """
+        status, body = await self.ask("GET", f"{service_url}/charges")
+        if status != HTTPStatus.OK:
+            raise self.failure("failed", f"answered {status}", ErrorClass.TRANSIENT)
+        try:
+            return Charges.model_validate_json(body).charges
+        except ValidationError as error:
+            message = f"gave no list of refunds: {error.error_count()} violations"
+            raise self.broken(message) from error

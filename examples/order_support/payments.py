@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import override
 
 PaymentFaultMode: TypeAlias = Literal["healthy", "hang", "reset", "error", "forgetful"]
+Amount: TypeAlias = Annotated[Decimal, Field(gt=0, decimal_places=2)]
 LARGEST_REQUEST_BYTES: Final = 1024
 LONGEST_HANG: Final = 60.0
 

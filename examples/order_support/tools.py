@@ -4,12 +4,12 @@ The shop's tools have the names, arguments, refusals and rules of the retail dom
 (see `data/README.md`). What is declared here and nowhere else is their effect and their scopes.
 
 A change whose second call is refused is `verifiable`: it must not be repeated blindly, because the
-refusal would pass a success off as a failure, but the order's own row tells whether it happened.
+refusal would pass a success off as a failure, but the order's own row tells whether it happened
+(see `lookups`).
 """
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -18,9 +18,17 @@ from examples.order_support import shop_rules
 from examples.order_support.carrier import Carrier
 from examples.order_support.carrier_client import CarrierClient, UnknownParcel
 from examples.order_support.delivery import Parcel
+from examples.order_support.lookups import (
+    find_cancellation,
+    find_exchange,
+    find_new_items,
+    find_new_payment,
+    find_refund,
+    find_return,
+)
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
-from examples.order_support.payments import Receipt
+from examples.order_support.payments import Amount, Receipt
 from examples.order_support.shop import Shop
 from examples.order_support.shop_rules import Order, Product, User, Variant
 from fishplate import Breaker, Bulkhead, Cache, DeclaredError, Policy, Retry, current, tool
@@ -132,7 +140,12 @@ def transfer_to_human_agents(summary: str) -> str:
 
 
 @tool(
-    version="1.0.0", effect="verifiable", scopes=["orders:write", "users:write"], errors=[Refused]
+    version="1.0.0",
+    effect="verifiable",
+    scopes=["orders:write", "users:write"],
+    errors=[Refused],
+    lookup=find_cancellation,
+    settle_time=0,
 )
 def cancel_pending_order(order_id: str, reason: str) -> Order:
     """Cancel a pending order; a gift card has its money back at once.
@@ -164,7 +177,12 @@ def modify_pending_order_address(  # noqa: PLR0913, PLR0917 -- the tool's own pa
 
 
 @tool(
-    version="1.0.0", effect="verifiable", scopes=["orders:write", "users:write"], errors=[Refused]
+    version="1.0.0",
+    effect="verifiable",
+    scopes=["orders:write", "users:write"],
+    errors=[Refused],
+    lookup=find_new_items,
+    settle_time=0,
 )
 def modify_pending_order_items(
     order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str
@@ -178,7 +196,12 @@ def modify_pending_order_items(
 
 
 @tool(
-    version="1.0.0", effect="verifiable", scopes=["orders:write", "users:write"], errors=[Refused]
+    version="1.0.0",
+    effect="verifiable",
+    scopes=["orders:write", "users:write"],
+    errors=[Refused],
+    lookup=find_new_payment,
+    settle_time=0,
 )
 def modify_pending_order_payment(order_id: str, payment_method_id: str) -> Order:
     """Pay a pending order by another method; once in an order's life.
@@ -207,7 +230,14 @@ def modify_user_address(  # noqa: PLR0913, PLR0917 -- the tool's own parameters
         return shop.modify_user_address(user_id, address1, address2, city, state, country, zip)
 
 
-@tool(version="1.0.0", effect="verifiable", scopes=["orders:write"], errors=[Refused])
+@tool(
+    version="1.0.0",
+    effect="verifiable",
+    scopes=["orders:write"],
+    errors=[Refused],
+    lookup=find_return,
+    settle_time=0,
+)
 def return_delivered_order_items(
     order_id: str, item_ids: list[str], payment_method_id: str
 ) -> Order:
@@ -219,7 +249,14 @@ def return_delivered_order_items(
         return shop.return_delivered_order_items(order_id, item_ids, payment_method_id)
 
 
-@tool(version="1.0.0", effect="verifiable", scopes=["orders:write"], errors=[Refused])
+@tool(
+    version="1.0.0",
+    effect="verifiable",
+    scopes=["orders:write"],
+    errors=[Refused],
+    lookup=find_exchange,
+    settle_time=0,
+)
 def exchange_delivered_order_items(
     order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str
 ) -> Order:
@@ -260,6 +297,8 @@ async def track_parcel(tracking_id: TrackingId) -> Parcel:
     key_ttl=PAYMENTS_REMEMBER_KEYS_FOR,
     key_caches="success",
     business_key=("order_id",),
+    lookup=find_refund,
+    settle_time=PAYMENTS_ANSWER_WITHIN,  # no request is on its way any more
     policy=Policy(
         attempt_timeout=PAYMENTS_ANSWER_WITHIN,
         retry=Retry(attempts=3),
@@ -267,9 +306,7 @@ async def track_parcel(tracking_id: TrackingId) -> Parcel:
         bulkhead=Bulkhead(10),
     ),
 )
-async def issue_refund(
-    order_id: str, amount: Annotated[Decimal, Field(gt=0, decimal_places=2)]
-) -> Receipt:
+async def issue_refund(order_id: str, amount: Amount) -> Receipt:
     """Give money back for an order, once."""
     service, client = current().resource(PaymentProcess), current().resource(PaymentClient)
     return await client.refund(await service.url(), order_id, amount, key=current().idempotency_key)

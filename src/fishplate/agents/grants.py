@@ -30,8 +30,10 @@ def ungranted_calls(
     if source is None:
         return
     outside = source.outside()
+    # A decorator runs when the function is declared: what it names is no call of the body.
+    decorating = {id(part) for one in source.tree.decorator_list for part in ast.walk(one)}
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and id(node) not in decorating:
             handed = [*node.args, *(keyword.value for keyword in node.keywords)]
             for part in (node.func, *handed):
                 found = configured_agent(part, outside)

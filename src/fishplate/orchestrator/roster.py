@@ -50,16 +50,22 @@ def check_runnable(agent: AnyAgent) -> None:
 
 
 def check_in_memory(agent: AnyAgent) -> None:
-    """Refuse what waits, where runs are kept in no store.
+    """Refuse what only a store can promise, where runs are kept in none.
 
     Raises:
-        UsageError: It waits for somebody or for time (code `no_store`).
+        UsageError: It waits for somebody or for time, or undoes effects (code `no_store`).
     """
     for unit in all_of(agent):
         if isinstance(unit, Workflow) and unit.waiting:
             msg = (
                 f"{unit.name!r} waits in step {unit.waiting[0]!r}, and runs in memory do not: "
                 "give the app a store"
+            )
+            raise UsageError(msg, code="no_store")
+        if unit.about.on_failure == "compensate":
+            msg = (
+                f"{unit.about.subject} undoes what it did when it fails, and in memory nobody keeps "
+                "what that is: give the app a store"
             )
             raise UsageError(msg, code="no_store")
 
