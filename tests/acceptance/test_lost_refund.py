@@ -23,7 +23,7 @@ ORDER, AMOUNT = "#W0000001", Decimal("12.50")
     effect="verifiable",
     lookup=find_refund,
     settle_time=0.2,
-    policy=Policy(attempt_timeout=0.2, retry=Retry(attempts=1)),
+    policy=Policy(attempt_timeout=2, retry=Retry(attempts=1)),
 )
 async def refund_blindly(order_id: str, amount: Amount) -> Receipt:
     """Give money back at a service that is told no key, so that nothing may be sent twice."""

@@ -56,6 +56,44 @@ def test_a_decided_run_goes_on(cli: Program, decision: list[str], state: str, ch
         assert outcome["facts"]["code"] == "confirmed_not_done"
 
 
+def test_an_effect_is_undone_at_the_next_resume(cli: Program) -> None:
+    """The tool's own `compensate=` is called with arguments and result; the run stays as it is."""
+    run_id = refund(cli)
+    ((key,),) = rows(cli, "SELECT key FROM effect")
+    decided = cli("runs", "decide", key, "compensate", *HERE, *ANN, "--note", "wrong order")
+    cli("runs", "resume", f"{BANK}:refund", *HERE)
+    shown = cli("runs", "show", run_id, *HERE, "--json").json
+
+    assert decided.out.splitlines()[0] == f"effect {key} is compensating"
+    assert (cli.folder / "returned").read_text() == "#W1: paid 5"
+    assert (shown["state"], [one["state"] for one in shown["effects"]]) == (
+        "succeeded",
+        ["compensated", "succeeded"],
+    )
+    assert shown["effects"][1]["undoes"] == key
+    assert rows(cli, "SELECT principal, action FROM audit") == [("ann", "compensate")]
+
+
+def test_what_could_not_be_undone_is_listed(cli: Program) -> None:
+    """It is on the list of what a person has to see to, with why, and is tried again on demand."""
+    refund(cli)
+    ((key,),) = rows(cli, "SELECT key FROM effect")
+    cli.write("closed", "")
+    cli("runs", "decide", key, "compensate", *HERE, *ANN)
+    cli("runs", "resume", f"{BANK}:refund", *HERE)
+    listed = cli("runs", "attention", *HERE)
+    (cli.folder / "closed").unlink()
+    cli("runs", "decide", key, "compensate", *HERE, *ANN)
+    cli("runs", "resume", f"{BANK}:refund", *HERE)
+    after = cli("runs", "attention", *HERE)
+
+    assert listed.code == 3
+    assert "could not be undone: " in listed.out
+    assert f"fishplate runs decide {key} compensate" in listed.out
+    assert after.code == 0
+    assert (cli.folder / "returned").read_text() == "#W1: paid 5"
+
+
 def test_a_decision_is_audited(cli: Program) -> None:
     """The audit holds who decided, with which role, what and why, in an unbroken chain."""
     _, key = unknown(cli)

@@ -15,8 +15,10 @@ from fishplate import (
     Agent,
     App,
     Call,
+    CannotSay,
     DeclaredError,
     Degraded,
+    NotDone,
     Policy,
     Rejected,
     Run,
@@ -132,6 +134,39 @@ def clarify(request: Unclear) -> str:
 async def count(text: str, step: int = 1) -> int:
     """A tool."""
     return step
+
+
+@tool(effect="readonly")
+async def find_payment(amount: int, order: str) -> Decision | NotDone | CannotSay:
+    """What became of a payment."""
+    return NotDone()
+
+
+@tool(effect="idempotent")
+async def give_back(result: Decision) -> None:
+    """Undo a payment."""
+
+
+@tool(effect="verifiable", lookup=find_payment, settle_time=5, compensate=give_back)
+async def pay_for(amount: int, order: str) -> Decision:
+    """Pay, and know afterwards whether that has happened."""
+    return Decision(amount=amount)
+
+
+@tool(effect="verifiable", lookup=find_payment, settle_time=5)
+def pay_plainly(amount: int, order: str) -> Decision:
+    """The same in a thread."""
+    return Decision(amount=amount)
+
+
+@agent(tools=[pay_for], on_failure="compensate")
+async def pay_or_not(amount: int) -> Decision:
+    """Pay, or undo it."""
+    return await pay_for(amount, "W1")
+
+
+assert_type(pay_for(1, order="W1"), Call[Decision])
+assert_type(pay_plainly(1, "W1"), Call[Decision])
 
 
 class Desk:

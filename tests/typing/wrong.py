@@ -14,7 +14,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from fishplate import (
+    CannotSay,
     DeclaredError,
+    NotDone,
     Static,
     agent,
     each,
@@ -108,6 +110,24 @@ async def scoped(text: str) -> int:
 async def worded(text: str) -> int:
     """Says a word that is none."""
     return 0
+
+
+@tool(effect="readonly")
+async def find(text: str) -> int | NotDone | CannotSay:
+    """What became of a call."""
+    return NotDone()
+
+
+@tool(effect="verifiable", lookup=find, settle_time=1)  # E: arg-type, reportArgumentType
+async def other_result(text: str) -> str:
+    """Gives something else than its lookup."""
+    return text
+
+
+@tool(effect="verifiable", lookup=find, settle_time=1)  # E: arg-type, reportArgumentType
+async def other_input(number: int) -> int:
+    """Takes something else than its lookup."""
+    return number
 
 
 @workflow

@@ -133,7 +133,7 @@ def tool(  # noqa: PLR0913 -- the words of the decorator, keyword-only
     pool: str | None = None,
     error_classes: ErrorMap = NO_MAP,
     inline: bool = False,
-) -> AnyAgent | AgentDecorator:
+) -> AnyAgent | AgentDecorator | LookedUpDecorator[..., Any]:
     """Make a tool of a function: a contract plus a declared effect.
 
     Args:

@@ -9,19 +9,18 @@ from pydantic_core import from_json
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.documents import read_json
-from fishplate.cli.runs_sending import BY_WHOM, add_operator, have_done, now_ms, operator_of
+from fishplate.cli.runs_sending import BY_WHOM, add_operator, have_done, now_ms
 from fishplate.cli.runs_store import add_run, add_store, reading, store_of
 from fishplate.cli.screen import Screen
 from fishplate.contracts.contract import Contract
 from fishplate.core.current import Principal
-from fishplate.core.errors import ErrorClass, JsonValue, OutputError, StepError, UsageError
+from fishplate.core.errors import JsonValue, OutputError, UsageError
 from fishplate.journal.decisions import check_effect
 from fishplate.journal.effect_rows import Evidence
 from fishplate.journal.inbox import Request
 from fishplate.journal.journal import find_run
 from fishplate.journal.sending import send
 from fishplate.journal.store import store_path
-from fishplate.orchestrator.records import failure_to_record
 
 _SECONDS_A_DAY: Final = 86_400
 _MOST_DAYS: Final = 1_000_000
@@ -34,8 +33,11 @@ def add_decide_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "decision",
-        choices=("confirm_done", "confirm_not_done", "redo"),
-        help="it happened; it did not; it is to be done again, whether it happened or not",
+        choices=("confirm_done", "confirm_not_done", "redo", "compensate"),
+        help=(
+            "it happened; it did not; it is to be done again, whether it happened or not; it "
+            "happened, and is to be undone"
+        ),
     )
     parser.add_argument(
         "--result", metavar="JSON", help="what the tool gave, for confirm_done: JSON or @file.json"
@@ -44,7 +46,7 @@ def add_decide_arguments(parser: ArgumentParser) -> None:
 
 
 def decide(arguments: Namespace, screen: Screen) -> ExitCode:
-    """Say what happened to an effect whose outcome is unknown."""
+    """Say what happened to an effect whose outcome is unknown, or have one undone."""
     if (arguments.decision == "confirm_done") != (arguments.result is not None):
         message = "--result belongs to confirm_done: it is what the tool would have given"
         raise UsageError(message, code="bad_usage")
@@ -56,21 +58,22 @@ def decide(arguments: Namespace, screen: Screen) -> ExitCode:
     if arguments.decision == "confirm_done":
         outcome = read_json(arguments.result, option="--result")
         _check_result(outcome, effect, units)
-    elif arguments.decision == "confirm_not_done":
-        outcome = _not_done(effect, operator_of(arguments))
     return have_done(arguments, screen, arguments.decision, arguments.key, {"outcome": outcome})
 
 
 DECIDE: Final = Command(
     name="runs decide",
-    summary="say what happened to an effect whose outcome is unknown",
+    summary="say what happened to an effect whose outcome is unknown, or have one undone",
     description=(
         "Decide an effect whose outcome is unknown. The run that waited for it is open again, and\n"
-        "the step is answered by what was decided.\n" + BY_WHOM
+        "the step is answered by what was decided.\n"
+        "An effect that has happened can be compensated, if its tool says by which other one:\n"
+        "that is called where a process drives the store, or at the next 'runs resume'.\n" + BY_WHOM
     ),
     examples=(
         "runs decide ak1_abc confirm_done --result '\"paid 5\"' --store sqlite:///runs.db --as ann",
         "runs decide ak1_abc redo --store sqlite:///runs.db --as ann --role operator",
+        "runs decide ak1_abc compensate --store sqlite:///runs.db --as ann --note 'wrong order'",
     ),
     add_arguments=add_decide_arguments,
     execute=decide,
@@ -175,17 +178,6 @@ def _check_result(result: JsonValue, effect: Evidence, units: Mapping[str, Any])
     contract = Contract.parse(units[effect.tool]["contract"])
     if violations := contract.output.violations(result):
         raise OutputError(f"the --result of tool {effect.tool!r}", violations)
-
-
-def _not_done(effect: Evidence, operator: Principal) -> JsonValue:
-    failure = StepError(
-        f"{effect.tool!r} has not happened, as {operator.name!r} found out",
-        step=effect.call,
-        code="confirmed_not_done",
-        error_class=ErrorClass.PERMANENT,
-    )
-    found: JsonValue = from_json(failure_to_record(failure))
-    return found
 
 
 def _days(text: str) -> float:

@@ -43,13 +43,18 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     url = store_of(arguments)
     with reading(url) as connection:
         before = open_runs(connection)
+        stuck = {row.id for row in list_runs(connection, states=["needs_attention"])}
     _check_known(before, app, arguments.target)
     resume = "exact" if arguments.exact else app.resume
     app.keep_in(url, durability=app.durability, resume=resume)
     asyncio.run(_until_ended(app))
     taken = {row.id for row in before}
     with reading(url) as connection:
-        ended = [row for row in list_runs(connection) if row.id in taken]
+        ended = [
+            row
+            for row in list_runs(connection)
+            if row.id in taken or (row.id in stuck and row.state != "needs_attention")
+        ]
     if screen.as_json:
         screen.document({"runs": [row_json(row) for row in ended]})
     elif ended:
@@ -66,7 +71,9 @@ COMMAND: Final = Command(
     description=(
         "Open the store with the app of the target, let its open runs go on until they end or\n"
         "wait for something, and print where they stand. No recorded step runs again. The exit\n"
-        "code is that of the gravest end; with Ctrl-C the runs stay open."
+        "code is that of the gravest end; with Ctrl-C the runs stay open.\n"
+        "Unknown outcomes that a tool can look up by now are looked up, and runs that only waited\n"
+        "for that go on too. What is to be undone is undone."
     ),
     examples=(
         "runs resume shop.py:app --store sqlite:///runs.db",

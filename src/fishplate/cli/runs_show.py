@@ -7,7 +7,7 @@ from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.runs_store import add_run, add_store, reading, store_of, unknown_run
 from fishplate.cli.runs_text import answers_to, remedies, run_lines
 from fishplate.cli.screen import Screen
-from fishplate.journal.queries import whole_json, whole_run
+from fishplate.journal.queries import UNSETTLED, whole_json, whole_run
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
         whole = whole_run(connection, arguments.run)
     if whole is None:
         raise unknown_run(arguments.run)
-    unknown = [effect for effect in whole.effects if effect.state == "unknown"]
+    unknown = [effect for effect in whole.effects if effect.state in UNSETTLED]
     todo = remedies(whole.run, unknown, url) + answers_to(whole.waits, url)
     if screen.as_json:
         screen.document({**whole_json(whole), "remedies": [*todo]})

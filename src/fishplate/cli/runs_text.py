@@ -14,6 +14,7 @@ from fishplate.journal.waits import Wait
 
 _REASONS: Final = {
     "unknown_outcome": "nobody knows whether an effect has happened",
+    "compensation_failed": "what was to be undone could not be",
     "diverged": "a body took another way than before, after it had changed something",
     "recovery_limit": "its process ended again and again while it ran",
     "plan_changed": "the plan that it carries cannot be followed any more",
@@ -74,6 +75,12 @@ def effect_lines(effect: Evidence) -> Iterator[str]:
         yield f"    outcome {_on_one_line(effect.outcome)}"
     if effect.late_outcome is not None:
         yield f"    reported too late: {_on_one_line(effect.late_outcome)}"
+    if effect.lookups:
+        yield f"    looked up {effect.lookups} times, and nobody could say"
+    if effect.undoes is not None:
+        yield f"    undoes {effect.undoes}"
+    if effect.undo_error is not None:
+        yield f"    could not be undone: {_on_one_line(effect.undo_error)}"
 
 
 def _wait_line(wait: Wait) -> str:
@@ -115,13 +122,16 @@ def remedies(run: StoredRun, unknown: Sequence[Evidence], url: str) -> list[str]
 
     Args:
         run: The run.
-        unknown: Its effects whose outcome is unknown.
+        unknown: Its effects whose outcome is unknown, or that could not be undone.
         url: Of the store.
     """
     where = f"--store {url} --as NAME"
     found = [
         f"find out what {effect.tool!r} did, then: fishplate runs decide {effect.key} "
         f"confirm_done|confirm_not_done|redo {where}"
+        if effect.state == "unknown"
+        else f"find out why {effect.tool!r} could not be undone, then: fishplate runs decide "
+        f"{effect.key} compensate {where}; the rest of the run is undone after it"
         for effect in unknown
     ]
     reason = run.attention

@@ -106,6 +106,7 @@ CREATE TABLE effect (               -- what has been done to the outside world, 
 CREATE UNIQUE INDEX effect_business ON effect (tenant, tool, business_key)
   WHERE business_key IS NOT NULL AND state NOT IN ('failed', 'compensated');
 CREATE INDEX effect_run ON effect (run, completed);
+CREATE INDEX effect_undoes ON effect (undoes) WHERE undoes IS NOT NULL;
 CREATE INDEX effect_completed ON effect (completed) WHERE completed IS NOT NULL;
 CREATE INDEX effect_release ON effect (release_business_ms) WHERE business_key IS NOT NULL;
 CREATE INDEX effect_open ON effect (state)

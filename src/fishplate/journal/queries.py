@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic_core import from_json
 
 from fishplate.core.errors import JsonValue
 from fishplate.journal.effect_rows import Evidence, select_effects
+from fishplate.journal.effects import EffectState
 from fishplate.journal.journal import (
     OPEN_STATES,
     StepRecord,
@@ -19,6 +20,9 @@ from fishplate.journal.journal import (
     steps_of,
 )
 from fishplate.journal.waits import Wait, open_waits
+
+UNSETTLED: Final = frozenset[EffectState]({"unknown", "compensation_failed"})
+"""What an effect is that somebody has to decide about."""
 
 
 class RunRow(NamedTuple):
@@ -133,8 +137,7 @@ def runs_for_attention(connection: sqlite3.Connection) -> Iterator[Attention]:
         run = find_run(connection, run_id)
         if run is not None:
             effects = effects_of(connection, run_id)
-            open_states = {"unknown", "compensation_failed"}
-            yield Attention(run, [effect for effect in effects if effect.state in open_states])
+            yield Attention(run, [effect for effect in effects if effect.state in UNSETTLED])
 
 
 def run_json(run: StoredRun) -> dict[str, JsonValue]:

@@ -618,7 +618,7 @@ def _is_failed_saga(
     failure: BaseException | None, effect: CallEffect
 ) -> TypeGuard[FishplateError | DeclaredError]:
     """Whether what a run has done is to be undone."""
-    return is_saga(effect.unit) and isinstance(failure, (FishplateError, DeclaredError))
+    return isinstance(failure, (FishplateError, DeclaredError)) and is_saga(effect.unit)
 
 
 @functools.lru_cache(maxsize=1_000)

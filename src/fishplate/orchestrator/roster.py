@@ -64,7 +64,7 @@ def check_in_memory(agent: AnyAgent) -> None:
             raise UsageError(msg, code="no_store")
         if unit.about.on_failure == "compensate":
             msg = (
-                f"{unit.about.subject} undoes what it did when it fails, and in memory nobody keeps "
+                f"{unit.about.subject} undoes what it did when it fails, and memory does not keep "
                 "what that is: give the app a store"
             )
             raise UsageError(msg, code="no_store")

@@ -111,9 +111,12 @@ class Tending:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        self._idle.set()
         if not task.cancelled():
             task.exception()  # of a store that cannot be written: the next to wake it tries again
+        if self._asked.is_set() and not self._is_closed:
+            self.wake()  # somebody asked when it had just decided to end
+        else:
+            self._idle.set()
 
     async def _ask(self, effect: Evidence, tool: AnyAgent, lookup: AnyAgent) -> Finding:
         """Ask a lookup what became of an effect."""

@@ -12,12 +12,11 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from fishplate import App, DeclaredError, agent, current, tool
 from fishplate.journal import writer as journal_writer
-from fishplate.journal.batch import Item, Synchronous
+from fishplate.journal.batch import Batch, Synchronous
 
 FOLDER, SIDE, COMMIT = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 STORE = f"sqlite:///{FOLDER / 'runs.db'}"
@@ -64,14 +63,14 @@ commit = journal_writer.commit
 
 
 def deadly_commit(
-    connection: sqlite3.Connection, items: Iterable[Item], synchronous: Synchronous
+    connection: sqlite3.Connection, batch: Batch, synchronous: Synchronous
 ) -> list[object]:
     """Commit, and kill the process on one side of the chosen commit."""
     global commits  # noqa: PLW0603 -- one process, one count
     commits += 1
     if SIDE == "before" and commits == COMMIT:
         os.kill(os.getpid(), signal.SIGKILL)
-    found = commit(connection, items, synchronous)
+    found = commit(connection, batch, synchronous)
     if SIDE == "after" and commits == COMMIT:
         os.kill(os.getpid(), signal.SIGKILL)
     return found

@@ -22,7 +22,15 @@ def lookup(order_id: str) -> Order:
     return Order(order_id=order_id, total=5)
 
 
-@tool(effect="at_most_once", scopes=["payments:write"])
+@tool(effect="idempotent", scopes=["payments:write"])
+def give_back(order: Order, result: str) -> None:
+    """Undo a payment; fails while there is a file `closed`."""
+    if Path("closed").exists():
+        raise ConnectionRefusedError
+    Path("returned").write_text(f"{order.order_id}: {result}")
+
+
+@tool(effect="at_most_once", scopes=["payments:write"], compensate=give_back)
 def pay(order: Order) -> str:
     """Pay; the answer gets lost while there is a file `lost`."""
     with Path("charges").open("a") as file:
