@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -90,7 +90,9 @@ def _refusal(declare: Callable[[], AnyAgent]) -> str:
 def test_a_lookup_has_to_fit(lookup: Any, message: str) -> None:
     """It takes what the tool takes, gives what the tool gives, and changes nothing."""
     assert message in _refusal(
-        lambda: tool(pay, name="pay", effect="verifiable", lookup=lookup, settle_time=1)
+        lambda: cast(
+            "AnyAgent", tool(pay, name="pay", effect="verifiable", lookup=lookup, settle_time=1)
+        )
     )
 
 

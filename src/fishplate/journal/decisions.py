@@ -281,8 +281,9 @@ def _can_be_compensated(connection: sqlite3.Connection, effect: Evidence) -> boo
     ).fetchone()
     if row is None or effect.undoes is not None:
         return False
-    unit: dict[str, Any] = from_json(row[0]).get(effect.tool, {})
-    return (unit.get("effect") or {}).get("compensate") is not None
+    units: dict[str, Any] = from_json(row[0])
+    declared: dict[str, Any] = units.get(effect.tool, {}).get("effect", {})
+    return declared.get("compensate") is not None
 
 
 def _leave_effects(connection: sqlite3.Connection, run_id: str, now_ms: int) -> None:
