@@ -235,6 +235,15 @@ class Ledger:
         now = self._now_ms()
         await self._change(lambda connection: end_undoing(connection, effect, error, now))
 
+    async def has_unsettled(self) -> bool:
+        """Whether an effect's outcome is unknown, or one is to be compensated."""
+        (found,) = await self._change(
+            lambda connection: connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM effect WHERE state IN ('unknown', 'compensating'))"
+            ).fetchone()
+        )
+        return bool(found)
+
     async def in_state(self, state: EffectState) -> list[Evidence]:
         """The effects in a state, in the order of their keys' first dispatch."""
         return await self._change(

@@ -196,7 +196,7 @@ class Keeper:
         )
         self._sagas = self._steps.sagas = Sagas(self._writer, self._ledger, tending)
         await self._desk.listen(answered, self._go_on, self._cancelled_outside)
-        if self._takes_up:
+        if self._takes_up and await self._ledger.has_unsettled():
             tending.wake()
 
     async def tended(self) -> None:
