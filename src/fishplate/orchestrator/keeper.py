@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, TypeGuard
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
@@ -53,7 +53,7 @@ from fishplate.orchestrator.resume_rule import (
     check_way,
     roster_of,
 )
-from fishplate.orchestrator.roster import read_releases
+from fishplate.orchestrator.roster import all_of, read_releases
 from fishplate.orchestrator.run import run_cancelled
 from fishplate.orchestrator.sagas import Sagas, is_saga
 from fishplate.orchestrator.taking_up import arguments_of, check_stored, telling_releases
