@@ -49,6 +49,7 @@ from fishplate.traces.recorder import SpanTree, TraceRecorder
 
 if TYPE_CHECKING:
     from fishplate.journal.waits import Wait
+    from fishplate.journal.writer import OpenWriter
     from fishplate.orchestrator.keeper import Keeper, TakenUp
 
 __all__ = ["App", "Run", "RunState"]
@@ -166,7 +167,7 @@ class App:
             self._steps = self._made(Steps, random_id)
             self._engine = LocalEngine(self._steps, random_id)
         else:
-            self._keep(store, durability, takes_up=True)
+            self._keep(store, durability, takes_up=True, open_writer=None)
         self._faults: Injector | None = None
         for agent in agents:
             check_runnable(agent)
@@ -309,6 +310,7 @@ class App:
         durability: Literal["full", "normal"] = "full",
         resume: Literal["compatible", "exact"] | None = None,
         takes_up: bool = True,
+        open_writer: OpenWriter | None = None,
     ) -> None:
         """Keep runs in a store, in place of the one that was given before.
 
@@ -317,6 +319,8 @@ class App:
             durability: See `App`.
             resume: See `App`; as the app has it if it is `None`.
             takes_up: Whether runs that a former process left open go on here; they stay open else.
+            open_writer: Makes what writes into the store, by default a thread; tools that prove
+                what a crash leaves behind have others.
 
         Raises:
             UsageError: The app is entered already (code `app_entered`), or it is no URL of a store
@@ -326,7 +330,7 @@ class App:
             msg = "the app is entered already: choose its store before 'async with'"
             raise UsageError(msg, code="app_entered")
         self.resume = resume or self.resume
-        self._keep(store, durability, takes_up=takes_up)
+        self._keep(store, durability, takes_up=takes_up, open_writer=open_writer)
 
     @overload
     def start(
@@ -586,9 +590,17 @@ class App:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
-    def _keep(self, store: str, durability: Literal["full", "normal"], *, takes_up: bool) -> None:
+    def _keep(
+        self,
+        store: str,
+        durability: Literal["full", "normal"],
+        *,
+        takes_up: bool,
+        open_writer: OpenWriter | None,
+    ) -> None:
         # SQLite costs every import of fishplate, and only an app with a store needs it.
         from fishplate.engines.durable import DurableEngine  # noqa: PLC0415 -- as said
+        from fishplate.journal.writer import Writer  # noqa: PLC0415 -- as said
         from fishplate.orchestrator.durable import DurableSteps  # noqa: PLC0415 -- as said
         from fishplate.orchestrator.keeper import Keeper  # noqa: PLC0415 -- as said
 
@@ -608,6 +620,7 @@ class App:
             agents=self.agents,
             begin=self._begin,
             resume=self.resume,
+            open_writer=open_writer or Writer,
         )
 
     def _made(self, kind: type[S], random_id: Callable[[], int]) -> S:

@@ -15,6 +15,7 @@ from typing_extensions import override
 from fishplate.cli import (
     check,
     contract,
+    crashtest,
     diff,
     evaluate,
     graph,
@@ -44,6 +45,7 @@ _COMMANDS: Final[Mapping[str, Command]] = {
         contract.COMMAND,
         diff.COMMAND,
         evaluate.COMMAND,
+        crashtest.COMMAND,
         runs.COMMAND,
         runs_show.COMMAND,
         runs_attention.COMMAND,

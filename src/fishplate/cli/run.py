@@ -32,20 +32,8 @@ from fishplate.traces.text import render_tree
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare what `run` takes."""
     add_target(parser)
-    parser.add_argument(
-        "-i", "--input", metavar="JSON", help="the input: JSON, @file.json, or - for stdin"
-    )
-    parser.add_argument(
-        "--mock",
-        metavar="NAME=JSON",
-        action="append",
-        default=[],
-        help=(
-            "let an agent or tool always answer with this JSON, @file.json or - for stdin, or fail "
-            "with a declared error: NAME=error:CODE, with its fields error:CODE{...} or "
-            "error:CODE@file.json; may be repeated"
-        ),
-    )
+    add_input(parser)
+    add_mocks(parser)
     parser.add_argument(
         "--inject",
         metavar="NAME=FAULT[@RATE]",
@@ -71,15 +59,37 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
 
 
+def add_input(parser: ArgumentParser) -> None:
+    """Declare the input of a run."""
+    parser.add_argument(
+        "-i", "--input", metavar="JSON", help="the input: JSON, @file.json, or - for stdin"
+    )
+
+
+def add_mocks(parser: ArgumentParser) -> None:
+    """Declare the stand-ins of a run."""
+    parser.add_argument(
+        "--mock",
+        metavar="NAME=JSON",
+        action="append",
+        default=[],
+        help=(
+            "let an agent or tool always answer with this JSON, @file.json or - for stdin, or fail "
+            "with a declared error: NAME=error:CODE, with its fields error:CODE{...} or "
+            "error:CODE@file.json; may be repeated"
+        ),
+    )
+
+
 def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     """Run the agent and print its output, or why there is none."""
     loaded = load_agent(arguments.target)
     if loaded.is_chosen:
         screen.note([f"running {loaded.agent.about.subject} ({loaded.agent.about.where})"])
-    _check_stdin(arguments)
+    check_stdin(arguments)
     mocks = read_mocks(arguments.mock, loaded.agent)
     faults = read_faults(arguments.inject, arguments.inject_seed)
-    document = _input(arguments.input, loaded)
+    document = input_of(arguments.input, loaded)
     agent = with_stand_ins(loaded.agent, mocks)
     # Before any resource is opened: a wrong input is no reason to reach for a database.
     agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
@@ -275,7 +285,7 @@ def _degraded_lines(reasons: Sequence[Reason]) -> Iterator[str]:
         yield f"degraded: {reason.reason}{step}, answered by {reason.source}{age}"
 
 
-def _check_stdin(arguments: Namespace) -> None:
+def check_stdin(arguments: Namespace) -> None:
     """Refuse two readers of stdin, of which the second would find nothing."""
     mocks: list[str] = arguments.mock
     readers = [f"--mock {text[:-2]}" for text in mocks if text.endswith("=-")]
@@ -286,7 +296,13 @@ def _check_stdin(arguments: Namespace) -> None:
         raise UsageError(message, code="bad_usage")
 
 
-def _input(text: str | None, loaded: Loaded) -> JsonValue:
+def input_of(text: str | None, loaded: Loaded) -> JsonValue:
+    """The input as it was given; an empty object where the agent needs none.
+
+    Raises:
+        UsageError: The agent needs one (code `missing_input`).
+        JsonError: Not acceptable JSON.
+    """
     if text is not None:
         return read_json(text, option="--input")
     signature = loaded.agent.signature

@@ -68,9 +68,7 @@ class Writer:
         self._is_closed = False
         self._is_awake = False
         self._death: StoreUnavailableError | None = None
-        self._tokens: SimpleQueue[None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="fishplate-journal", daemon=True)
-        self._thread.start()
+        self._start()
 
     def add(self, owner: Owner, table: Table, values: Values) -> None:
         """Give a row; if it is lost, its owner hears why."""
@@ -123,6 +121,16 @@ class Writer:
             self._is_closed = True
             self._tokens.put(None)
             self._thread.join()
+
+    def _start(self) -> None:
+        """Begin to write; the test kit does so without a thread."""
+        self._tokens: SimpleQueue[None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="fishplate-journal", daemon=True)
+        self._thread.start()
+
+    def _commit(self, batch: Batch) -> list[object]:
+        """Write a batch; what its changes gave. The test kit ends the process around it."""
+        return commit(self._connection, batch, self._synchronous)
 
     def _answer(self) -> asyncio.Future[object]:
         if self._is_closed:
@@ -188,7 +196,7 @@ class Writer:
 
     def _write(self, batch: _Gathered) -> None:
         try:
-            outcomes = [] if batch.is_empty else commit(self._connection, batch, self._synchronous)
+            outcomes = [] if batch.is_empty else self._commit(batch)
         except sqlite3.Error as error:
             self._fail(batch, store_failure(error, self._path))
             return
@@ -219,3 +227,7 @@ def _settle(answers: list[_Answer]) -> None:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
+
+
+OpenWriter: TypeAlias = Callable[[sqlite3.Connection, Path, Durability], Writer]
+"""Makes the writer of a store; the class itself does."""

@@ -36,7 +36,7 @@ from fishplate.journal.lock import DrivingLock
 from fishplate.journal.starts import StartKey
 from fishplate.journal.store import Durability, open_store, store_path
 from fishplate.journal.waits import answers_of, forget_open, suspend
-from fishplate.journal.writer import Writer
+from fishplate.journal.writer import OpenWriter
 from fishplate.orchestrator.answers import Answers
 from fishplate.orchestrator.desk import Desk
 from fishplate.orchestrator.durable import DurableSteps
@@ -102,6 +102,7 @@ class Keeper:
         agents: Whose runs can be taken up, by name.
         begin: Begins a task that ends with the app.
         resume: What may have changed since a run began.
+        open_writer: Makes the writer.
 
     Attributes:
         runs: The handles of runs.
@@ -120,10 +121,12 @@ class Keeper:
         agents: Mapping[str, AnyAgent],
         begin: Callable[[Coroutine[Any, Any, object]], asyncio.Task[object]],
         resume: Resume,
+        open_writer: OpenWriter,
     ) -> None:
         self._takes_up = takes_up
         self._rule = ResumeRule(agents, resume)
         self._finding = asyncio.Lock()
+        self._open_writer = open_writer
         self._work = work
         self._agents = agents
         self._begin_task = begin
@@ -152,7 +155,7 @@ class Keeper:
         except BaseException:
             self._lock.release()
             raise
-        self._writer = Writer(connection, self._path, self._durability)
+        self._writer = self._open_writer(connection, self._path, self._durability)
         self._journal = Journal(self._writer)
         ledger = Ledger(self._writer, f"{self._random_id():016x}", self.now_ms)
         self._ledger = ledger

@@ -110,7 +110,7 @@ class GuardedEffect:
         call = _call_of(self._frame, self._unit, arguments)
         try:
             found = await self._ledger.reserve(call, LEASE)
-        except OutcomeUnknownError as error:
+        except OutcomeUnknownError as error:  # a former life left it so, and ended before the run
             raise self._unknown() from error
         if isinstance(found, Settled):
             return self._recorded(found)
