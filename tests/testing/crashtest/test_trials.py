@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fishplate import App
-from fishplate.core.errors import InputError, UsageError
+from fishplate.core.errors import InputError, JsonValue, UsageError
 from fishplate.testing.crashtest import CrashPoint, CrashTestError, Trial, crash_test
 from tests.testing.crashtest.cast import (
     by_hand,
@@ -16,7 +16,7 @@ from tests.testing.crashtest.cast import (
     moody,
 )
 
-ORDER = {"order_id": "#W1"}
+ORDER: JsonValue = {"order_id": "#W1"}
 
 
 def test_a_keyed_effect_survives_every_crash() -> None:
