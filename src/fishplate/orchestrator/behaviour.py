@@ -9,12 +9,11 @@ from typing import Any, TypeAlias
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.call import SCOPE
-from fishplate.core.errors import ErrorClass, FishplateError
 from fishplate.orchestrator.frame import Frame
 from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.threads import in_thread
-from fishplate.resilience.classify import had_no_effect
+from fishplate.resilience.classify import did_nothing
 
 Walk: TypeAlias = Callable[[Frame, AnyAgent, tuple[object, ...]], Awaitable[object]]
 OnLeft: TypeAlias = Callable[[Future[None]], None]
@@ -138,7 +137,7 @@ class Behaviours:
             return await self._behave(frame, unit, arguments, on_end, on_left)
         except Exception as error:
             # After any other end, also one that nobody waited for, the effect may have happened.
-            if type(error) in unit.about.errors or _proves_no_effect(error):
+            if type(error) in unit.about.errors or did_nothing(error, unit.about.error_classes):
                 frame.run.drop_effect(frame.path)
             raise
 
@@ -169,11 +168,3 @@ def _tell_injected(frame: Frame, fault: str) -> None:
     """Put a fault on the span of its call, behind those of earlier attempts."""
     told = (frame.attributes or {}).get("injected")
     frame.note(injected=[*(told if isinstance(told, list) else ()), fault])
-
-
-def _proves_no_effect(error: Exception) -> bool:
-    """Whether an attempt's failure says by its type that the other side did nothing."""
-    if isinstance(error, FishplateError) and error.error_class is ErrorClass.LOCAL_REJECTION:
-        return True
-    causes = (error, error.__cause__)
-    return any(isinstance(found, Exception) and had_no_effect(found) for found in causes)

@@ -19,8 +19,6 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.errors import (
-    ErrorClass,
-    Failure,
     FishplateError,
     JsonValue,
     NeedsAttention,
@@ -38,22 +36,11 @@ from fishplate.orchestrator.records import (
     value_from_record,
     value_to_record,
 )
-from fishplate.resilience.classify import had_no_effect
+from fishplate.resilience.classify import did_nothing
 from fishplate.tools.effect import EffectDeclaration
 
 LEASE: Final = 330.0
 """Seconds for which an effect is nobody else's: a run's working time, and time to write its end."""
-
-# An answer of the other side that says that it did nothing, if a body raises it as such.
-_REFUSALS: Final = frozenset(
-    {
-        ErrorClass.PERMANENT,
-        ErrorClass.POLICY_DENIED,
-        ErrorClass.QUOTA_EXHAUSTED,
-        ErrorClass.RATE_LIMITED,
-    }
-)
-
 
 LONGEST_WAIT: Final = 30.0
 """Seconds for which a call waits until its `lookup=` can be asked; else that is done without it."""
@@ -165,6 +152,7 @@ class GuardedEffect:
             What it gave, if that could be found out; `None` if it is to be sent.
         """
         self._may_have_gone_out = True
+        self._frame.run.add_effect(self._frame.path)  # so that nothing else is done instead of it
         allowed = self._recovery()
         self._frame.note(effect="interrupted", recovery=allowed)
         if allowed == "repeat":
@@ -194,6 +182,8 @@ class GuardedEffect:
         if isinstance(finding, NotDone):
             await asyncio.shield(self._ledger.settle(self._reserved, "reserved", b"null"))
             self._may_have_gone_out = False
+            while self._frame.path in self._frame.run.effects:
+                self._frame.run.drop_effect(self._frame.path)
             return finding
         await self._ledger.looked_up(self._reserved.key)
         return None
@@ -213,8 +203,9 @@ class GuardedEffect:
     async def _is_left_open(self, error: Exception) -> bool:
         """Settle the effect by what a failed call proves; whether it proves nothing."""
         outcome = _failure_to_record(error)
-        is_proof = (
-            type(error) in self._unit.about.errors or had_no_effect(error) or _is_refusal(error)
+        # That the last attempt did nothing says nothing of an earlier one, in this life or before.
+        is_proof = type(error) in self._unit.about.errors or (
+            did_nothing(error) and self._frame.path not in self._frame.run.effects
         )
         if not self._may_have_gone_out:
             await self._ledger.withdraw(self._reserved)
@@ -310,7 +301,3 @@ def _failure_to_record(error: Exception) -> bytes:
     if isinstance(error, (FishplateError, DeclaredError)):
         return failure_to_record(error)
     return to_json({"kind": "StepError", "facts": {"message": type(error).__name__}})
-
-
-def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, Failure) and error.error_class in _REFUSALS

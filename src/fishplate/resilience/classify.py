@@ -28,6 +28,15 @@ _PYTHONS_OWN: Final[ErrorMap] = MappingProxyType(
 # Raised before anything was sent: refused, or no address.
 _WITHOUT_EFFECT: Final = (ConnectionRefusedError, socket.gaierror)
 
+_REFUSALS: Final = frozenset(
+    {
+        ErrorClass.PERMANENT,
+        ErrorClass.POLICY_DENIED,
+        ErrorClass.QUOTA_EXHAUSTED,
+        ErrorClass.RATE_LIMITED,
+    }
+)
+
 # Numbers, since the module `http` costs every import of fishplate 2 ms: RFC 9110, section 15.
 _LOWEST_FAILURE: Final = 300
 _SERVER_ERROR: Final = 500
@@ -115,6 +124,30 @@ def had_no_effect(error: Exception) -> bool:
     """
     cause = error.__cause__ if isinstance(error, Failure) else None
     return isinstance(error, _WITHOUT_EFFECT) or isinstance(cause, _WITHOUT_EFFECT)
+
+
+def did_nothing(error: Exception, mapping: ErrorMap = NO_MAP) -> bool:
+    """Whether an attempt's failure proves that the other side did nothing.
+
+    Either nothing had been sent, or the other side refused, if the body reports it as such: by a
+    `Failure`, or by an exception that its map of errors names.
+
+    Args:
+        error: What the attempt raised.
+        mapping: Class of the exceptions that it may raise.
+    """
+    if isinstance(error, FishplateError):
+        if error.error_class is ErrorClass.LOCAL_REJECTION:
+            return True
+        if isinstance(error, Failure) and error.error_class in _REFUSALS:
+            return True
+    elif any(kind in mapping for kind in type(error).__mro__) and (
+        classify(error, mapping) in _REFUSALS
+    ):
+        return True
+    return any(
+        isinstance(found, Exception) and had_no_effect(found) for found in (error, error.__cause__)
+    )
 
 
 def class_of_status(status: int, code: str | None = None) -> ErrorClass:

@@ -68,6 +68,28 @@ async def careless(order_id: str) -> str:
     return await pay_carelessly(order_id, await look_up(order_id))
 
 
+@tool(effect="keyed", key_ttl=86_400)
+def pay_where_it_closes(order_id: str) -> str:
+    """Pay at a bank that closes behind its first customer."""
+    if Path("bank.db").exists():
+        raise ConnectionRefusedError
+    _charge(order_id, current().idempotency_key)
+    return "paid"
+
+
+@tool(effect="at_most_once")
+def pay_elsewhere(order_id: str) -> str:
+    """Pay at another bank."""
+    _charge(order_id, None)
+    return "paid elsewhere"
+
+
+@workflow(tools=[pay_where_it_closes, pay_elsewhere])
+async def closing(order_id: str) -> str:
+    """Refund at one bank or the other."""
+    return await pay_where_it_closes.or_else(pay_elsewhere)(order_id)
+
+
 @agent
 def moody() -> str:
     """Write something else in every run."""

@@ -10,6 +10,7 @@ from fishplate.testing.crashtest import CrashPoint, CrashTestError, Trial, crash
 from tests.testing.crashtest.cast import (
     by_hand,
     careless,
+    closing,
     counting,
     endless,
     keyed,
@@ -51,6 +52,16 @@ def test_a_tool_that_breaks_its_word_is_found() -> None:
     assert [line for line in found.lines if line.startswith("+INSERT")] == [
         "+INSERT INTO \"charge\" VALUES('#W1',NULL);"
     ]
+
+
+def test_a_refused_repetition_says_nothing_of_what_was_sent_before() -> None:
+    """Whoever cannot repeat a call that a crash cut off asks somebody, and pays nowhere else."""
+    report = crash_test(App(closing), closing, ORDER)
+
+    different = [trial for trial in report.trials if trial.verdict == "different"]
+    assert different
+    for trial in different:
+        assert "+needs_attention unknown_outcome" in trial.lines, trial
 
 
 def test_a_file_that_is_left_out_is_not_compared() -> None:
