@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 
-from fishplate import App, CannotSay, NotDone, Policy, Retry, Run, agent, current, tool
+from fishplate import (
+    App,
+    CannotSay,
+    ErrorClass,
+    Failure,
+    NotDone,
+    Policy,
+    Retry,
+    Run,
+    agent,
+    current,
+    tool,
+)
 from fishplate.core.clock import FixedClock
 from fishplate.core.errors import FishplateError, NeedsAttention
 
@@ -282,3 +294,39 @@ async def test_an_answer_before_the_other_side_has_settled_counts_for_nothing(
 
     assert await asyncio.to_thread(lives.run) == ("succeeded", None)
     assert await asyncio.to_thread(lives.rows, "SELECT attempts FROM effect") == [(1,)]
+
+
+ANSWERS: list[Exception] = []
+
+
+@tool(
+    effect="keyed",
+    key_ttl=3600,
+    policy=Policy(retry=Retry(attempts=3, base=0.001, cap=0.001, budget=False), breaker="off"),
+)
+async def transfer(amount: int) -> str:
+    """Transfer money, to a bank that answers as it is told to."""
+    if ANSWERS:
+        raise ANSWERS.pop(0)
+    return f"transferred {amount}"
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [
+        ([ConnectionResetError(), *[ConnectionRefusedError() for _ in range(2)]], "unknown"),
+        ([ConnectionResetError(), Failure("no", error_class=ErrorClass.PERMANENT)], "unknown"),
+        ([ConnectionRefusedError() for _ in range(3)], "failed"),
+        ([ConnectionRefusedError(), Failure("no", error_class=ErrorClass.PERMANENT)], "failed"),
+        ([ConnectionResetError(), ConnectionRefusedError()], "succeeded"),
+    ],
+)
+async def test_a_refusal_says_nothing_of_an_attempt_before_it(
+    lives: Lives, answers: list[Exception], state: str
+) -> None:
+    """An effect has failed only if no attempt of it can have happened."""
+    ANSWERS[:] = answers
+    async with App(transfer, store=f"sqlite:///{lives.path}") as app:
+        await _end_of(app.start(transfer, 5))
+
+    assert await asyncio.to_thread(lives.rows, "SELECT state FROM effect") == [(state,)]
