@@ -282,6 +282,8 @@ async def test_a_waiting_run_costs_next_to_nothing(store: Store) -> None:
 async def test_a_handle_of_a_waiting_run_costs_little(store: Store) -> None:
     """Less than 2 kB also for those who keep the handle."""
     async with _untraced(store) as app:
+        await _let_wait(app, 100)
+        gc.collect()
         tracemalloc.start()
         runs = [app.start(later, f"#W{number}") for number in range(1000)]
         for run in runs:
