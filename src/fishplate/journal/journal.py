@@ -201,10 +201,12 @@ class RunLog(Owner):
 
     def shared(self, data: bytes) -> str:
         """The same for what stands beside many runs, so that its digest is taken once."""
-        return self._kept(self._journal.digest_of(data), data)
+        journal = self._journal
+        digest = journal.digests.get(data) or journal.digest_of(data)
+        return digest if digest in journal.known else self._kept(digest, data)
 
     def _kept(self, digest: str, data: bytes) -> str:
-        if not self._journal.has_document(digest):
+        if digest not in self._journal.known:
             self._journal.writer.add(self, _DOCUMENTS, (digest, data))
             self._documents += (digest,)
         return digest
@@ -349,12 +351,16 @@ class Journal:
 
     Args:
         writer: Through which everything is written, and by the driving process read.
+
+    Attributes:
+        known: Digests of documents that are known to be kept.
+        digests: Of documents that stand beside many runs.
     """
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        self._known: set[str] = set()
-        self._digests: dict[bytes, str] = {}
+        self.known: set[str] = set()
+        self.digests: dict[bytes, str] = {}
 
     def begin(self, run: NewRun) -> RunLog:
         """Write that a run was started; not waited for."""
@@ -398,26 +404,20 @@ class Journal:
 
     def digest_of(self, data: bytes) -> str:
         """SHA-256, as hex, of what stands beside many runs: a plan, or what an agent may call."""
-        found = self._digests.get(data)
-        if found is None:
-            if len(self._digests) >= MOST_SHARED:
-                self._digests.clear()
-            found = self._digests[data] = hashlib.sha256(data).hexdigest()
+        if len(self.digests) >= MOST_SHARED:
+            self.digests.clear()
+        found = self.digests[data] = hashlib.sha256(data).hexdigest()
         return found
 
     def forget_documents(self) -> None:
         """Hear that documents may be taken out: whoever needs one writes it again."""
-        self._known.clear()
-
-    def has_document(self, digest: str) -> bool:
-        """Whether a document is known to be kept."""
-        return digest in self._known
+        self.known.clear()
 
     def remember_documents(self, digests: Sequence[str]) -> None:
         """Hear that documents are kept, so that they need not be written again."""
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
-        self._known.update(digests)
+        if len(self.known) >= MOST_KNOWN:
+            self.known.clear()
+        self.known.update(digests)
 
 
 def _row_of(run: NewRun, log: RunLog) -> Values:

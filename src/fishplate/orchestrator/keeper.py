@@ -7,11 +7,8 @@ still does at least what it did and at most what it was allowed to do.
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, TypeGuard
-
-from pydantic_core import to_json
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
@@ -44,7 +41,12 @@ from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
 from fishplate.orchestrator.ends import attention_of, end_of
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
-from fishplate.orchestrator.records import failure_to_record, principal_from_record, value_to_record
+from fishplate.orchestrator.records import (
+    failure_to_record,
+    principal_from_record,
+    principal_to_record,
+    value_to_record,
+)
 from fishplate.orchestrator.resume_rule import (
     CannotGoOn,
     Resume,
@@ -140,6 +142,7 @@ class Keeper:
         self._wall_ns = 0
         self._wall_until_ns = 0
         self._units: dict[int, _Described] = {}
+        self._last_principal: tuple[Principal | None, bytes] = (None, b"")
 
     async def open(self) -> None:
         """Take the lock and open the store.
@@ -483,10 +486,18 @@ class Keeper:
             units=units,
             plan=plan,
             input=unit.signature.to_json(effect.arguments),
-            principal=_principal_to_json(context.principal),
+            principal=self._principal_as_json(context.principal),
             trace_id=trace_hex(context.trace_id),
             started_ms=self.now_ms(),
         )
+
+    def _principal_as_json(self, principal: Principal) -> bytes:
+        """The JSON of a principal; told by identity, since one stands behind most runs."""
+        last, text = self._last_principal
+        if last is not principal:
+            text = principal_to_record(principal)
+            self._last_principal = (principal, text)
+        return text
 
     async def _end(
         self,
@@ -622,13 +633,6 @@ def _is_failed_saga(
 ) -> TypeGuard[FishplateError | DeclaredError]:
     """Whether what a run has done is to be undone."""
     return isinstance(failure, (FishplateError, DeclaredError)) and is_saga(effect.unit)
-
-
-@functools.lru_cache(maxsize=1_000)
-def _principal_to_json(principal: Principal) -> bytes:
-    return to_json(
-        {"name": principal.name, "roles": sorted(principal.roles), "tenant": principal.tenant}
-    )
 
 
 def _explanation_in(failure: BaseException | None) -> str | None:

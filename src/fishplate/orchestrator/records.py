@@ -71,6 +71,13 @@ def value_from_record(unit: AnyAgent, data: bytes, reasons: bytes | None) -> obj
     return Marked(value, tuple(Reason(**one) for one in found))
 
 
+def principal_to_record(principal: Principal) -> bytes:
+    """The JSON of whom a run acts on behalf of."""
+    return to_json(
+        {"name": principal.name, "roles": sorted(principal.roles), "tenant": principal.tenant}
+    )
+
+
 def principal_from_record(data: bytes) -> Principal:
     """On whose behalf a run acts."""
     known: dict[str, Any] = from_json(data)
