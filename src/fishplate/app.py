@@ -50,7 +50,8 @@ from fishplate.traces.recorder import SpanTree, TraceRecorder
 if TYPE_CHECKING:
     from fishplate.journal.waits import Wait
     from fishplate.journal.writer import OpenWriter
-    from fishplate.orchestrator.keeper import Keeper, TakenUp
+    from fishplate.orchestrator.keeper import Keeper
+    from fishplate.orchestrator.taking_up import TakenUp
 
 __all__ = ["App", "Run", "RunState"]
 

@@ -1,4 +1,4 @@
-"""How a run that the store has stands, as the future that its handle looks at."""
+"""The end of a run: how it is written, and how it is told of a run that the store has."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.errors import NeedsAttention, UsageError
-from fishplate.journal.journal import StoredRun
+from fishplate.core.errors import FishplateError, NeedsAttention, UsageError
+from fishplate.core.outcome import DeclaredError
+from fishplate.journal.journal import StoredRun, StoredState
+from fishplate.journal.waits import forget_open
+from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING
-from fishplate.orchestrator.records import failure_from_record, value_from_record
+from fishplate.orchestrator.records import (
+    failure_from_record,
+    failure_to_record,
+    value_from_record,
+    value_to_record,
+)
 
 
 def end_of(stored: StoredRun, unit: AnyAgent) -> asyncio.Future[object]:
@@ -56,6 +65,50 @@ def attention_of(stored: StoredRun, unit: AnyAgent | None) -> NeedsAttention:
     )
 
 
+async def write_end(
+    history: History,
+    effect: CallEffect,
+    answer: object,
+    failure: BaseException | None,
+    now_ms: int,
+) -> None:
+    """Write how a run ended, and wait until that, and all before it, is kept.
+
+    Args:
+        history: Of the run.
+        effect: The call that it is.
+        answer: What it gave, if it did not fail.
+        failure: Why it has no answer.
+        now_ms: Wall clock, milliseconds since 1970.
+    """
+    state: StoredState
+    outcome: bytes | None = None
+    if history.attention is not None:
+        state = "needs_attention"
+    elif isinstance(failure, (FishplateError, DeclaredError)):
+        state, outcome = "failed", failure_to_record(failure)
+    elif failure is not None:
+        state = "cancelled"
+    else:
+        data, reasons = value_to_record(effect.unit, answer)
+        state = "degraded" if reasons else "succeeded"
+        outcome = b'{"output":' + data + b',"reasons":' + (reasons or b"[]") + b"}"
+    run_id = history.log.run_id
+    await history.log.enter(
+        state,
+        ended_ms=now_ms,
+        outcome=outcome,
+        attention=history.attention,
+        explanation=history.explanation or _explanation_in(failure),
+        is_given_up=isinstance(failure, asyncio.CancelledError),
+        also=(lambda store: forget_open(store, run_id)) if history.has_waited else None,
+    )
+
+
 def _fail(end: asyncio.Future[object], failure: Exception) -> None:
     end.set_exception(failure)
     end.exception()  # who wants it asks the run; nobody asking is no warning
+
+
+def _explanation_in(failure: BaseException | None) -> str | None:
+    return str(failure) if isinstance(failure, NeedsAttention) else None

@@ -1,93 +1,53 @@
-"""The keeper: opens the store of an app, writes how its runs begin and end, takes up what is open.
-
-A run goes on under the plan it began with, on the code at hand, if every agent that it may call
-still does at least what it did and at most what it was allowed to do.
-"""
+"""The keeper: opens the store of an app, and sees its runs from their beginning to their end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.contracts.json import canonical_json
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     FishplateError,
     NeedsAttention,
     UsageError,
 )
-from fishplate.core.ids import trace_hex
 from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import (
     READY_STATES,
     Journal,
-    NewRun,
     StoredRun,
-    StoredState,
     UnknownRunError,
 )
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
 from fishplate.journal.starts import StartKey
 from fishplate.journal.store import Durability, open_store, store_path
-from fishplate.journal.waits import answers_of, forget_open, suspend
+from fishplate.journal.waits import suspend
 from fishplate.journal.writer import OpenWriter
 from fishplate.orchestrator.answers import Answers
+from fishplate.orchestrator.beginnings import Beginnings
 from fishplate.orchestrator.desk import Desk
 from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
-from fishplate.orchestrator.ends import attention_of, end_of
+from fishplate.orchestrator.ends import attention_of, end_of, write_end
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
-from fishplate.orchestrator.records import (
-    failure_to_record,
-    principal_from_record,
-    principal_to_record,
-    value_to_record,
-)
 from fishplate.orchestrator.resume_rule import (
     CannotGoOn,
     Resume,
     ResumeRule,
-    Way,
-    check_way,
-    roster_of,
 )
 from fishplate.orchestrator.roster import all_of, read_releases
 from fishplate.orchestrator.run import run_cancelled
 from fishplate.orchestrator.sagas import Sagas, is_saga
-from fishplate.orchestrator.taking_up import arguments_of, check_stored, telling_releases
+from fishplate.orchestrator.taking_up import TakenUp, TakingUp
 from fishplate.orchestrator.tending import Tending
-from fishplate.workflows.workflow import Workflow
+from fishplate.orchestrator.wall import WallClock
 
 TAKEN_UP_AT_A_TIME: Final = 500
 """Runs of a former life that are read and written side by side: one commit is for all of them."""
-
-WALL_FOR_NS: Final = 100_000_000
-"""Nanoseconds for which the wall clock is told from the other one, which takes less to read."""
-
-
-class TakenUp(NamedTuple):
-    """A run of a former life, ready to go on."""
-
-    context: RunContext
-    effect: CallEffect
-
-
-class _Described(NamedTuple):
-    """What is kept of an agent.
-
-    Attributes:
-        unit: The agent.
-        units: JSON: everything that its runs may call.
-        plan: JSON: its plan, if it is a workflow.
-    """
-
-    unit: AnyAgent
-    units: bytes
-    plan: bytes | None
 
 
 class Keeper:
@@ -108,6 +68,7 @@ class Keeper:
 
     Attributes:
         runs: The handles of runs.
+        now_ms: Wall clock, milliseconds since 1970.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts that the app puts together
@@ -127,7 +88,6 @@ class Keeper:
     ) -> None:
         self._takes_up = takes_up
         self._rule = ResumeRule(agents, resume)
-        self._finding = asyncio.Lock()
         self._open_writer = open_writer
         self._work = work
         self._agents = agents
@@ -139,10 +99,8 @@ class Keeper:
         self._around = around
         self._random_id = random_id
         self._tending: Tending | None = None
-        self._wall_ns = 0
-        self._wall_until_ns = 0
-        self._units: dict[int, _Described] = {}
-        self._last_principal: tuple[Principal | None, bytes] = (None, b"")
+        self.now_ms = WallClock(around).now_ms
+        self._beginnings = Beginnings(self.now_ms)
 
     async def open(self) -> None:
         """Take the lock and open the store.
@@ -166,6 +124,16 @@ class Keeper:
         self._around.kept_now = self._steps.told_now
         self._steps.open(ledger, self.now_ms, self.answers.timer.expect)
         self._desk = Desk(self._path, self._journal, self.now_ms)
+        self._taking_up = TakingUp(
+            self._journal,
+            ledger,
+            self._steps.histories,
+            around=self._around,
+            agents=self._agents,
+            rule=self._rule,
+            beginnings=self._beginnings,
+            now_ms=self.now_ms,
+        )
         try:
             await self._desk.answer()
             await self.answers.open()
@@ -224,14 +192,6 @@ class Keeper:
         await self._desk.close()
         await asyncio.to_thread(self._writer.close)
         self._lock.release()
-
-    def now_ms(self) -> int:
-        """Wall clock, milliseconds since 1970."""
-        now_ns = self._around.now_ns()
-        if now_ns >= self._wall_until_ns:
-            self._wall_ns = round(self._around.clock.now().timestamp() * 1e9) - now_ns
-            self._wall_until_ns = now_ns + WALL_FOR_NS
-        return (now_ns + self._wall_ns) // 1_000_000
 
     async def run(self, context: RunContext, effect: CallEffect) -> object:
         """Run a call as a run that is kept; its end is reported when it is written.
@@ -335,9 +295,9 @@ class Keeper:
         self._desk.claim(stored.id)
         run: TakenUp | None = None
         try:
-            run = await self._taken_up(stored)
+            run = await self._taking_up.taken_up(stored)
         except CannotGoOn as refusal:
-            await self._refuse(stored, refusal)
+            await self._taking_up.refuse(stored, refusal)
         if run is None:
             self._desk.ended(stored.id)
         return run
@@ -359,9 +319,9 @@ class Keeper:
         if stored.state in READY_STATES and not self._desk.drives(run_id):  # of a former life
             self._desk.claim(run_id)
             return self.runs.add(
-                unit, self._context_of(stored), self._begin_task(self._again(run_id))
+                unit, self._taking_up.context_of(stored), self._begin_task(self._again(run_id))
             )
-        return self.runs.add(unit, self._context_of(stored), end_of(stored, unit))
+        return self.runs.add(unit, self._taking_up.context_of(stored), end_of(stored, unit))
 
     async def signal(self, run_id: str, name: str, value: object, by: Principal) -> None:
         """Answer a wait for a signal; see `App.signal`."""
@@ -378,7 +338,7 @@ class Keeper:
             await asyncio.to_thread(read_releases, (effect.unit,))
         principal = context.principal
         start = StartKey(principal.tenant, principal.name, effect.unit.name, key)
-        found = await self._journal.claim(self._new(context, effect), start)
+        found = await self._journal.claim(self._beginnings.of(context, effect), start)
         if isinstance(found, str):
             return found
         self._steps.histories[context.trace_id] = History(found, self.now_ms)
@@ -459,9 +419,9 @@ class Keeper:
             stored = await self._journal.find(run_id)
             assert stored is not None, "it was written that this run waits"
             try:
-                run = await self._taken_up(stored)
+                run = await self._taking_up.taken_up(stored)
             except CannotGoOn as refusal:
-                await self._refuse(stored, refusal)
+                await self._taking_up.refuse(stored, refusal)
                 found = stored._replace(attention=refusal.reason, explanation=refusal.explanation)
                 raise attention_of(found, self._agents.get(stored.agent)) from None
             if run is None:
@@ -473,31 +433,8 @@ class Keeper:
 
     def _begin(self, context: RunContext, effect: CallEffect) -> None:
         """Write that a run begins; it is not waited for."""
-        log = self._journal.begin(self._new(context, effect))
+        log = self._journal.begin(self._beginnings.of(context, effect))
         self._steps.histories[context.trace_id] = History(log, self.now_ms)
-
-    def _new(self, context: RunContext, effect: CallEffect) -> NewRun:
-        unit = effect.unit
-        _, units, plan = self._described(unit)
-        return NewRun(
-            id=context.run_id,
-            agent=unit.name,
-            release=unit.label,
-            units=units,
-            plan=plan,
-            input=unit.signature.to_json(effect.arguments),
-            principal=self._principal_as_json(context.principal),
-            trace_id=trace_hex(context.trace_id),
-            started_ms=self.now_ms(),
-        )
-
-    def _principal_as_json(self, principal: Principal) -> bytes:
-        """The JSON of a principal; told by identity, since one stands behind most runs."""
-        last, text = self._last_principal
-        if last is not principal:
-            text = principal_to_record(principal)
-            self._last_principal = (principal, text)
-        return text
 
     async def _end(
         self,
@@ -516,7 +453,7 @@ class Keeper:
             if history.attention is None and _is_failed_saga(failure, effect):
                 await self._sagas.end_run(history, effect, failure, self.now_ms())
             else:
-                await self._write_end(history, effect, answer, failure)
+                await write_end(history, effect, answer, failure, self.now_ms())
         finally:
             self._desk.ended(context.run_id)
         if history.attention is not None and self._tending is not None:
@@ -534,106 +471,9 @@ class Keeper:
             where=effect.where,
         )
 
-    async def _write_end(
-        self, history: History, effect: CallEffect, answer: object, failure: BaseException | None
-    ) -> None:
-        state: StoredState
-        outcome: bytes | None = None
-        if history.attention is not None:
-            state = "needs_attention"
-        elif isinstance(failure, (FishplateError, DeclaredError)):
-            state, outcome = "failed", failure_to_record(failure)
-        elif failure is not None:
-            state = "cancelled"
-        else:
-            data, reasons = value_to_record(effect.unit, answer)
-            state = "degraded" if reasons else "succeeded"
-            outcome = b'{"output":' + data + b',"reasons":' + (reasons or b"[]") + b"}"
-        run_id = history.log.run_id
-        await history.log.enter(
-            state,
-            ended_ms=self.now_ms(),
-            outcome=outcome,
-            attention=history.attention,
-            explanation=history.explanation or _explanation_in(failure),
-            is_given_up=isinstance(failure, asyncio.CancelledError),
-            also=(lambda store: forget_open(store, run_id)) if history.has_waited else None,
-        )
-
-    async def _refuse(self, stored: StoredRun, refusal: CannotGoOn) -> None:
-        """Write that a run cannot go on by itself, and why."""
-        await self._journal.reopen(stored).enter(
-            "needs_attention", attention=refusal.reason, explanation=refusal.explanation
-        )
-
-    async def _taken_up(self, stored: StoredRun) -> TakenUp | None:
-        """A run, ready to go on; `None` if it was cancelled meanwhile.
-
-        Raises:
-            CannotGoOn: A person has to decide.
-        """
-        check_stored(stored)
-        way = await self._way(stored)
-        records = await self._journal.steps(stored.id)
-        check_way(way, [record.key for record in records if record.kind != "dropped"])
-        arguments = arguments_of(stored, way.unit)
-        context = self._context_of(stored)
-        if way.changed:
-            context.sink = telling_releases(context.sink, way.changed)
-        effects = [
-            one.call
-            for one in await self._ledger.of_run(stored.id)
-            if one.state not in {"reserved", "failed"}
-        ]
-        log = self._journal.reopen(stored, records[-1].n if records else 0)
-        answers = await log.change(lambda connection: answers_of(connection, stored.id))
-        if not await log.taken_up(is_recovery=stored.state == "running"):
-            return None
-        self._steps.histories[context.trace_id] = History(
-            log, self.now_ms, records, effects, answers, way.rewritten
-        )
-        unit = way.unit
-        return TakenUp(context, CallEffect(unit.name, unit, arguments, unit.about.where))
-
-    async def _way(self, stored: StoredRun) -> Way:
-        """How a run goes on that may have begun among other agents.
-
-        Raises:
-            CannotGoOn: Not at all.
-        """
-        unit = self._agents.get(stored.agent)
-        if unit is not None:
-            _, units, plan = self._described(unit)
-            if units == stored.units and plan == stored.plan:
-                return Way(unit, {}, {}, {}, ())
-        key = (stored.agent, stored.units, stored.plan)
-        async with self._finding:  # many runs of one release ask at a time
-            if self._rule.knows(*key):
-                return self._rule.way(*key)
-            return await asyncio.to_thread(self._rule.way, *key)
-
-    def _context_of(self, stored: StoredRun) -> RunContext:
-        principal = principal_from_record(stored.principal)
-        context = RunContext(self._around, principal, int(stored.trace_id, 16), stored.id)
-        if stored.left_ns is not None:  # what it had worked before it waited counts
-            worked_ns = round(self._around.working_time * 1e9) - stored.left_ns
-            context.started_ns -= worked_ns
-        return context
-
-    def _described(self, unit: AnyAgent) -> _Described:
-        found = self._units.get(id(unit))
-        if found is None:
-            plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
-            found = self._units[id(unit)] = _Described(unit, roster_of(unit), plan)
-        return found
-
 
 def _is_failed_saga(
     failure: BaseException | None, effect: CallEffect
 ) -> TypeGuard[FishplateError | DeclaredError]:
     """Whether what a run has done is to be undone."""
     return isinstance(failure, (FishplateError, DeclaredError)) and is_saga(effect.unit)
-
-
-def _explanation_in(failure: BaseException | None) -> str | None:
-    return str(failure) if isinstance(failure, NeedsAttention) else None

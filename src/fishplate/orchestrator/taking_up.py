@@ -1,20 +1,137 @@
-"""Taking up a run of a former life: what is looked at first, and what its spans say then."""
+"""Taking up a run of a former life: what is looked at first, and what its spans say then.
+
+A run goes on under the plan it began with, on the code at hand, if every agent that it may call
+still does at least what it did and at most what it was allowed to do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 from pydantic_core import from_json
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.core.current import RunContext, Surroundings
 from fishplate.core.errors import InputError, JsonValue
 from fishplate.core.events import Sink, SpanTuple
-from fishplate.journal.journal import PROTOCOL, StoredRun
-from fishplate.orchestrator.resume_rule import CannotGoOn
+from fishplate.journal.journal import PROTOCOL, Journal, StoredRun
+from fishplate.journal.ledger import Ledger
+from fishplate.journal.waits import answers_of
+from fishplate.orchestrator.beginnings import Beginnings
+from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.history import History
+from fishplate.orchestrator.records import principal_from_record
+from fishplate.orchestrator.resume_rule import CannotGoOn, ResumeRule, Way, check_way
 
 MOST_RECOVERIES: Final = 5
 """How often a run is taken up after its process ended; one that ends it each time is poison."""
+
+
+class TakenUp(NamedTuple):
+    """A run of a former life, ready to go on."""
+
+    context: RunContext
+    effect: CallEffect
+
+
+class TakingUp:
+    """Makes stored runs ready to go on.
+
+    Args:
+        journal: Of the store.
+        ledger: Of the store.
+        histories: Of the runs that are driven here, by trace id.
+        around: What the app's runs share.
+        agents: Whose runs can be taken up, by name.
+        rule: Says how a run goes on among other agents.
+        beginnings: Says what is kept of the agents at hand.
+        now_ms: Wall clock, milliseconds since 1970.
+    """
+
+    def __init__(  # noqa: PLR0913 -- the parts that the keeper puts together
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        histories: dict[int, History],
+        *,
+        around: Surroundings,
+        agents: Mapping[str, AnyAgent],
+        rule: ResumeRule,
+        beginnings: Beginnings,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._histories = histories
+        self._around = around
+        self._agents = agents
+        self._rule = rule
+        self._beginnings = beginnings
+        self._now_ms = now_ms
+        self._finding = asyncio.Lock()
+
+    async def taken_up(self, stored: StoredRun) -> TakenUp | None:
+        """A run, ready to go on; `None` if it was cancelled meanwhile.
+
+        Raises:
+            CannotGoOn: A person has to decide.
+        """
+        check_stored(stored)
+        way = await self._way(stored)
+        records = await self._journal.steps(stored.id)
+        check_way(way, [record.key for record in records if record.kind != "dropped"])
+        arguments = arguments_of(stored, way.unit)
+        context = self.context_of(stored)
+        if way.changed:
+            context.sink = telling_releases(context.sink, way.changed)
+        effects = [
+            one.call
+            for one in await self._ledger.of_run(stored.id)
+            if one.state not in {"reserved", "failed"}
+        ]
+        log = self._journal.reopen(stored, records[-1].n if records else 0)
+        answers = await log.change(lambda connection: answers_of(connection, stored.id))
+        if not await log.taken_up(is_recovery=stored.state == "running"):
+            return None
+        self._histories[context.trace_id] = History(
+            log, self._now_ms, records, effects, answers, way.rewritten
+        )
+        unit = way.unit
+        return TakenUp(context, CallEffect(unit.name, unit, arguments, unit.about.where))
+
+    async def refuse(self, stored: StoredRun, refusal: CannotGoOn) -> None:
+        """Write that a run cannot go on by itself, and why."""
+        await self._journal.reopen(stored).enter(
+            "needs_attention", attention=refusal.reason, explanation=refusal.explanation
+        )
+
+    def context_of(self, stored: StoredRun) -> RunContext:
+        """What the calls of a stored run share."""
+        principal = principal_from_record(stored.principal)
+        context = RunContext(self._around, principal, int(stored.trace_id, 16), stored.id)
+        if stored.left_ns is not None:  # what it had worked before it waited counts
+            worked_ns = round(self._around.working_time * 1e9) - stored.left_ns
+            context.started_ns -= worked_ns
+        return context
+
+    async def _way(self, stored: StoredRun) -> Way:
+        """How a run goes on that may have begun among other agents.
+
+        Raises:
+            CannotGoOn: Not at all.
+        """
+        unit = self._agents.get(stored.agent)
+        if unit is not None:
+            _, units, plan = self._beginnings.described(unit)
+            if units == stored.units and plan == stored.plan:
+                return Way(unit, {}, {}, {}, ())
+        key = (stored.agent, stored.units, stored.plan)
+        async with self._finding:  # many runs of one release ask at a time
+            if self._rule.knows(*key):
+                return self._rule.way(*key)
+            return await asyncio.to_thread(self._rule.way, *key)
 
 
 def check_stored(stored: StoredRun) -> None:

@@ -1,0 +1,75 @@
+"""What is written about a run that begins: its input, on whose behalf it acts, what it may call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.contracts.json import canonical_json
+from fishplate.core.current import Principal, RunContext
+from fishplate.core.ids import trace_hex
+from fishplate.journal.journal import NewRun
+from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.records import principal_to_record
+from fishplate.orchestrator.resume_rule import roster_of
+from fishplate.workflows.workflow import Workflow
+
+
+class Described(NamedTuple):
+    """What is kept of an agent.
+
+    Attributes:
+        unit: The agent.
+        units: JSON: everything that its runs may call.
+        plan: JSON: its plan, if it is a workflow.
+    """
+
+    unit: AnyAgent
+    units: bytes
+    plan: bytes | None
+
+
+class Beginnings:
+    """Describes the runs of one app as they begin.
+
+    Args:
+        now_ms: Wall clock, milliseconds since 1970.
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._units: dict[int, Described] = {}
+        self._last_principal: tuple[Principal | None, bytes] = (None, b"")
+
+    def of(self, context: RunContext, effect: CallEffect) -> NewRun:
+        """The run that a call is."""
+        unit = effect.unit
+        _, units, plan = self.described(unit)
+        return NewRun(
+            id=context.run_id,
+            agent=unit.name,
+            release=unit.label,
+            units=units,
+            plan=plan,
+            input=unit.signature.to_json(effect.arguments),
+            principal=self._principal_as_json(context.principal),
+            trace_id=trace_hex(context.trace_id),
+            started_ms=self._now_ms(),
+        )
+
+    def described(self, unit: AnyAgent) -> Described:
+        """What is kept of an agent; put together once."""
+        found = self._units.get(id(unit))
+        if found is None:
+            plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
+            found = self._units[id(unit)] = Described(unit, roster_of(unit), plan)
+        return found
+
+    def _principal_as_json(self, principal: Principal) -> bytes:
+        """The JSON of a principal; told by identity, since one stands behind most runs."""
+        last, text = self._last_principal
+        if last is not principal:
+            text = principal_to_record(principal)
+            self._last_principal = (principal, text)
+        return text
