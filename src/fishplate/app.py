@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-from fishplate.agents.agent import Agent, AnyAgent, Call, Description
+from fishplate.agents.agent import Agent, AnyAgent, Call, Description, release_with
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import Principal, RunContext, Surroundings
@@ -35,12 +35,14 @@ from fishplate.orchestrator.roster import (
     all_of,
     by_name,
     check_in_memory,
+    check_models,
     check_runnable,
     read_releases,
 )
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
+from fishplate.releases.fingerprint import Release
 from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.checks import check_count, check_number
 from fishplate.resilience.target import Environment
@@ -50,6 +52,7 @@ from fishplate.traces.recorder import SpanTree, TraceRecorder
 if TYPE_CHECKING:
     from fishplate.journal.waits import Wait
     from fishplate.journal.writer import OpenWriter
+    from fishplate.models.model import Model
     from fishplate.orchestrator.keeper import Keeper, TakenUp
 
 __all__ = ["App", "Run", "RunState"]
@@ -82,6 +85,8 @@ class App:
         randomness: Where ids and the randomness of runs come from.
         traces: Where spans are kept; by default a buffer of the last 65,536.
         debug: Compare every agent's inputs before and after its call.
+        models: What agents mean by the aliases of models that their code names; see
+            `fishplate.models.model.Model`.
         faults: What goes wrong on purpose; `fishplate.testing.faults.Faults` is made for this.
         store: Where runs are kept, e.g. `sqlite:///runs.db`; without one they are in memory only.
         durability: What survives a loss of power: with `full` whatever was reported, with `normal`
@@ -96,10 +101,13 @@ class App:
         store: Where runs are kept; `None` if they are in memory only.
         durability: What survives a loss of power.
         resume: Which runs of a former process go on here.
+        models: The models, by alias.
         resumed: The runs that a former process left open, and that go on here.
 
     Raises:
-        DeclarationError: Two agents have one name, or wait for each other in a pool.
+        DeclarationError: Two agents have one name, or wait for each other in a pool; or an agent
+            asks a model that is not there (code `unknown_model`), or that cannot do what is asked
+            (code `missing_feature`).
         UsageError: A fault could never act on any of the agents (codes `unknown_agent`,
             `impossible_fault`).
     """
@@ -115,6 +123,7 @@ class App:
         randomness: random.Random | None = None,
         traces: TraceRecorder | None = None,
         debug: bool = False,
+        models: Mapping[str, Model] | None = None,
         faults: Injector | None = None,
         store: str | None = None,
         durability: Literal["full", "normal"] = "full",
@@ -140,6 +149,9 @@ class App:
         self._forgets_in = contextvars.Context()
         self._admitted: dict[int, Description] = {}
         self._outer: Scope | None = None
+        self.models: Mapping[str, Model] = dict(models or {})
+        if models:
+            self._provide_models()
         self._around = Surroundings(
             clock=clock or SystemClock(),
             sink=self.traces.sink,
@@ -512,6 +524,10 @@ class App:
             raise UsageError(msg, code="app_not_entered")
         return self._keeper
 
+    def release(self, agent: AnyAgent) -> Release:
+        """The release of an agent together with the models that its aliases mean here."""
+        return release_with(agent, self.models)
+
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
         return self.traces.spans(int(run.trace_id, 16))
@@ -584,6 +600,7 @@ class App:
         check_runnable(agent)
         if self._keeper is None:
             check_in_memory(agent)
+        check_models(agent, self.models)
         if self._faults is not None:
             self._faults.check(all_of(agent, *self.agents.values()))
         if len(self._admitted) >= MOST_ADMITTED:
@@ -598,6 +615,13 @@ class App:
         takes_up: bool,
         open_writer: OpenWriter | None,
     ) -> None:
+    def _provide_models(self) -> None:
+        # Only an app with models needs them, and their types cost every import of fishplate.
+        from fishplate.models.registry import Models  # noqa: PLC0415 -- as said
+
+        self._resources.provide(Models, Models(self.models))
+
+    def _keep(self, store: str, durability: Literal["full", "normal"], *, takes_up: bool) -> None:
         # SQLite costs every import of fishplate, and only an app with a store needs it.
         from fishplate.engines.durable import DurableEngine  # noqa: PLC0415 -- as said
         from fishplate.journal.writer import Writer  # noqa: PLC0415 -- as said

@@ -179,7 +179,7 @@ def declared_in(module: ModuleType, agents: Mapping[str, AnyAgent]) -> dict[str,
     return {
         name: agent
         for name, agent in agents.items()
-        if getattr(agent.about.function, "__module__", None) == module.__name__
+        if getattr(agent.about.written, "__module__", None) == module.__name__
     }
 
 
