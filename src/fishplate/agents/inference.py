@@ -64,7 +64,10 @@ class Inference:
 
     def request_of(self, conversation: Conversation, features: Features) -> ModelRequest:
         """What is sent to a model that can do what `features` say."""
-        mode, schema = self.output.mode(features), self.output.schema
+        mode, schema = (
+            self.output.mode(features, has_tools=bool(self.tools)),
+            self.output.schema,
+        )
         messages, tools = conversation.messages, self.tools
         if mode == "tool" and schema is not None:
             tools = (*tools, _output_tool(schema))

@@ -174,10 +174,12 @@ class Features:
     Attributes:
         has_schemas: It takes a JSON Schema of its output.
         has_tools: It may ask for tool calls.
+        has_both_at_once: It takes a schema of its output beside tools.
     """
 
     has_schemas: bool = False
     has_tools: bool = False
+    has_both_at_once: bool = True
 
 
 class Model(Protocol):

@@ -103,11 +103,16 @@ class WireOutput(Generic[T]):
         self._is_wrapped = relaxed.get("type") != "object"
         return _wrapped(relaxed) if self._is_wrapped else relaxed
 
-    def mode(self, features: Features) -> OutputMode:
-        """How the schema goes out to a model: natively if it can, else by a tool, else in words."""
+    def mode(self, features: Features, *, has_tools: bool = False) -> OutputMode:
+        """How the schema goes out to a model: natively if it can, else by a tool, else in words.
+
+        Args:
+            features: What the model can do.
+            has_tools: Tools go out beside the schema.
+        """
         if self.is_text:
             return "text"
-        if features.has_schemas:
+        if features.has_schemas and (features.has_both_at_once or not has_tools):
             return "native"
         return "tool" if features.has_tools else "prompted"
 
