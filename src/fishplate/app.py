@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from fishplate.journal.waits import Wait
     from fishplate.journal.writer import OpenWriter
     from fishplate.models.model import Model
+    from fishplate.models.prices import PriceBook
     from fishplate.orchestrator.keeper import Keeper, TakenUp
 
 __all__ = ["App", "Run", "RunState"]
@@ -87,6 +88,7 @@ class App:
         debug: Compare every agent's inputs before and after its call.
         models: What agents mean by the aliases of models that their code names; see
             `fishplate.models.model.Model`.
+        prices: What their requests cost; see `fishplate.models.prices`. Unknown without.
         faults: What goes wrong on purpose; `fishplate.testing.faults.Faults` is made for this.
         store: Where runs are kept, e.g. `sqlite:///runs.db`; without one they are in memory only.
         durability: What survives a loss of power: with `full` whatever was reported, with `normal`
@@ -124,6 +126,7 @@ class App:
         traces: TraceRecorder | None = None,
         debug: bool = False,
         models: Mapping[str, Model] | None = None,
+        prices: PriceBook | None = None,
         faults: Injector | None = None,
         store: str | None = None,
         durability: Literal["full", "normal"] = "full",
@@ -151,7 +154,7 @@ class App:
         self._outer: Scope | None = None
         self.models: Mapping[str, Model] = dict(models or {})
         if models:
-            self._provide_models()
+            self._provide_models(prices)
         self._around = Surroundings(
             clock=clock or SystemClock(),
             sink=self.traces.sink,
@@ -616,10 +619,11 @@ class App:
         open_writer: OpenWriter | None,
     ) -> None:
     def _provide_models(self) -> None:
+    def _provide_models(self, prices: PriceBook | None) -> None:
         # Only an app with models needs them, and their types cost every import of fishplate.
         from fishplate.models.registry import Models  # noqa: PLC0415 -- as said
 
-        self._resources.provide(Models, Models(self.models))
+        self._resources.provide(Models, Models(self.models, prices))
 
     def _keep(self, store: str, durability: Literal["full", "normal"], *, takes_up: bool) -> None:
         # SQLite costs every import of fishplate, and only an app with a store needs it.

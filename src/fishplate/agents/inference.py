@@ -51,8 +51,10 @@ class Inference:
             Failure: It did not answer.
         """
         call = current()
-        model = call.resource(Models).get(self.alias)
+        models = call.resource(Models)
+        model = models.get(self.alias)
         answer = await model.request(self.request_of(conversation, model.features))
+        answer = models.priced(model, answer, call.now())
         call.note(**dict(_facts(model, answer)))
         if answer.finish_reason == "error":
             raise Failure(
@@ -146,6 +148,10 @@ def _facts(model: Model, answer: ModelAnswer) -> Iterator[tuple[str, JsonValue]]
     yield "finish_reason", answer.finish_reason
     if answer.snapshot is not None:
         yield "snapshot", answer.snapshot
+    if answer.cost.nanos is not None:
+        yield "cost_nanos", answer.cost.nanos
+        yield "cost_currency", answer.cost.currency
+        yield "cost_source", answer.cost.source
     if answer.reasoning:
         yield "reasoning_parts", len(answer.reasoning)
     for word in (

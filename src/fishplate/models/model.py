@@ -14,6 +14,7 @@ from fishplate.core.data import dataclass
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 OutputMode: TypeAlias = Literal["text", "native", "tool", "prompted"]
 FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_call", "error"]
+CostSource: TypeAlias = Literal["override", "table", "reported", "unknown"]
 
 OUTPUT_TOOL: Final = "give_answer"
 """Name of the tool by whose arguments a model answers, where it takes no schema of its output."""
@@ -91,6 +92,24 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What a request costs.
+
+    Attributes:
+        nanos: Billionths of the currency; `None` if it is unknown, which is not nothing.
+        currency: Three letters of ISO 4217.
+        source: Who says so: the user's own table, a published one, the provider, or nobody.
+    """
+
+    nanos: int | None = None
+    currency: str = "USD"
+    source: CostSource = "unknown"
+
+
+UNKNOWN_COST: Final = Cost()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelAnswer:
     """What a model answered, whole.
 
@@ -101,6 +120,7 @@ class ModelAnswer:
         usage: What it took.
         snapshot: The exact model that answered, as the provider names it; `None` if it does not.
         reasoning: What it shows of its thoughts; never part of an output.
+        cost: What it costs; filled by the app's prices unless the provider says it.
     """
 
     text: str = ""
@@ -109,6 +129,7 @@ class ModelAnswer:
     usage: Usage = Usage()
     snapshot: str | None = None
     reasoning: tuple[str, ...] = ()
+    cost: Cost = UNKNOWN_COST
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 
 from fishplate.core.errors import UsageError
-from fishplate.models.model import Model
+from fishplate.models.model import Model, ModelAnswer
+from fishplate.models.prices import PriceBook
 
 
 class Models:
@@ -13,10 +16,12 @@ class Models:
 
     Args:
         models: As the app is configured.
+        prices: What their requests cost.
     """
 
-    def __init__(self, models: Mapping[str, Model]) -> None:
+    def __init__(self, models: Mapping[str, Model], prices: PriceBook | None = None) -> None:
         self._models = dict(models)
+        self._prices = prices
 
     def get(self, alias: str) -> Model:
         """The model that an alias means.
@@ -28,6 +33,12 @@ class Models:
             return self._models[alias]
         except KeyError:
             raise UsageError(no_model(alias, self._models), code="unknown_model") from None
+
+    def priced(self, model: Model, answer: ModelAnswer, at: datetime) -> ModelAnswer:
+        """The answer with what it costs, which the provider's own word decides if there is one."""
+        if self._prices is None or answer.cost.nanos is not None:
+            return answer
+        return replace(answer, cost=self._prices.cost(model.name, answer.usage, at))
 
 
 def no_model(alias: str, models: Mapping[str, object]) -> str:
