@@ -66,13 +66,20 @@ class ModelAgent(Agent[P, R_co]):
             if found.about.asks is not None:
                 self.grants[found.name] = found.using(policy)
 
-    def conversation(self, *args: P.args, **kwargs: P.kwargs) -> ModelRequest:
-        """What would be sent first, to a model that takes schemas and tools; nothing is sent."""
-        asks = next(found.about.asks for found in self.about.agents if found.about.asks)
-        assert isinstance(asks, Inference)
-        messages = self.prompt(*args, **kwargs).messages()
-        features = Features(has_schemas=True, has_tools=True)
-        return asks.request_of(Conversation(messages=messages), features)
+    @property
+    def alias(self) -> str:
+        """What the code calls the model."""
+        return self._inference.alias
+
+    def first_request(self, prompt: Prompt[object], features: Features) -> ModelRequest:
+        """What is sent first to a model that can do what `features` say; nothing is sent here."""
+        return self._inference.request_of(Conversation(messages=prompt.messages()), features)
+
+    @property
+    def _inference(self) -> Inference:
+        (found,) = (one.about.asks for one in self.about.agents if one.about.asks is not None)
+        assert isinstance(found, Inference), "nobody else asks"
+        return found
 
     @property
     @override

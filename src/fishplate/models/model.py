@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, Protocol, TypeAlias
 
+from pydantic import BaseModel, ConfigDict
+
 from fishplate.contracts.keywords import SchemaDocument
 from fishplate.core.data import dataclass
 
@@ -20,8 +22,13 @@ OUTPUT_TOOL: Final = "give_answer"
 """Name of the tool by whose arguments a model answers, where it takes no schema of its output."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ToolCall:
+class Recorded(BaseModel):
+    """What a run records of a conversation: taken by its class, so that it costs no look."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ToolCall(Recorded):
     """A tool call that a model asks for.
 
     Attributes:
@@ -35,8 +42,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(Recorded):
     """One message of a conversation.
 
     Attributes:
@@ -52,8 +58,7 @@ class Message:
     answers: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Conversation:
+class Conversation(Recorded):
     """What is sent next, as a run records it.
 
     Attributes:
@@ -65,8 +70,7 @@ class Conversation:
     max_tokens: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
+class Usage(Recorded):
     """Tokens of one request as the provider counts them; `None` where it does not say.
 
     Attributes:
@@ -91,8 +95,7 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cost:
+class Cost(Recorded):
     """What a request costs.
 
     Attributes:
@@ -109,8 +112,7 @@ class Cost:
 UNKNOWN_COST: Final = Cost()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelAnswer:
+class ModelAnswer(Recorded):
     """What a model answered, whole.
 
     Attributes:

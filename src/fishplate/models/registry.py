@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from fishplate.core.errors import UsageError
@@ -38,7 +37,8 @@ class Models:
         """The answer with what it costs, which the provider's own word decides if there is one."""
         if self._prices is None or answer.cost.nanos is not None:
             return answer
-        return replace(answer, cost=self._prices.cost(model.name, answer.usage, at))
+        cost = self._prices.cost(model.name, answer.usage, at)
+        return answer.model_copy(update={"cost": cost})
 
 
 def no_model(alias: str, models: Mapping[str, object]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TypeAlias
 
 from fishplate.contracts.json import canonical_json
@@ -84,7 +83,8 @@ class ScriptedModel:
             raise Failure(msg, error_class=found, code=found.word)
         answer = found if isinstance(found, ModelAnswer) else _answered(found, request)
         usage = self._usage if answer.usage == Usage() else answer.usage
-        return replace(answer, usage=usage, snapshot=answer.snapshot or self._snapshot)
+        snapshot = answer.snapshot or self._snapshot
+        return answer.model_copy(update={"usage": usage, "snapshot": snapshot})
 
 
 def _answered(output: JsonValue, request: ModelRequest) -> ModelAnswer:
