@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -38,8 +38,7 @@ class FakeProviders:
     def requests(self) -> list[dict[str, Any]]:
         """What it was asked, in order."""
         found = self._asked("/_llmock/requests", None)
-        listed: list[dict[str, Any]] = found if isinstance(found, list) else found["requests"]
-        return listed
+        return cast("list[dict[str, Any]]", found.get("requests"))
 
     def is_up(self) -> bool:
         """Whether it answers."""

@@ -41,7 +41,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
         raise UsageError(message, code="not_a_model_agent")
     document = read_json(arguments.input, option="--input")
     given = agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
-    prompt: object = agent.prompt(*given)
+    prompt = cast("object", agent.prompt(*given))  # its annotation may be wrong
     if not isinstance(prompt, Prompt):
         message = f"the prompt function of {agent.about.subject} returned no Prompt: {prompt!r}"
         raise UsageError(message, code="bad_prompt")

@@ -63,7 +63,6 @@ _CLASSES: Final[tuple[tuple[type[Exception], ErrorClass, str], ...]] = (
     (exceptions.UnexpectedModelBehavior, ErrorClass.TRANSIENT, "model_answer_unreadable"),
     (TimeoutError, ErrorClass.TRANSIENT, "model_stalled"),
 )
-_KINDS: Final[tuple[type[Exception], ...]] = tuple(kind for kind, _, _ in _CLASSES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +141,11 @@ class ProviderModel:
         """
         try:
             response = await self._streamed(request)
-        except _KINDS as error:
+        except (
+            exceptions.ModelAPIError,
+            exceptions.UnexpectedModelBehavior,
+            TimeoutError,
+        ) as error:
             failure = _failure(self.name, error)
         else:
             return self._answer(response)
