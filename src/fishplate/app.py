@@ -186,6 +186,7 @@ class App:
         self._faults: Injector | None = None
         for agent in agents:
             check_runnable(agent)
+            check_models(agent, self.models)
         if faults is not None:
             if agents:  # else each agent that is started has to be one that they can act on
                 faults.check(all_of(*agents))
