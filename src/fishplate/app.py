@@ -611,6 +611,12 @@ class App:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
+    def _provide_models(self, prices: PriceBook | None) -> None:
+        # Only an app with models needs them, and their types cost every import of fishplate.
+        from fishplate.models.registry import Models  # noqa: PLC0415 -- as said
+
+        self._resources.provide(Models, Models(self.models, prices))
+
     def _keep(
         self,
         store: str,
@@ -619,14 +625,6 @@ class App:
         takes_up: bool,
         open_writer: OpenWriter | None,
     ) -> None:
-    def _provide_models(self) -> None:
-    def _provide_models(self, prices: PriceBook | None) -> None:
-        # Only an app with models needs them, and their types cost every import of fishplate.
-        from fishplate.models.registry import Models  # noqa: PLC0415 -- as said
-
-        self._resources.provide(Models, Models(self.models, prices))
-
-    def _keep(self, store: str, durability: Literal["full", "normal"], *, takes_up: bool) -> None:
         # SQLite costs every import of fishplate, and only an app with a store needs it.
         from fishplate.engines.durable import DurableEngine  # noqa: PLC0415 -- as said
         from fishplate.journal.writer import Writer  # noqa: PLC0415 -- as said

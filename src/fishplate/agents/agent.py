@@ -599,7 +599,7 @@ def release_with(agent: AnyAgent, models: Mapping[str, object]) -> Release:
         agent: Any agent; one that asks no model, at any depth, has the release that it has anyway.
         models: The app's, by alias.
     """
-    below = (*agent.granted, *agent.fallbacks)
+    below = (*agent.granted, *agent.fallbacks, *agent.about.behind)
     found = {child.name: release_with(child, models) for child in below}
     asks = agent.about.asks
     if asks is None and all(found[child.name] is child.release for child in below):
@@ -614,17 +614,13 @@ def _release_of(
 ) -> Release:
     about = agent.about
     contract = agent.contract
-    behind = (*agent.granted, *agent.fallbacks, *about.behind)
-    children = {child.name: child.release for child in behind}
-    behaviour: dict[str, JsonValue] = {
-        "kind": about.kind,
-        "on_failure": about.on_failure,
-        "code": code_digest(about.written) if about.kind in _WRITTEN else None,
     if children is None:
-        children = {child.name: child.release for child in (*agent.granted, *agent.fallbacks)}
+        behind = (*agent.granted, *agent.fallbacks, *about.behind)
+        children = {child.name: child.release for child in behind}
     is_written = about.kind in _WRITTEN and about.asks is None
     behaviour: dict[str, JsonValue] = {
         "kind": about.kind,
+        "on_failure": about.on_failure,
         "code": code_digest(about.written) if is_written else None,
         "effect": None if about.effect is None else about.effect.to_json(),
         "grants": list[JsonValue](sorted(child.name for child in agent.granted)),
