@@ -61,7 +61,6 @@ E1 = TypeVar("E1", bound=DeclaredError)
 E2 = TypeVar("E2", bound=DeclaredError)
 E3 = TypeVar("E3", bound=DeclaredError)
 
-Kind: TypeAlias = Literal["async", "thread", "inline", "plan", "stale", "static"]
 OnFailure: TypeAlias = Literal["keep", "compensate"]
 Kind: TypeAlias = Literal["async", "thread", "inline", "model", "plan", "stale", "static"]
 NO_POLICY: Final = Policy()
