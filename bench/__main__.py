@@ -16,6 +16,7 @@ from bench.imports import IMPORT
 from bench.in_flight import IN_FLIGHT
 from bench.journal import JOURNAL
 from bench.measure import Pace
+from bench.models import MODEL_ROW
 from bench.policies import POLICIES_ROW
 from bench.report import as_json, closing, machine, table
 from bench.route import ROUTE
@@ -32,6 +33,7 @@ ROWS: Final = {
         FAN_OUT,
         CHILD,
         POLICIES_ROW,
+        MODEL_ROW,
         IN_FLIGHT,
         JOURNAL,
         WAITING,

@@ -67,6 +67,19 @@ def test_every_exception_has_its_row() -> None:
     }
 
 
+def test_the_codes_of_models_are_those_of_the_code() -> None:
+    """Each code in the table is raised somewhere in what asks models, or by contracts."""
+    sources = [
+        path.read_text(encoding="utf-8")
+        for folder in ("agents", "models", "testing", "core")
+        for path in sorted((ROOT / "src/fishplate" / folder).glob("*.py"))
+    ]
+
+    for code, error_class, _ in rows_of(ERRORS, "Codes of models"):
+        assert any(f'"{code.strip("`")}"' in source for source in sources), code
+        assert error_class.strip("`") in {found.word for found in ErrorClass}
+
+
 def test_the_codes_of_policies_are_those_of_the_code() -> None:
     """Each code in the table is raised somewhere in the policies or around a step."""
     sources = [

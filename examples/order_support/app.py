@@ -4,6 +4,8 @@ r"""The app of the example: every agent and tool by its name, and what they work
     fishplate run examples/order_support/app.py:get_order_details \
         --input '{"order_id": "#W2378156"}'
 
+`ORDER_SUPPORT_MODEL` names a language model, e.g. `openai:gpt-4o-mini`, for `support_by_model`;
+its key stands where the provider's own programs look for it, and the extra `models` is needed.
 `ORDER_SUPPORT_DB` names the database file. By default it is `fishplate/order_support.db` in the
 user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`). It is filled at the first use, keeps what
 the tools change, and is filled anew after it has been deleted. `ORDER_SUPPORT_PAYMENTS` is the URL
@@ -11,7 +13,7 @@ of the payment service; by default one is started in a process of its own at the
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,7 @@ from examples.order_support.carrier import Carrier
 from examples.order_support.carrier_client import CarrierClient
 from examples.order_support.delivery import known_parcels
 from examples.order_support.intents import IntentClassifier
+from examples.order_support.model_agents import ALIAS, support_by_model
 from examples.order_support.parcel_memory import ParcelMemory
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
@@ -60,8 +63,10 @@ from examples.order_support.tools import (
 from examples.order_support.workflow import support
 from fishplate import App
 from fishplate.core.clock import Clock
+from fishplate.models.model import Model
 
 DATABASE_VARIABLE: Final = "ORDER_SUPPORT_DB"
+MODEL_VARIABLE: Final = "ORDER_SUPPORT_MODEL"
 PAYMENTS_VARIABLE: Final = "ORDER_SUPPORT_PAYMENTS"
 
 SHOP_TOOLS: Final = (
@@ -122,13 +127,14 @@ def find_payments() -> PaymentProcess:
     return PaymentProcess(url=os.environ.get(PAYMENTS_VARIABLE) or None)
 
 
-def make_app(
+def make_app(  # noqa: PLR0913 -- what the app works with, keyword-only
     *,
     shop: Callable[[], Shop] = open_shop,
     carrier: Callable[[], Carrier] = start_carrier,
     payments: Callable[[], PaymentProcess] = find_payments,
     classifier: Callable[[], IntentClassifier] = IntentClassifier,
     clock: Clock | None = None,
+    models: Mapping[str, Model] | None = None,
 ) -> App:
     """Put the app together; what is given is opened with the app and closed with it.
 
@@ -138,10 +144,12 @@ def make_app(
         payments: Finds the payment service, which is started at its first refund.
         classifier: Makes the reader of intents.
         clock: Of every run; by default a `ShopClock`.
+        models: By alias; with the alias `fast` there is `support_by_model` too.
     """
     return App(
         support,
         support_plain,
+        *([support_by_model] if models and ALIAS in models else []),
         *AGENTS,
         *SHOP_TOOLS,
         track_parcel,
@@ -156,7 +164,19 @@ def make_app(
             IntentClassifier: classifier,
         },
         clock=clock or ShopClock(),
+        models=models,
     )
 
 
-app = make_app()
+def configured_models() -> Mapping[str, Model]:
+    """The language model that the environment names, if it names one."""
+    name = os.environ.get(MODEL_VARIABLE)
+    if not name:
+        return {}
+    # Only who names a model needs the libraries of the providers.
+    from fishplate.models.providers import ProviderModel  # noqa: PLC0415 -- as said
+
+    return {ALIAS: ProviderModel(name)}
+
+
+app = make_app(models=configured_models())

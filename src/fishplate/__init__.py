@@ -1,5 +1,8 @@
 """Composable AI-agent workflows with the discipline of microservices."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from fishplate.agents.agent import Agent, Call
 from fishplate.agents.function import agent
 from fishplate.agents.tool import tool
@@ -44,6 +47,27 @@ from fishplate.workflows.compose import (
 from fishplate.workflows.declare import workflow
 from fishplate.workflows.workflow import Workflow
 
+if TYPE_CHECKING:
+    from fishplate.agents.model import ModelAgent, model_agent
+    from fishplate.models.prompt import Prompt
+
+# Their types cost every import of fishplate, and only who asks a model needs them.
+_OF_MODELS = {
+    "ModelAgent": "fishplate.agents.model",
+    "Prompt": "fishplate.models.prompt",
+    "model_agent": "fishplate.agents.model",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _OF_MODELS:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    found: object = getattr(import_module(_OF_MODELS[name]), name)
+    globals()[name] = found
+    return found
+
+
 __all__ = [
     "Agent",
     "App",
@@ -61,10 +85,12 @@ __all__ = [
     "Failure",
     "FishplateError",
     "InputError",
+    "ModelAgent",
     "NotDone",
     "OutputError",
     "Policy",
     "Principal",
+    "Prompt",
     "RateLimit",
     "Reason",
     "Rejected",
@@ -81,6 +107,7 @@ __all__ = [
     "current",
     "each",
     "graded",
+    "model_agent",
     "parallel",
     "repeat",
     "route",

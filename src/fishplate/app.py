@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-from fishplate.agents.agent import Agent, AnyAgent, Call, Description
+from fishplate.agents.agent import Agent, AnyAgent, Call, Description, release_with
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import Principal, RunContext, Surroundings
@@ -35,12 +35,14 @@ from fishplate.orchestrator.roster import (
     all_of,
     by_name,
     check_in_memory,
+    check_models,
     check_runnable,
     read_releases,
 )
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
+from fishplate.releases.fingerprint import Release
 from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.checks import check_count, check_number
 from fishplate.resilience.target import Environment
@@ -50,6 +52,8 @@ from fishplate.traces.recorder import SpanTree, TraceRecorder
 if TYPE_CHECKING:
     from fishplate.journal.waits import Wait
     from fishplate.journal.writer import OpenWriter
+    from fishplate.models.model import Model
+    from fishplate.models.prices import PriceBook
     from fishplate.orchestrator.keeper import Keeper
     from fishplate.orchestrator.taking_up import TakenUp
 
@@ -83,6 +87,9 @@ class App:
         randomness: Where ids and the randomness of runs come from.
         traces: Where spans are kept; by default a buffer of the last 65,536.
         debug: Compare every agent's inputs before and after its call.
+        models: What agents mean by the aliases of models that their code names; see
+            `fishplate.models.model.Model`.
+        prices: What their requests cost; see `fishplate.models.prices`. Unknown without.
         faults: What goes wrong on purpose; `fishplate.testing.faults.Faults` is made for this.
         store: Where runs are kept, e.g. `sqlite:///runs.db`; without one they are in memory only.
         durability: What survives a loss of power: with `full` whatever was reported, with `normal`
@@ -97,10 +104,13 @@ class App:
         store: Where runs are kept; `None` if they are in memory only.
         durability: What survives a loss of power.
         resume: Which runs of a former process go on here.
+        models: The models, by alias.
         resumed: The runs that a former process left open, and that go on here.
 
     Raises:
-        DeclarationError: Two agents have one name, or wait for each other in a pool.
+        DeclarationError: Two agents have one name, or wait for each other in a pool; or an agent
+            asks a model that is not there (code `unknown_model`), or that cannot do what is asked
+            (code `missing_feature`).
         UsageError: A fault could never act on any of the agents (codes `unknown_agent`,
             `impossible_fault`).
     """
@@ -116,6 +126,8 @@ class App:
         randomness: random.Random | None = None,
         traces: TraceRecorder | None = None,
         debug: bool = False,
+        models: Mapping[str, Model] | None = None,
+        prices: PriceBook | None = None,
         faults: Injector | None = None,
         store: str | None = None,
         durability: Literal["full", "normal"] = "full",
@@ -141,6 +153,9 @@ class App:
         self._forgets_in = contextvars.Context()
         self._admitted: dict[int, Description] = {}
         self._outer: Scope | None = None
+        self.models: Mapping[str, Model] = dict(models or {})
+        if models:
+            self._provide_models(prices)
         self._around = Surroundings(
             clock=clock or SystemClock(),
             sink=self.traces.sink,
@@ -172,6 +187,7 @@ class App:
         self._faults: Injector | None = None
         for agent in agents:
             check_runnable(agent)
+            check_models(agent, self.models)
         if faults is not None:
             if agents:  # else each agent that is started has to be one that they can act on
                 faults.check(all_of(*agents))
@@ -513,6 +529,10 @@ class App:
             raise UsageError(msg, code="app_not_entered")
         return self._keeper
 
+    def release(self, agent: AnyAgent) -> Release:
+        """The release of an agent together with the models that its aliases mean here."""
+        return release_with(agent, self.models)
+
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
         return self.traces.spans(int(run.trace_id, 16))
@@ -585,11 +605,18 @@ class App:
         check_runnable(agent)
         if self._keeper is None:
             check_in_memory(agent)
+        check_models(agent, self.models)
         if self._faults is not None:
             self._faults.check(all_of(agent, *self.agents.values()))
         if len(self._admitted) >= MOST_ADMITTED:
             self._admitted.clear()
         self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
+
+    def _provide_models(self, prices: PriceBook | None) -> None:
+        # Only an app with models needs them, and their types cost every import of fishplate.
+        from fishplate.models.registry import Models  # noqa: PLC0415 -- as said
+
+        self._resources.provide(Models, Models(self.models, prices))
 
     def _keep(
         self,

@@ -55,7 +55,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "which command? There are: run, check, graph, policy, contract, diff, eval"),
+        ([], "which command? There are: run, check, graph, policy, contract, prompt, diff, eval"),
         (["rnu"], "there is no command 'rnu'. Did you mean 'run'?"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["run"], "the following arguments are required: TARGET. See: fishplate run --help"),

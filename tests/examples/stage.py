@@ -16,6 +16,7 @@ from examples.order_support.shop_rules import EmailIdentity, Identity
 from fishplate import Agent, App, Reason
 from fishplate.core.clock import FixedClock
 from fishplate.core.events import Span
+from fishplate.models.model import Model
 
 NOON = datetime(2026, 11, 1, 17, tzinfo=UTC)
 """Noon by the shop's clock, on the day that its data stands for."""
@@ -85,7 +86,11 @@ class Asked:
 
 
 def make_stage(
-    database: Path, *, now: datetime = NOON, parcels: Mapping[str, Parcel] | None = None
+    database: Path,
+    *,
+    now: datetime = NOON,
+    parcels: Mapping[str, Parcel] | None = None,
+    models: Mapping[str, Model] | None = None,
 ) -> Stage:
     """Put the example's app together over a database file.
 
@@ -93,6 +98,7 @@ def make_stage(
         database: Filled at the first use if it is new.
         now: At which the clock stands.
         parcels: The carrier's book; all parcels of the shop's data if none is given.
+        models: Language models by alias.
     """
     clock, carrier = FixedClock(now), Carrier(all_parcels() if parcels is None else parcels)
     app = make_app(
@@ -100,5 +106,6 @@ def make_stage(
         carrier=lambda: carrier,
         classifier=trained_classifier,
         clock=clock,
+        models=models,
     )
     return Stage(app=app, clock=clock, carrier=carrier)

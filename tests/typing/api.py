@@ -18,8 +18,10 @@ from fishplate import (
     CannotSay,
     DeclaredError,
     Degraded,
+    ModelAgent,
     NotDone,
     Policy,
+    Prompt,
     Rejected,
     Run,
     Stale,
@@ -31,6 +33,7 @@ from fishplate import (
     current,
     each,
     graded,
+    model_agent,
     parallel,
     repeat,
     route,
@@ -289,5 +292,26 @@ async def runs() -> None:
         assert_type(await run.result(), Info | Decision | str | LostError)
 
 
+@model_agent("fast", version="1.0.0", tools=[count])
+def read(query: Query) -> Prompt[Status | Refund]:
+    """A prompt."""
+    return Prompt(system="Read.", user=query.text)
+
+
+@workflow
+async def reading(query: Query) -> Info | Decision:
+    """The answer of a model is routed like any other."""
+    what = await read(query)
+    assert_type(what, Status | Refund)
+    return await route(status, rules, on=what)
+
+
+async def models() -> None:
+    """A prompt has the type of its answer."""
+    assert_type(read.prompt(Query(text="")), Prompt[Status | Refund])
+    assert_type(await read(Query(text="")), Status | Refund)
+
+
 names: Agent[[Query], Info] = answer
+asks: ModelAgent[[Query], Status | Refund] = read
 nested: Workflow[[Query], str] = compositions

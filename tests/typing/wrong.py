@@ -17,9 +17,11 @@ from fishplate import (
     CannotSay,
     DeclaredError,
     NotDone,
+    Prompt,
     Static,
     agent,
     each,
+    model_agent,
     parallel,
     repeat,
     route,
@@ -92,6 +94,19 @@ async def number(text: str) -> int:
 async def text_of(value: int) -> str:
     """Takes a number."""
     return ""
+
+
+@model_agent("fast")  # E: arg-type, reportArgumentType
+def promptless(text: str) -> str:
+    """Returns no prompt."""
+    return text
+
+
+@model_agent("fast")
+def prompted(text: str) -> Prompt[int]:
+    """Asks for a number."""
+    prompted.prompt(2)  # E: arg-type, reportArgumentType
+    return Prompt(user=text)
 
 
 @tool  # E: call-overload, reportCallIssue

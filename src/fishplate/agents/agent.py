@@ -22,6 +22,7 @@ from typing import (
     overload,
 )
 
+from fishplate.agents.asks import Asks
 from fishplate.agents.policies import check_policy
 from fishplate.contracts.contract import Contract
 from fishplate.contracts.fits import Fit, fits
@@ -60,10 +61,10 @@ E1 = TypeVar("E1", bound=DeclaredError)
 E2 = TypeVar("E2", bound=DeclaredError)
 E3 = TypeVar("E3", bound=DeclaredError)
 
-Kind: TypeAlias = Literal["async", "thread", "inline", "plan", "stale", "static"]
 OnFailure: TypeAlias = Literal["keep", "compensate"]
+Kind: TypeAlias = Literal["async", "thread", "inline", "model", "plan", "stale", "static"]
 NO_POLICY: Final = Policy()
-_WRITTEN: Final = frozenset({"async", "thread", "inline"})  # the others are data
+_WRITTEN: Final = frozenset({"async", "thread", "inline", "model"})  # the others are data
 _MOST_OF_NAME: Final = 48  # of 64 characters; a stand-in's name begins with that of its agent
 _NAME: Final = re.compile("[A-Za-z0-9_-]{1,64}")
 
@@ -75,9 +76,10 @@ class Description:
     Attributes:
         name: Unique in an app.
         version: Semantic version, the author's word.
-        kind: How the behaviour runs: awaited, in the thread pool, inline, or as a plan; or what
-            answers without one: a remembered or a fixed answer.
-        function: The behaviour, called by position; for a plan the function that was recorded.
+        kind: How the behaviour runs: awaited, in the thread pool, inline, by asking a model, or as
+            a plan; or what answers without one: a remembered or a fixed answer.
+        function: The behaviour, called by position; for a plan the function that was recorded. What
+            asks a model is called with the agent as it is used, and the arguments.
         tools: Tools that the body may call.
         agents: Agents that the body may call.
         errors: Errors that the contract declares.
@@ -96,6 +98,7 @@ class Description:
         source: The function as its author wrote it, if `function` is an adapter around it.
         stale: What it remembers, if it gives the last answers of the agent called `stands_for`.
         stands_for: Name of that agent.
+        asks: What it needs of the app's models, if its calls are requests to one.
         stand_ins: Remembered and fixed answers that were declared for it, by name.
         releases: Those that are known, by policy and fingerprints of the fallbacks: a body may
             configure an agent anew at every call, and a fingerprint costs more than a call.
@@ -124,6 +127,7 @@ class Description:
     source: Callable[..., Any] | None = None
     stale: Stale | None = None
     stands_for: str = ""
+    asks: Asks | None = None
     stand_ins: dict[str, Description] = field(
         default_factory=dict[str, "Description"], init=False, compare=False, repr=False
     )
@@ -406,6 +410,8 @@ class Agent(Generic[P, R_co]):
                 if about.effect is not None
                 else "workflow"
                 if about.kind == "plan"
+                else "model"
+                if about.asks is not None
                 else "agent"
             )
             self.span_head = (kind, self.name, self.release.label)
@@ -585,19 +591,42 @@ def _fails_for(name: str) -> Callable[..., Never]:
     return nothing_remembered
 
 
-def _release_of(agent: AnyAgent) -> Release:
+def release_with(agent: AnyAgent, models: Mapping[str, object]) -> Release:
+    """The release of an agent together with the models that its aliases mean in an app.
+
+    Args:
+        agent: Any agent; one that asks no model, at any depth, has the release that it has anyway.
+        models: The app's, by alias.
+    """
+    below = (*agent.granted, *agent.fallbacks, *agent.about.behind)
+    found = {child.name: release_with(child, models) for child in below}
+    asks = agent.about.asks
+    if asks is None and all(found[child.name] is child.release for child in below):
+        return agent.release
+    return _release_of(agent, found, None if asks is None else asks.model_name(models))
+
+
+def _release_of(
+    agent: AnyAgent,
+    children: Mapping[str, Release] | None = None,
+    model: str | None = None,
+) -> Release:
     about = agent.about
     contract = agent.contract
-    behind = (*agent.granted, *agent.fallbacks, *about.behind)
-    children = {child.name: child.release for child in behind}
+    if children is None:
+        behind = (*agent.granted, *agent.fallbacks, *about.behind)
+        children = {child.name: child.release for child in behind}
+    is_written = about.kind in _WRITTEN and about.asks is None
     behaviour: dict[str, JsonValue] = {
         "kind": about.kind,
         "on_failure": about.on_failure,
-        "code": code_digest(about.written) if about.kind in _WRITTEN else None,
+        "code": code_digest(about.written) if is_written else None,
         "effect": None if about.effect is None else about.effect.to_json(),
         "grants": list[JsonValue](sorted(child.name for child in agent.granted)),
         **about.behaviour,
     }
+    if model is not None:
+        behaviour["model"] = model
     return Release.of(
         agent.name,
         about.version,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from fishplate.agents.asks import Asks
 from fishplate.core.errors import DeclarationError, Problem
 from fishplate.resilience.fallback import Stale
 from fishplate.resilience.policy import Policy
@@ -28,6 +29,11 @@ class Described(Protocol):
     @property
     def effect(self) -> EffectDeclaration | None:
         """Its declared effect, if it is a tool."""
+        ...
+
+    @property
+    def asks(self) -> Asks | None:
+        """What it needs of the app's models, if its calls are requests to one."""
         ...
 
     @property
@@ -79,13 +85,35 @@ def policy_of(unit: Protected) -> ResolvedPolicy:
     """The policies of an agent's calls: what is declared, and the defaults of what it is."""
     about = unit.about
     effect = None if about.effect is None else about.effect.effect
-    return resolve(unit.policy, kind_of(unit), effect, named_target=about.target is not None)
+    policy = around_requests(unit.policy) if about.kind == "model" else unit.policy
+    return resolve(policy, kind_of(unit), effect, named_target=about.target is not None)
+
+
+def around_requests(policy: Policy) -> Policy:
+    """The part of a model agent's policy that is about its whole answer."""
+    return Policy(timeout=policy.timeout, reserve=policy.reserve, cache=policy.cache)
+
+
+def of_requests(policy: Policy) -> Policy:
+    """The part of a model agent's policy that is about each request to its model.
+
+    A repaired answer takes several requests, and none of them is an attempt of another.
+    """
+    return Policy(
+        attempt_timeout=policy.attempt_timeout,
+        retry=policy.retry,
+        breaker=policy.breaker,
+        bulkhead=policy.bulkhead,
+        rate_limit=policy.rate_limit,
+    )
 
 
 def kind_of(unit: Protected) -> Kind:
     """What an agent is to its policies."""
     if unit.about.effect is not None:
         return "tool"
+    if unit.about.asks is not None:
+        return "model"
     return "workflow" if unit.about.kind == "plan" else "agent"
 
 

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from fishplate.agents.agent import AnyAgent
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.problems import error_json, error_lines, problem_lines
+from fishplate.cli.prompt_texts import unclear_to_models
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import FORM, files_below, load_agents
 from fishplate.contracts.fits import fits
@@ -165,6 +166,7 @@ def _checked(target: str, agent: AnyAgent) -> Checked:
     elif agent.granted:
         facts["dynamic"] = "calls checked at run time"
         facts["may call"] = [child.name for child in agent.granted]
+        facts |= unclear_to_models(agent)
     if about.effect is not None:
         facts["effect"] = about.effect.effect
         facts["scopes"] = list[JsonValue](about.effect.scopes)

@@ -5,6 +5,7 @@ from typing import Final
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.cli.command import Command, ExitCode, add_target
+from fishplate.cli.prompt_texts import prompt_source
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_agent
 from fishplate.contracts.evolution import Safety, ToolSafety
@@ -40,6 +41,8 @@ def description_of(agent: AnyAgent) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {"contract": agent.contract.to_json(), "tools": tools}
     if agent.about.effect is not None:
         found["effect"] = agent.about.effect.to_json()
+    if (prompt := prompt_source(agent)) is not None:
+        found["prompt"] = prompt
     found["release"] = agent.release.to_json()
     return found
 

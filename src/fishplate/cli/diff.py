@@ -1,5 +1,6 @@
 """`fishplate diff`: may the new version of a contract take the place of the old one?"""
 
+import difflib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from fishplate.cli.contract import safety_of
 from fishplate.cli.documents import CONTRACT_FILES
 from fishplate.cli.modules import apart
 from fishplate.cli.problems import one_line
+from fishplate.cli.prompt_texts import prompt_source
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_agent
 from fishplate.contracts.contract import Contract
@@ -53,13 +55,17 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     if not are_tools_known:
         screen.note(["tools are not compared: a contract file does not say what they may do"])
     if screen.as_json:
-        screen.document(_as_json(old.contract, new.contract, found))
+        prompt: list[JsonValue] = [*_prompt_lines(old.prompt, new.prompt)]
+        screen.document({**_as_json(old.contract, new.contract, found), "prompt": prompt})
     elif arguments.markdown:
         screen.lines(_markdown(old.contract, new.contract, found))
+        if prompt_lines := list(_prompt_lines(old.prompt, new.prompt)):
+            screen.lines(["", "```diff", *prompt_lines, "```"])
     else:
         screen.lines([_verdict(old.contract, new.contract, found)], style="bold")
         for change in found.changes:
             screen.lines(_change_lines(change), style=_STYLES[change.bump])
+        screen.lines(_prompt_lines(old.prompt, new.prompt))
     return ExitCode.OK if found.compatible else ExitCode.FAILED
 
 
@@ -82,21 +88,28 @@ COMMAND: Final = Command(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Version:
-    """One side of the comparison; `tools` is None where they are not known."""
+    """One side of the comparison; `tools` and `prompt` are None where they are not known."""
 
     contract: Contract
     tools: Safety | None
+    prompt: str | None
 
     @classmethod
     def read(cls, text: str) -> "_Version":
         if not text.lower().endswith(CONTRACT_FILES):
             with apart():
                 agent = load_agent(text).agent
-                return cls(contract=agent.contract, tools=safety_of(agent))
+                tools, prompt = safety_of(agent), prompt_source(agent)
+                return cls(contract=agent.contract, tools=tools, prompt=prompt)
         document = read_document(Path(text))
         if not isinstance(document, dict) or "contract" not in document:
-            return cls(contract=Contract.load(text), tools=None)
-        return cls(contract=Contract.parse(document["contract"]), tools=_tools_of(text, document))
+            return cls(contract=Contract.load(text), tools=None, prompt=None)
+        held = document.get("prompt")
+        return cls(
+            contract=Contract.parse(document["contract"]),
+            tools=_tools_of(text, document),
+            prompt=held if isinstance(held, str) else None,
+        )
 
 
 def _tools_of(text: str, document: dict[str, JsonValue]) -> Safety:
@@ -138,6 +151,16 @@ def _change_lines(change: Change) -> Iterator[str]:
     yield f"  {change.bump}  {change.side}{place}: {change.reason}"
     if change.has_counterexample:
         yield f"    counterexample: {one_line(change.counterexample)}"
+
+
+def _prompt_lines(old: str | None, new: str | None) -> Iterator[str]:
+    """How the prompt functions of two model agents differ; a prompt is part of the behaviour."""
+    if old is None or new is None:
+        return
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), "old prompt", "new prompt", lineterm=""
+    )
+    yield from lines
 
 
 def _markdown(old: Contract, new: Contract, found: Compatibility) -> Iterator[str]:

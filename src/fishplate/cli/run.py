@@ -93,7 +93,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     agent = with_stand_ins(loaded.agent, mocks)
     # Before any resource is opened: a wrong input is no reason to reach for a database.
     agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
-    app = loaded.app()
+    app = loaded.app(agent)
     _choose_store(app, arguments)
     if faults is not None:
         faults.check(all_of(agent))  # the app may have more agents than this one reaches

@@ -76,8 +76,19 @@ class Loaded:
     module: ModuleType
     is_chosen: bool
 
-    def app(self) -> App:
+    def app(self, agent: AnyAgent | None = None) -> App:
         """The app of the agent's module, which knows its resources; one of the agent else.
+
+        Args:
+            agent: What is to run in its place, e.g. with stand-ins.
+
+        Raises:
+            UsageError: The module has several apps (code `several_apps`).
+        """
+        return self.declared_app() or App(self.agent if agent is None else agent)
+
+    def declared_app(self) -> App | None:
+        """The app of the agent's module, if it has one.
 
         Raises:
             UsageError: The module has several apps (code `several_apps`).
@@ -86,7 +97,7 @@ class Loaded:
         if len(found) > 1:
             message = f"{self.module.__name__!r} has {len(found)} apps, and a run has one: keep one"
             raise UsageError(message, code="several_apps")
-        return next(iter(found.values()), None) or App(self.agent)
+        return next(iter(found.values()), None)
 
 
 def load_agent(text: str) -> Loaded:
@@ -179,7 +190,7 @@ def declared_in(module: ModuleType, agents: Mapping[str, AnyAgent]) -> dict[str,
     return {
         name: agent
         for name, agent in agents.items()
-        if getattr(agent.about.function, "__module__", None) == module.__name__
+        if getattr(agent.about.written, "__module__", None) == module.__name__
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from pydantic_core import to_json
 
@@ -14,6 +14,7 @@ from fishplate.contracts.json import escape_token
 from fishplate.contracts.parts import side_by_side
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import BrokenValueError, Shape
+from fishplate.contracts.spelling import spelled
 from fishplate.core.data import dataclass
 from fishplate.core.errors import (
     DeclarationError,
@@ -66,7 +67,12 @@ class Signature:
 
     @staticmethod
     def of(
-        function: Callable[..., object], *, subject: str, where: str, local: Mapping[str, object]
+        function: Callable[..., object],
+        *,
+        subject: str,
+        where: str,
+        local: Mapping[str, object],
+        inside: type | None = None,
     ) -> Signature:
         """Read a function's annotations.
 
@@ -76,6 +82,7 @@ class Signature:
             where: `file:line` of its source.
             local: Names visible where it was declared, for annotations that its globals do not
                 know.
+            inside: Generic class that the function returns; the output is its argument.
 
         Raises:
             DeclarationError: A parameter or the result cannot stand in a contract; holds every
@@ -87,7 +94,7 @@ class Signature:
             for parameter in inspect.signature(function).parameters.values()
             if (read := reader.parameter(parameter)) is not None
         ]
-        output = reader.output()
+        output = reader.output(inside)
         reader.problems.raise_if_any()
         assert output is not None
         is_whole = (
@@ -236,12 +243,21 @@ class _Reader:
             return None
         return Parameter(name=parameter.name, shape=shape, default=default)
 
-    def output(self) -> Shape[Any] | None:
+    def output(self, inside: type | None) -> Shape[Any] | None:
         if "return" not in self.hints:
             subject = self.problems.subject
             self._wrong(f"{subject} does not say what it returns: add a return annotation")
             return None
-        shape = self._shape(self.hints["return"], "the output")
+        annotation = self.hints["return"]
+        if inside is not None:
+            if get_origin(annotation) is not inside:
+                self._wrong(
+                    f"{self.problems.subject} returns {spelled(annotation)}: write "
+                    f"-> {inside.__name__}[...] with the type of the answer in the brackets"
+                )
+                return None
+            (annotation,) = get_args(annotation)
+        shape = self._shape(annotation, "the output")
         if shape is not None and shape.anatomy is not None:
             for reason in shape.anatomy.output_refusals:
                 self._wrong(f"the output: {reason}")

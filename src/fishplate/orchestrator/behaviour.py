@@ -157,6 +157,8 @@ class Behaviours:
                 return function(*arguments)
             case "thread":
                 return await in_thread(self._threads(), function, arguments, on_end, on_left)
+            case "model":
+                return await function(unit, arguments)
             case "plan":
                 try:
                     return await self._walk(frame, unit, arguments)

@@ -28,11 +28,16 @@ class Resources:
     def __init__(self, factories: Mapping[type, Callable[[], object]]) -> None:
         self.opened: dict[type, object] = {}
         self._factories = dict(factories)
+        self._parts: dict[type, object] = {}
         self._stack = contextlib.AsyncExitStack()
 
     def __bool__(self) -> bool:
         """Whether there is anything to open."""
         return bool(self._factories)
+
+    def provide(self, kind: type, part: object) -> None:
+        """Have a part of the app among what is open, for as long as the app is there."""
+        self._parts[kind] = self.opened[kind] = part
 
     async def open(self) -> None:
         """Open everything in the order of declaration; if one fails, close what is open.
@@ -56,6 +61,7 @@ class Resources:
         """Close everything in reverse order; each context manager hears how the app ended."""
         stack, self._stack = self._stack, contextlib.AsyncExitStack()
         self.opened.clear()
+        self.opened.update(self._parts)
         await stack.__aexit__(kind, error, trace)
 
     async def _opened(self, kind: type, factory: Callable[[], object]) -> object:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.errors import DeclarationError, Problem, UsageError
+from fishplate.core.errors import DeclarationError, Problem, ProblemList, UsageError
 from fishplate.workflows.workflow import Workflow
 
 MOST_LEVELS: Final = 100
@@ -68,6 +68,25 @@ def check_in_memory(agent: AnyAgent) -> None:
                 "what that is: give the app a store"
             )
             raise UsageError(msg, code="no_store")
+
+
+def check_models(agent: AnyAgent, models: Mapping[str, object]) -> None:
+    """Refuse what asks a model that the app does not have, or that cannot do what is asked.
+
+    Args:
+        agent: What is to run.
+        models: The app's, by alias.
+
+    Raises:
+        DeclarationError: Code `unknown_model` or `missing_feature`; holds every problem.
+    """
+    problems = ProblemList("the app")
+    for unit in all_of(agent):
+        asks = unit.about.asks
+        problem = None if asks is None else asks.problem(models)
+        if problem is not None:
+            problems.add(problem)
+    problems.raise_if_any()
 
 
 def read_releases(agents: Iterable[AnyAgent]) -> None:

@@ -1,0 +1,166 @@
+"""One request of a model agent to its model: a call of its own, with policies, span and record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from fishplate.contracts.keywords import SchemaDocument
+from fishplate.core.current import current
+from fishplate.core.data import dataclass
+from fishplate.core.errors import ErrorClass, Failure, JsonValue, Problem
+from fishplate.models.model import (
+    OUTPUT_TOOL,
+    Conversation,
+    Features,
+    Message,
+    Model,
+    ModelAnswer,
+    ModelRequest,
+    ModelSettings,
+    ToolSpec,
+)
+from fishplate.models.output import WireOutput, instructions
+from fishplate.models.registry import Models, no_model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inference:
+    """How one agent asks its model.
+
+    Attributes:
+        agent: Name of the agent.
+        alias: What its code calls the model.
+        where: `file:line` of its prompt function.
+        output: What has to come back.
+        tools: What the model may ask for.
+        settings: How it is to answer.
+    """
+
+    agent: str
+    alias: str
+    where: str
+    output: WireOutput[Any]
+    tools: tuple[ToolSpec, ...]
+    settings: ModelSettings
+
+    async def request(self, conversation: Conversation) -> ModelAnswer:
+        """Ask the model once.
+
+        Raises:
+            Failure: It did not answer.
+        """
+        call = current()
+        models = call.resource(Models)
+        model = models.get(self.alias)
+        answer = await model.request(self.request_of(conversation, model.features))
+        answer = models.priced(model, answer, call.now())
+        call.note(**dict(_facts(model, answer)))
+        if answer.finish_reason == "error":
+            raise Failure(
+                f"the model {self.alias!r} ended its answer to {self.agent!r} with an error",
+                error_class=ErrorClass.TRANSIENT,
+                code="model_error",
+            )
+        return answer
+
+    def request_of(self, conversation: Conversation, features: Features) -> ModelRequest:
+        """What is sent to a model that can do what `features` say."""
+        mode, schema = (
+            self.output.mode(features, has_tools=bool(self.tools)),
+            self.output.schema,
+        )
+        messages, tools = conversation.messages, self.tools
+        if mode == "tool" and schema is not None:
+            tools = (*tools, _output_tool(schema))
+        elif mode == "prompted" and schema is not None:
+            messages = _told(messages, schema)
+        settings = self.settings
+        if conversation.max_tokens is not None:
+            settings = ModelSettings(
+                max_tokens=conversation.max_tokens,
+                temperature=settings.temperature,
+                seed=settings.seed,
+            )
+        return ModelRequest(
+            messages=messages,
+            mode=mode,
+            schema=schema,
+            schema_name=self.agent,
+            tools=tools,
+            settings=settings,
+        )
+
+    def problem(self, models: Mapping[str, object]) -> Problem | None:
+        """Why an app with these models cannot run the agent."""
+        found = models.get(self.alias)
+        if found is None:
+            message = f"model agent {self.agent!r}: {no_model(self.alias, models)}"
+            return Problem(code="unknown_model", message=message, where=self.where)
+        model = cast("Model", found)
+        if self.tools and not model.features.has_tools:
+            message = (
+                f"model agent {self.agent!r} has tools, and the model {model.name!r} behind "
+                f"{self.alias!r} takes none: configure one that does, or leave out tools="
+            )
+            return Problem(code="missing_feature", message=message, where=self.where)
+        return None
+
+    def model_name(self, models: Mapping[str, object]) -> str | None:
+        """Name of the model that is meant, with its pinned snapshot; `None` if there is none."""
+        found = models.get(self.alias)
+        if found is None:
+            return None
+        model = cast("Model", found)
+        return model.name if model.pinned is None else f"{model.name}@{model.pinned}"
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What belongs to the release."""
+        return {
+            "alias": self.alias,
+            "schema": self.output.schema,
+            "tools": [[tool.name, tool.description, tool.schema] for tool in self.tools],
+            "settings": {
+                "max_tokens": self.settings.max_tokens,
+                "temperature": self.settings.temperature,
+                "seed": self.settings.seed,
+            },
+        }
+
+
+def _output_tool(schema: SchemaDocument) -> ToolSpec:
+    return ToolSpec(
+        name=OUTPUT_TOOL, description="Give the answer. Call it once, at the end.", schema=schema
+    )
+
+
+def _told(messages: tuple[Message, ...], schema: SchemaDocument) -> tuple[Message, ...]:
+    text = instructions(schema)
+    first = messages[0]
+    if first.role == "system":
+        return (Message(role="system", text=f"{first.text}\n\n{text}"), *messages[1:])
+    return (Message(role="system", text=text), *messages)
+
+
+def _facts(model: Model, answer: ModelAnswer) -> Iterator[tuple[str, JsonValue]]:
+    """What is not known is left out, so that it is never taken for nothing."""
+    yield "model", model.name
+    yield "finish_reason", answer.finish_reason
+    if answer.snapshot is not None:
+        yield "snapshot", answer.snapshot
+    if answer.cost.nanos is not None:
+        yield "cost_nanos", answer.cost.nanos
+        yield "cost_currency", answer.cost.currency
+        yield "cost_source", answer.cost.source
+    if answer.reasoning:
+        yield "reasoning_parts", len(answer.reasoning)
+    for word in (
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+    ):
+        count: int | None = getattr(answer.usage, word)
+        if count is not None:
+            yield word, count

@@ -1,0 +1,63 @@
+"""What model agents tell their models: as source, for comparisons, and what they leave untold."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from fishplate.agents.agent import AnyAgent
+from fishplate.agents.model import ModelAgent
+from fishplate.contracts.keywords import SchemaDocument, all_schemas
+from fishplate.core.errors import JsonValue
+from fishplate.core.source import read_source
+
+# What says nothing to a model that has to choose a tool, or to fill in a field.
+VAGUE: Final = frozenset(
+    {"arg", "args", "data", "do", "foo", "get", "handle", "info", "item", "misc", "obj", "object"}
+    | {"param", "params", "process", "stuff", "thing", "tmp", "tool", "value", "x"}
+)
+
+
+def prompt_source(agent: AnyAgent) -> str | None:
+    """The prompt function of a model agent without its comments; `None` for other agents."""
+    source = read_source(agent.about.written) if isinstance(agent, ModelAgent) else None
+    if source is None:
+        return None
+    plain = ast.FunctionDef(
+        name=source.tree.name,
+        args=source.tree.args,
+        body=source.tree.body,
+        decorator_list=[],
+        returns=source.tree.returns,
+    )
+    return ast.unparse(ast.fix_missing_locations(plain))
+
+
+def unclear_to_models(agent: AnyAgent) -> dict[str, JsonValue]:
+    """What a model that is asked by an agent is not told: descriptions, and names that say little.
+
+    Returns:
+        Facts by name; nothing for agents that ask no model.
+    """
+    if not isinstance(agent, ModelAgent):
+        return {}
+    tools = agent.about.tools
+    missing = [] if agent.about.text else [f"prompt {agent.name}"]
+    missing += [f"tool {tool.name}" for tool in tools if not tool.about.text]
+    named = [(tool.name, tool.signature.takes.json) for tool in tools]
+    named.append(("output", agent.signature.output.gives.json))
+    fields = [(owner, *field) for owner, schema in named for field in _fields(schema)]
+    missing += [f"field {owner}.{name}" for owner, name, is_told in fields if not is_told]
+    vague = [tool.name for tool in tools if tool.name in VAGUE]
+    vague += [f"{owner}.{name}" for owner, name, _ in fields if name in VAGUE]
+    facts: dict[str, list[str]] = {"without a description": missing, "vague names": vague}
+    return {name: list[JsonValue](dict.fromkeys(found)) for name, found in facts.items() if found}
+
+
+def _fields(schema: SchemaDocument) -> Iterator[tuple[str, bool]]:
+    """Names of the fields at any depth, and whether each is described; tags need no words."""
+    for part in all_schemas(schema):
+        properties = part.get("properties")
+        if isinstance(properties, dict):
+            for name, field in properties.items():
+                words = field.keys() if isinstance(field, Mapping) else frozenset[str]()
+                yield name, bool(words & {"description", "const"})

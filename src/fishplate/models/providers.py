@@ -1,0 +1,412 @@
+"""Models of providers over HTTP, by the direct interface of pydantic-ai: the extra `models`.
+
+What is used of it: one request as a stream, with the schema and the tools as JSON. Its agents, its
+retries and those of the providers' own libraries are off, since all that stands around a request is
+fishplate's. No text of a provider's error is ever shown: it may quote the key or the prompt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
+
+from fishplate.core.data import dataclass
+from fishplate.core.errors import ErrorClass, Failure, MissingExtraError, UsageError
+from fishplate.models.model import (
+    Features,
+    FinishReason,
+    Message,
+    ModelAnswer,
+    ModelRequest,
+    ToolCall,
+    Usage,
+)
+
+try:
+    from pydantic_ai import direct, exceptions, messages, models, output, settings, tools
+except ImportError as error:  # the module itself, or what it is made of
+    raise MissingExtraError("pydantic_ai", "models") from error
+
+Provider: TypeAlias = Literal["openai", "anthropic", "google"]
+KEYS: Final[Mapping[Provider, str]] = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "google": "GOOGLE_API_KEY",
+}
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+# What a 429 says in its body if it is no matter of waiting.
+_QUOTA_WORDS: Final = frozenset(
+    {"insufficient_quota", "billing_error", "billing_hard_limit_reached", "quota_exceeded"}
+)
+# Subclasses stand before what they are made of.
+_CLASSES: Final[tuple[tuple[type[Exception], ErrorClass, str], ...]] = (
+    (exceptions.ModelQuotaExceededError, ErrorClass.QUOTA_EXHAUSTED, "model_quota"),
+    (exceptions.ModelRateLimitError, ErrorClass.RATE_LIMITED, "model_rate_limit"),
+    (exceptions.ModelOverloadedError, ErrorClass.OVERLOAD, "model_overloaded"),
+    (exceptions.ModelUnavailableError, ErrorClass.OVERLOAD, "model_unavailable"),
+    (exceptions.ModelServerError, ErrorClass.TRANSIENT, "model_server_error"),
+    (exceptions.ModelRequestTimeout, ErrorClass.DEADLINE, "model_deadline"),
+    (exceptions.ModelTimeoutError, ErrorClass.TRANSIENT, "model_timeout"),
+    (exceptions.ModelConnectionError, ErrorClass.TRANSIENT, "model_connection"),
+    (exceptions.ModelAuthenticationError, ErrorClass.PERMANENT, "model_authentication"),
+    (exceptions.ModelNotFoundError, ErrorClass.PERMANENT, "model_not_found"),
+    (exceptions.ModelContextWindowExceededError, ErrorClass.PERMANENT, "model_context_window"),
+    (exceptions.ModelRequestRejectedError, ErrorClass.PERMANENT, "model_request_rejected"),
+    (exceptions.ContentFilterError, ErrorClass.REFUSAL, "content_filter"),
+    # Undecodable chunks and answers of another form: the next attempt may be whole.
+    (exceptions.ModelAPIError, ErrorClass.TRANSIENT, "model_answer_unreadable"),
+    (exceptions.UnexpectedModelBehavior, ErrorClass.TRANSIENT, "model_answer_unreadable"),
+    (TimeoutError, ErrorClass.TRANSIENT, "model_stalled"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamTimers:
+    """How long a model may be silent. What all of it may take is the deadline of the call.
+
+    Attributes:
+        connect: Seconds until a connection stands.
+        first_event: Seconds from the request to the first part of the answer; models that think
+            before they speak need more.
+        idle: Seconds without a byte, comments that only keep the connection open included.
+        progress: Seconds between two parts of the answer.
+    """
+
+    connect: float = 5.0
+    first_event: float = 30.0
+    idle: float = 30.0
+    progress: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers."""
+        for name in ("connect", "first_event", "idle", "progress"):
+            value: float = getattr(self, name)
+            if not value > 0:
+                msg = f"StreamTimers({name}={value!r}): seconds above 0"
+                raise ValueError(msg)
+
+
+class ProviderModel:
+    """A model of OpenAI (or of any server that speaks its language), Anthropic or Google.
+
+    It is made where the app is made, and never inside of a run: making it reads certificates.
+
+    Args:
+        name: Provider and model, e.g. `openai:gpt-5-mini`, `anthropic:...`, `google:...`.
+        key: The provider's key; by default what `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` or
+            `GOOGLE_API_KEY` says.
+        url: Where the provider is, if not at its own address.
+        pinned: The snapshot that has to answer, as the provider names it.
+        timers: How long it may be silent.
+        features: What it can do; by default what pydantic-ai knows of it.
+
+    Raises:
+        MissingExtraError: The library of the provider is not installed.
+        UsageError: The provider is unknown (code `unknown_provider`), or there is no key (code
+            `missing_key`).
+    """
+
+    def __init__(  # noqa: PLR0913 -- what a model is, keyword-only
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        url: str | None = None,
+        pinned: str | None = None,
+        timers: StreamTimers = StreamTimers(),
+        features: Features | None = None,
+    ) -> None:
+        provider, model = _provider(name)
+        found = key or os.environ.get(KEYS[provider])
+        if not found:
+            msg = f"the model {name!r} has no key: set {KEYS[provider]}, or give key="
+            raise UsageError(msg, code="missing_key")
+        self.name = name
+        self.pinned = pinned
+        self._timers = timers
+        self._client, self._close = _client(provider, model, found, url, timers)
+        self.features = features or _features(self._client)
+
+    async def request(self, request: ModelRequest) -> ModelAnswer:
+        """Send one request and gather the answer.
+
+        Raises:
+            Failure: See `docs/reference/errors.md`; the class is decided by the type of what the
+                library raised.
+        """
+        try:
+            response = await self._streamed(request)
+        except (
+            exceptions.ModelAPIError,
+            exceptions.UnexpectedModelBehavior,
+            TimeoutError,
+        ) as error:
+            failure = _failure(self.name, error)
+        else:
+            return self._answer(response)
+        # Outside of the handler, so that what may quote the key is no context of it.
+        raise failure
+
+    async def close(self) -> None:
+        """Close the connections that are kept for the next request."""
+        await self._close()
+
+    async def _streamed(self, request: ModelRequest) -> messages.ModelResponse:
+        stream = direct.model_request_stream(
+            self._client,
+            _messages(request.messages),
+            model_settings=_settings(request),
+            model_request_parameters=_parameters(request),
+        )
+        opened = cast("AbstractAsyncContextManager[_Stream]", stream)
+        async with asyncio.timeout(self._timers.first_event) as silence, opened as events:
+            loop = asyncio.get_running_loop()
+            async for _ in events:
+                silence.reschedule(loop.time() + self._timers.progress)
+            return events.get()
+
+    def _answer(self, response: messages.ModelResponse) -> ModelAnswer:
+        usage, details = response.usage, response.provider_details or {}
+        if not details.get("finish_reason") or response.finish_reason is None:
+            # Without its last event a stream may have been cut off, however whole it looks.
+            raise Failure(
+                f"the stream of the model {self.name!r} ended before the answer did",
+                error_class=ErrorClass.TRANSIENT,
+                code="model_stream_truncated",
+            )
+        calls = [part for part in response.parts if isinstance(part, messages.ToolCallPart)]
+        return ModelAnswer(
+            text="".join(
+                part.content for part in response.parts if isinstance(part, messages.TextPart)
+            ),
+            calls=tuple(
+                ToolCall(id=one.tool_call_id, name=one.tool_name, arguments=one.args_as_json_str())
+                if not isinstance(one.args, str)
+                else ToolCall(id=one.tool_call_id, name=one.tool_name, arguments=one.args)
+                for one in calls
+            ),
+            finish_reason=_finish_reason(response.finish_reason),
+            usage=_usage(usage),
+            snapshot=response.model_name,
+            reasoning=tuple(
+                part.content for part in response.parts if isinstance(part, messages.ThinkingPart)
+            ),
+        )
+
+
+class _Client(NamedTuple):
+    """A client, and how its connections are closed."""
+
+    model: models.Model
+    close: Callable[[], Awaitable[None]]
+
+
+class _Stream(Protocol):
+    """What is used of a stream of pydantic-ai."""
+
+    def __aiter__(self) -> AsyncIterator[object]: ...
+    def get(self) -> messages.ModelResponse: ...
+
+
+def _provider(name: str) -> tuple[Provider, str]:
+    """The provider and the model that a name says."""
+    word, _, model = name.partition(":")
+    for known in KEYS:
+        if word == known and model:
+            return known, model
+    listed = ", ".join(f"{one}:MODEL" for one in KEYS)
+    msg = f"{name!r} names no model of a known provider: write one of {listed}"
+    raise UsageError(msg, code="unknown_provider")
+
+
+def _client(
+    provider: Provider, model: str, key: str, url: str | None, timers: StreamTimers
+) -> _Client:
+    """The client of a provider, which tries nothing again by itself."""
+    try:
+        match provider:
+            case "openai":
+                return _openai(model, key, url, timers)
+            case "anthropic":
+                return _anthropic(model, key, url, timers)
+            case "google":
+                return _google(model, key, url, timers)
+    except ImportError as error:
+        raise MissingExtraError(provider, "models") from error
+
+
+# Each is imported when it is configured: together they cost a second.
+
+
+def _openai(model: str, key: str, url: str | None, timers: StreamTimers) -> _Client:
+    from openai import AsyncOpenAI, Timeout  # noqa: PLC0415 -- as said
+    from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 -- as said
+    from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415 -- as said
+
+    timeout = Timeout(timers.idle, connect=timers.connect)
+    client = AsyncOpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    found = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
+    return _Client(found, client.close)
+
+
+def _anthropic(model: str, key: str, url: str | None, timers: StreamTimers) -> _Client:
+    from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 -- as said
+    from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415 -- as said
+    from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415 -- as said
+
+    timeout = Timeout(timers.idle, connect=timers.connect)
+    client = AsyncAnthropic(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    found = AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client))
+    return _Client(found, client.close)
+
+
+def _google(model: str, key: str, url: str | None, timers: StreamTimers) -> _Client:
+    from google.genai.types import HttpRetryOptions  # noqa: PLC0415 -- as said
+    from httpx2 import AsyncClient, Timeout  # noqa: PLC0415 -- as said
+    from pydantic_ai.models.google import GoogleModel  # noqa: PLC0415 -- as said
+    from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415 -- as said
+
+    timeout = Timeout(timers.idle, connect=timers.connect)
+    once = HttpRetryOptions(attempts=1)
+    client = AsyncClient(timeout=timeout, follow_redirects=True)
+    provider = GoogleProvider(api_key=key, http_client=client, base_url=url, retry_options=once)
+    return _Client(GoogleModel(model, provider=provider), client.aclose)
+
+
+def _features(client: models.Model) -> Features:
+    profile = client.profile
+    return Features(
+        has_schemas=bool(profile.get("supports_json_schema_output", False)),
+        has_tools=bool(profile.get("supports_tools", True)),
+        # Gemini takes both at once since its third generation; the others always have.
+        has_both_at_once=client.system != "google"
+        or bool(profile.get("google_supports_tool_combination", False)),
+    )
+
+
+def _messages(conversation: tuple[Message, ...]) -> list[messages.ModelMessage]:
+    names = {call.id: call.name for message in conversation for call in message.calls}
+    found: list[messages.ModelMessage] = []
+    for message in conversation:
+        if message.role == "assistant":
+            said: list[Any] = [messages.TextPart(message.text)] if message.text else []
+            said += [
+                messages.ToolCallPart(call.name, call.arguments, tool_call_id=call.id)
+                for call in message.calls
+            ]
+            found.append(messages.ModelResponse(parts=said))
+        else:
+            # What is said in a row goes out as one request, as providers ask for it.
+            if not found or not isinstance(found[-1], messages.ModelRequest):
+                found.append(messages.ModelRequest(parts=[]))
+            last = cast("messages.ModelRequest", found[-1])
+            last.parts = [*last.parts, _part(message, names)]
+    return found
+
+
+def _part(message: Message, names: Mapping[str, str]) -> messages.ModelRequestPart:
+    if message.role == "system":
+        return messages.SystemPromptPart(message.text)
+    if message.role == "user":
+        return messages.UserPromptPart(message.text)
+    answered = message.answers or ""
+    return messages.ToolReturnPart(
+        tool_name=names.get(answered, ""), content=message.text, tool_call_id=answered
+    )
+
+
+def _parameters(request: ModelRequest) -> models.ModelRequestParameters:
+    schema = request.schema
+    is_native = request.mode == "native" and isinstance(schema, dict)
+    return models.ModelRequestParameters(
+        function_tools=[
+            tools.ToolDefinition(
+                name=tool.name,
+                description=tool.description,
+                parameters_json_schema=cast("dict[str, Any]", tool.schema),
+            )
+            for tool in request.tools
+        ],
+        output_mode="native" if is_native else "text",
+        output_object=output.OutputObjectDefinition(
+            json_schema=cast("dict[str, Any]", schema), name=request.schema_name, strict=True
+        )
+        if is_native
+        else None,
+        allow_text_output=True,
+    )
+
+
+def _settings(request: ModelRequest) -> settings.ModelSettings:
+    wanted = request.settings
+    found = settings.ModelSettings()
+    if wanted.max_tokens is not None:
+        found["max_tokens"] = wanted.max_tokens
+    if wanted.temperature is not None:
+        found["temperature"] = wanted.temperature
+    if wanted.seed is not None:
+        found["seed"] = wanted.seed
+    return found
+
+
+def _finish_reason(found: str) -> FinishReason:
+    match found:
+        case "stop" | "length" | "content_filter" | "tool_call":
+            return found
+        case _:
+            return "error"
+
+
+def _usage(found: Any) -> Usage:
+    """The tokens of a request; those that the provider has not measured are unknown."""
+    if found.unmeasured_requests:
+        return Usage()
+    return Usage(
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        cache_read_tokens=found.cache_read_tokens,
+        cache_write_tokens=found.cache_write_tokens,
+        reasoning_tokens=found.output_reasoning_tokens,
+    )
+
+
+def _failure(name: str, error: Exception) -> Failure:
+    error_class, code = next(
+        (error_class, code) for kind, error_class, code in _CLASSES if isinstance(error, kind)
+    )
+    status = getattr(error, "status_code", None)
+    word = getattr(error, "provider_error_code", None)
+    if word in _QUOTA_WORDS:
+        error_class, code = ErrorClass.QUOTA_EXHAUSTED, "model_quota"
+    told = f" ({word})" if isinstance(word, str) and _WORD.fullmatch(word) else ""
+    what = f"answered {status}{told}" if isinstance(status, int) else _WHAT[code]
+    return Failure(
+        f"the model {name!r} {what}",
+        error_class=error_class,
+        code=code,
+        retry_after=getattr(error, "retry_after", None),
+    )
+
+
+_WHAT: Final[Mapping[str, str]] = {
+    "content_filter": "declined to answer",
+    "model_answer_unreadable": "sent what cannot be read",
+    "model_authentication": "refused the key",
+    "model_connection": "could not be reached, or broke the connection off",
+    "model_context_window": "takes no conversation as long as this",
+    "model_deadline": "had no time left",
+    "model_not_found": "is not known to its provider",
+    "model_overloaded": "is overloaded",
+    "model_quota": "has no quota left",
+    "model_rate_limit": "is asked too often",
+    "model_request_rejected": "takes no such request",
+    "model_server_error": "failed",
+    "model_stalled": "was silent for too long",
+    "model_timeout": "took too long",
+    "model_unavailable": "is not available",
+}

@@ -1,0 +1,93 @@
+"""`fishplate prompt`, and what `check` and `diff` say about prompts."""
+
+import json
+
+from tests.cli.conftest import SAMPLES, SHOP, Program
+
+ASKING = SAMPLES / "asking.py"
+INPUT = '{"text": "Money back for #W1234567!"}'
+
+
+def test_a_prompt_is_printed_as_it_would_be_sent(cli: Program) -> None:
+    """Messages, schema, tools and a count of tokens; the model is the one that the app means."""
+    ended = cli("prompt", f"{ASKING}:intent", "--input", INPUT)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert "asks 'fast' (openai:gpt-5-mini)" in ended.out
+    assert "--- system\nSay what the customer wants.\n" in ended.out
+    assert "--- user\nMoney back for #W1234567!\n" in ended.out
+    assert '"description": "Number of the order' in ended.out
+    assert "--- tool get: (no description)" in ended.out
+
+
+def test_with_json_a_program_gets_the_request(cli: Program) -> None:
+    """The document holds what is sent, and an estimate above the length of the messages."""
+    found = cli("prompt", f"{ASKING}:intent", "--input", INPUT, "--json").json
+
+    assert [one["role"] for one in found["messages"]] == ["system", "user"]
+    assert found["schema"]["required"] == ["kind", "order_id", "data"]
+    assert found["mode"] == "native"
+    assert found["estimated_tokens"] > 50
+
+
+def test_who_asks_no_model_has_no_prompt(cli: Program) -> None:
+    """Any other agent is refused by name, and so is an input that breaks the contract."""
+    other = cli("prompt", f"{SHOP}:order_status", "--input", INPUT)
+    wrong = cli("prompt", f"{ASKING}:intent", "--input", "{}", "--json")
+
+    assert other.code == 2
+    assert "@model_agent" in other.err
+    assert wrong.code == 2
+    assert json.loads(wrong.out)["error"]["code"] == "invalid_input"
+
+
+def test_check_names_what_a_model_is_not_told(cli: Program) -> None:
+    """Tools and fields without a description, and names that say nothing."""
+    ended = cli("check", f"{ASKING}:intent")
+
+    assert ended.code == 0
+    assert "without a description: tool get, field get.order_id, field output.data" in ended.out
+    assert "vague names: get, output.data" in ended.out
+
+
+def test_diff_shows_how_a_prompt_has_changed(cli: Program) -> None:
+    """The contract is equal, and the line of the prompt that differs is shown."""
+    text = ASKING.read_text(encoding="utf-8")
+    new = cli.write("new.py", text.replace("Say what the customer wants.", "Guess."))
+    plain = cli("diff", f"{ASKING}:intent", f"{new}:intent")
+    table = cli("diff", f"{ASKING}:intent", f"{new}:intent", "--markdown")
+    data = cli("diff", f"{ASKING}:intent", f"{new}:intent", "--json").json
+
+    assert plain.code == 0
+    assert "+    return Prompt(system='Guess.', user=query.text)" in plain.out
+    assert "```diff" in table.out
+    assert data["prompt"][0].startswith("--- old prompt")
+
+
+def test_diff_reads_the_prompt_of_a_printed_contract(cli: Program) -> None:
+    """What `fishplate contract` printed has the prompt in it."""
+    printed = cli("contract", f"{ASKING}:intent").out
+    old = cli.write("old.json", printed.replace("Say what the customer wants.", "Ask."))
+    ended = cli("diff", old, f"{ASKING}:intent")
+
+    assert "-    return Prompt(system='Ask.', user=query.text)" in ended.out
+
+
+def test_a_model_agent_with_a_stand_in_needs_no_model(cli: Program) -> None:
+    """Without an app a run refuses to begin, unless nothing asks a model any more."""
+    lines = ASKING.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith("app = ")]
+    flow = [
+        "from fishplate import workflow",
+        "@workflow",
+        "async def flow(query: Query) -> Refund:",
+        "    return await intent(query)",
+    ]
+    place = cli.write("alone.py", "\n".join([*kept, *flow]) + "\n")
+    mock = 'intent={"kind": "refund", "order_id": "1", "data": "x"}'
+    refused = cli("run", f"{place}:flow", "--input", INPUT)
+    mocked = cli("run", f"{place}:flow", "--input", INPUT, "--mock", mock)
+
+    assert "no model 'fast'" in refused.err
+    assert mocked.code == 0, mocked.err
+    assert mocked.json["order_id"] == "1"

@@ -1,0 +1,90 @@
+"""A rewrite says what the facts say, in other words, or it is not sent."""
+
+import pytest
+
+from examples.order_support.grounding import ungrounded
+
+STATUS = "Order #W6231698 is being sent. It holds 2 items for 512.40: Desk Lamp, Wall Clock."
+NOT_SENT = "Order #W1654931 is pending and has not been sent yet. It holds 1 item for 99.00: Mug."
+REFUND = (
+    "Order #W6397299 was delivered 4 days ago, damaged: 230.00 can go back to the original payment "
+    "method. No money has moved yet."
+)
+REFUSED = "Order #W8488728 was delivered 40 days ago, so it cannot be returned."
+CARRIER = "The carrier says: order #W6231698 is on its way and expected on 2026-11-04."
+
+FAITHFUL = (
+    (STATUS, "Good news! Your order #W6231698 is being sent: a Desk Lamp, a Wall Clock, 512.40."),
+    (STATUS, "We are sending order #W6231698 with 2 items for 512.40."),
+    (STATUS, "Hello! Order #W6231698 is being sent. In it: Desk Lamp and Wall Clock."),
+    (STATUS, "Thank you for asking: #W6231698 is being sent."),
+    (NOT_SENT, "Your order #W1654931 is still pending and has not been sent yet."),
+    (NOT_SENT, "We have not sent order #W1654931 yet; it is pending. It holds 1 item for 99.00."),
+    (NOT_SENT, "Hi! Your Mug for 99.00 is pending in order #W1654931, so it isn't sent yet."),
+    (NOT_SENT, "Order #W1654931 is pending. It has not been sent."),
+    (REFUND, "We are sorry that it was damaged. 230.00 can go back. No money has moved yet."),
+    (
+        REFUND,
+        (
+            "For order #W6397299, 230.00 can go back to the original payment method; no money "
+            "has moved yet."
+        ),
+    ),
+    (REFUND, "Since #W6397299 was damaged, 230.00 can go back. No money has moved so far."),
+    (REFUND, "Delivered 4 days ago and damaged: 230.00 can go back, and no money has moved yet."),
+    (
+        REFUSED,
+        "We are sorry, but order #W8488728 was delivered 40 days ago and cannot be returned.",
+    ),
+    (REFUSED, "After 40 days order #W8488728 can't be returned."),
+    (REFUSED, "Sadly we cannot take #W8488728 back: it was delivered 40 days ago."),
+    (REFUSED, "Order #W8488728 cannot be returned, as it was delivered 40 days ago."),
+    (CARRIER, "Your order #W6231698 is on its way. The carrier expects it on 2026-11-04."),
+    (CARRIER, "According to the carrier, #W6231698 is expected on 2026-11-04."),
+    (CARRIER, "Your parcel is on its way, and the carrier expects it on 2026-11-04!"),
+    (CARRIER, "The carrier expects order #W6231698 on 2026-11-04."),
+)
+MADE_UP = (
+    (STATUS, "Order #W6231699 is being sent.", "w6231699"),
+    (STATUS, "Order #W6231698 was delivered.", "deliver"),
+    (STATUS, "Order #W6231698 is being sent and arrives tomorrow.", "tomorrow"),
+    (STATUS, "It holds 3 items for 512.40.", "3"),
+    (STATUS, "It holds two items for 512.40.", "two"),
+    (STATUS, "Order #W6231698 for 521.40 is being sent.", "521.40"),
+    (STATUS, "Order #W6231698 is being sent, and delivery is free of cost.", "free"),
+    (NOT_SENT, "Your order #W1654931 has been sent.", "missing"),
+    (
+        NOT_SENT,
+        "Order #W1654931 is pending and has not been sent yet; we ship it on Monday.",
+        "monday",
+    ),
+    (NOT_SENT, "Order #W1654931 was cancelled and not sent.", "cancel"),
+    (REFUND, "Your refund of 230.00 is not approved yet; no money has moved.", "approv"),
+    (REFUND, "We have transferred 230.00 to the original payment method.", "transfer"),
+    (REFUND, "230.00 can go back as store credit. No money has moved yet.", "credit"),
+    (REFUND, "230.00 can go back to the original payment method.", "missing"),
+    (REFUSED, "Yes, order #W8488728 can be returned.", "yes"),
+    (REFUSED, "Order #W8488728 was delivered 40 days ago and can be returned.", "missing"),
+    (REFUSED, "Order #W8488728 cannot be returned after 30 days.", "30"),
+    (CARRIER, "Order #W6231698 is expected on 2026-11-05.", "2026-11-05"),
+    (CARRIER, "We guarantee that #W6231698 comes on 2026-11-04.", "guarante"),
+    (CARRIER, "Order #W6231698 is lost; the carrier says so.", "lost"),
+)
+
+
+@pytest.mark.parametrize(("facts", "text"), FAITHFUL)
+def test_a_faithful_rewrite_passes(facts: str, text: str) -> None:
+    """Other words for the same facts are sent."""
+    assert ungrounded(text, facts) == ()
+
+
+@pytest.mark.parametrize(("facts", "text", "told"), MADE_UP)
+def test_what_is_made_up_is_stopped(facts: str, text: str, told: str) -> None:
+    """An id, a number, a date, an event or a promise beyond the facts is named."""
+    assert told in " ".join(ungrounded(text, facts))
+
+
+@pytest.mark.parametrize("facts", [STATUS, NOT_SENT, REFUND, REFUSED, CARRIER])
+def test_the_facts_themselves_are_grounded(facts: str) -> None:
+    """A text that changes nothing passes."""
+    assert ungrounded(facts, facts) == ()

@@ -1,0 +1,328 @@
+"""Models of providers, against a server that speaks as they do and fails on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from fishplate import App, ErrorClass, Failure, FishplateError, OutputError, Policy, Retry
+from fishplate.core.errors import UsageError
+from fishplate.models.model import (
+    Features,
+    Message,
+    ModelRequest,
+    ModelSettings,
+    ToolCall,
+    ToolSpec,
+)
+from fishplate.models.providers import ProviderModel, StreamTimers
+from tests.agents.asked import Question, Refund, intent, refund
+from tests.models.conftest import FakeProviders
+
+KEY: Final = "sk-this-is-a-secret"
+NAMES: Final = {
+    "openai": "openai:gpt-4o-mini",
+    "anthropic": "anthropic:claude-of-tomorrow",
+    "google": "google:gemini-2.5-flash",
+}
+TIMERS: Final = StreamTimers(first_event=2.0, progress=0.5, idle=0.4)
+HELLO: Final = ModelRequest(
+    messages=(Message(role="system", text="Be kind."), Message(role="user", text="Hello.")),
+    settings=ModelSettings(max_tokens=50, temperature=0.0, seed=7),
+)
+PRICE: Final = ToolSpec(
+    name="price_of",
+    description="The price.",
+    schema={"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
+)
+GOOD: Final = '{"result": {"kind": "refund", "amount": 5}}'
+BAD: Final = '{"result": {"kind": "refund", "amount": 0}}'
+WITHOUT_DELAY: Final = Policy(retry=Retry(attempts=3, base=0.001, cap=0.001))
+
+
+@pytest.fixture(params=NAMES)
+def model(request: pytest.FixtureRequest, providers: FakeProviders) -> ProviderModel:
+    """A model of each provider."""
+    return ProviderModel(
+        NAMES[request.param], key=KEY, url=providers.url(request.param), timers=TIMERS
+    )
+
+
+@pytest.fixture
+def openai(providers: FakeProviders) -> ProviderModel:
+    """A model of one provider."""
+    return ProviderModel(NAMES["openai"], key=KEY, url=providers.url("openai"), timers=TIMERS)
+
+
+@contextlib.asynccontextmanager
+async def closing(model: ProviderModel) -> AsyncGenerator[ProviderModel]:
+    """The model; its connections are closed at the end."""
+    try:
+        yield model
+    finally:
+        await model.close()
+        # The libraries of the providers leave the end of their generators to the event loop.
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(left)
+
+
+async def failure_of(model: ProviderModel, request: ModelRequest = HELLO) -> Failure:
+    """How one request fails."""
+    async with closing(model):
+        with pytest.raises(Failure) as failed:
+            await model.request(request)
+    return failed.value
+
+
+async def test_an_answer_comes_with_its_usage(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """Text, tokens, the snapshot and the reason why it ended are the provider's."""
+    providers.behave({"type": "reply", "text": "Good day."})
+    async with closing(model):
+        answer = await model.request(HELLO)
+
+    assert answer.text == "Good day."
+    assert answer.finish_reason == "stop"
+    assert answer.snapshot == model.name.partition(":")[2]
+    assert answer.usage.output_tokens == 2
+    assert len(providers.requests()) == 1
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the server does, and how that is to be told."""
+
+    behavior: dict[str, object]
+    error_class: ErrorClass
+    code: str
+    retry_after: float | None = None
+
+
+def stream_fault(kind: str) -> dict[str, object]:
+    """What happens to a stream after its first part."""
+    return {"type": "stream_fault", "kind": kind, "after_chunks": 1}
+
+
+FAULTS: Final = {
+    "429": Fault(
+        {"type": "fail", "status": 429, "retry_after": 7},
+        ErrorClass.RATE_LIMITED,
+        "model_rate_limit",
+        7,
+    ),
+    "500": Fault({"type": "fail", "status": 500}, ErrorClass.TRANSIENT, "model_server_error"),
+    "401": Fault({"type": "fail", "status": 401}, ErrorClass.PERMANENT, "model_authentication"),
+    "404": Fault({"type": "fail", "status": 404}, ErrorClass.PERMANENT, "model_not_found"),
+    "disconnect": Fault(stream_fault("disconnect"), ErrorClass.TRANSIENT, "model_connection"),
+    "truncate": Fault(stream_fault("truncate"), ErrorClass.TRANSIENT, "model_stream_truncated"),
+    "stall": Fault(stream_fault("stall"), ErrorClass.TRANSIENT, "model_timeout"),
+    "malformed": Fault(stream_fault("malformed"), ErrorClass.TRANSIENT, "model_answer_unreadable"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+async def test_each_failure_has_its_class_after_one_request(
+    model: ProviderModel, providers: FakeProviders, fault: Fault
+) -> None:
+    """Nothing is tried again below fishplate, and nothing quotes the key."""
+    providers.behave(fault.behavior)
+    failure = await failure_of(model)
+
+    assert (failure.error_class, failure.code) == (fault.error_class, fault.code)
+    assert fault.retry_after in {None, failure.retry_after}
+    assert len(providers.requests()) == 1
+    assert failure.__context__ is None
+    assert failure.__cause__ is None
+    assert "secret" not in repr(failure.to_json())
+
+
+@pytest.mark.parametrize("model", ["openai", "google"], indirect=True)
+async def test_an_exhausted_quota_is_no_rate(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """A 429 whose body says that the quota is spent is not worth waiting for."""
+    providers.behave({"type": "fail", "status": 429, "code": "insufficient_quota"})
+    failure = await failure_of(model)
+
+    assert failure.error_class is ErrorClass.QUOTA_EXHAUSTED
+
+
+async def test_an_overloaded_provider_is_told_from_a_broken_one(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """A 503 is overload."""
+    providers.behave({"type": "fail", "status": 503})
+    failure = await failure_of(model)
+
+    assert failure.error_class is ErrorClass.OVERLOAD
+
+
+async def test_silence_before_the_first_byte_ends(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """A provider that sends nothing is given up, and that is transient."""
+    providers.behave({"type": "delay", "seconds": 1.0})
+    failure = await failure_of(model)
+
+    assert failure.error_class is ErrorClass.TRANSIENT
+    assert failure.code in {"model_timeout", "model_stalled"}
+
+
+async def test_comments_are_no_progress(openai: ProviderModel, providers: FakeProviders) -> None:
+    """The clock of the first part runs on while a connection is kept open."""
+    impatient = ProviderModel(
+        openai.name,
+        key=KEY,
+        url=providers.url("openai"),
+        timers=StreamTimers(first_event=0.2, progress=0.2, idle=5.0),
+    )
+    providers.behave({"type": "slow_first_token", "seconds": 1.0})
+    failure = await failure_of(impatient)
+
+    assert failure.code == "model_stalled"
+
+
+async def test_nobody_there_is_transient() -> None:
+    """A refused connection is as good as a broken one."""
+    nobody = ProviderModel(NAMES["openai"], key=KEY, url="http://127.0.0.1:9/v1", timers=TIMERS)
+    failure = await failure_of(nobody)
+
+    assert (failure.error_class, failure.code) == (ErrorClass.TRANSIENT, "model_connection")
+
+
+async def test_a_tool_call_comes_as_the_model_wrote_it(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """Malformed arguments and unknown names are handed on for fishplate to judge."""
+    request = ModelRequest(messages=HELLO.messages, tools=(PRICE,))
+    async with closing(model):
+        providers.behave({"type": "tool_fault", "kind": "malformed_arguments"})
+        (malformed,) = (await model.request(request)).calls
+        assert malformed.name == "price_of"
+        if not model.name.startswith("google"):  # which sends objects, and they have no half
+            assert malformed.arguments.count("{") > malformed.arguments.count("}")
+        providers.behave({"type": "tool_fault", "kind": "unknown_tool"})
+        (unknown,) = (await model.request(request)).calls
+
+    assert unknown.name != "price_of"
+
+
+async def test_a_whole_conversation_goes_out(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """Calls and their results are sent back, so that the model can go on."""
+    call = ToolCall(id="call-1", name="price_of", arguments='{"id": "W1"}')
+    said = (
+        *HELLO.messages,
+        Message(role="assistant", text="I look.", calls=(call,)),
+        Message(role="tool", text="1250", answers="call-1"),
+    )
+    async with closing(model):
+        await model.request(ModelRequest(messages=said, tools=(PRICE,)))
+
+    sent = str(providers.requests()[0])
+    for text in ("Be kind.", "Hello.", "I look.", "W1", "1250", "The price."):
+        assert text in sent
+
+
+@pytest.mark.parametrize("model", ["openai", "google"], indirect=True)
+async def test_an_agent_repairs_over_the_wire(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """Invalid and then valid: two requests, and the tokens of both stand on the spans."""
+    providers.behave({"type": "reply", "text": BAD, "times": 1}, {"type": "reply", "text": GOOD})
+    async with closing(model), App(intent, models={"fast": model}) as app:
+        run = app.start(intent, Question(text="?"))
+        assert await run.result() == Refund(amount=5)
+        tokens = [
+            (span.attributes or {})["output_tokens"]
+            for span in app.spans(run)
+            if span.kind == "model"
+        ]
+
+    assert len(providers.requests()) == 2
+    assert len(tokens) == 2
+    assert all(isinstance(count, int) and count > 0 for count in tokens)
+
+
+async def test_never_valid_is_two_requests_and_a_failure(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """What breaks the contract to the end is never handed on."""
+    providers.behave({"type": "reply", "text": BAD})
+    async with closing(model), App(intent, models={"fast": model}):
+        with pytest.raises(OutputError):
+            await intent(Question(text="?"))
+
+    assert len(providers.requests()) == 2
+
+
+async def test_attempts_are_exactly_those_of_the_policy(
+    openai: ProviderModel, providers: FakeProviders
+) -> None:
+    """Three attempts are three requests: no layer below multiplies them."""
+    providers.behave({"type": "fail", "status": 500, "times": 9})
+    patient = intent.using(WITHOUT_DELAY)
+    async with closing(openai), App(patient, models={"fast": openai}):
+        with pytest.raises(FishplateError) as failed:
+            await patient(Question(text="?"))
+
+    assert failed.value.code == "model_server_error"
+    assert len(providers.requests()) == 3
+
+
+async def test_a_model_that_calls_what_is_not_there_is_not_obeyed(
+    openai: ProviderModel, providers: FakeProviders
+) -> None:
+    """An unknown tool is said to the model, and to the end it is a failure."""
+    providers.behave({"type": "tool_fault", "kind": "unknown_tool", "times": 9})
+    async with closing(openai), App(refund, models={"fast": openai}):
+        with pytest.raises(OutputError, match="no tool"):
+            await refund(Question(text="?"))
+
+    assert len(providers.requests()) == 2
+
+
+def test_what_cannot_be_configured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown provider and a missing key are refused with the remedy."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(UsageError, match="openai:MODEL") as unknown:
+        ProviderModel("nobody:x")
+    with pytest.raises(UsageError, match="OPENAI_API_KEY") as missing:
+        ProviderModel("openai:gpt-4o-mini")
+    with pytest.raises(ValueError, match="above 0"):
+        StreamTimers(idle=0)
+
+    assert (unknown.value.code, missing.value.code) == ("unknown_provider", "missing_key")
+
+
+def test_without_the_extra_the_pip_command_is_told() -> None:
+    """The adapter is imported where it is used, and says which extra it needs."""
+    code = (
+        "import sys; sys.modules['pydantic_ai'] = None\n"
+        "import fishplate.testing, fishplate.models.model\n"
+        "import fishplate.models.providers"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, encoding="utf-8"
+    )
+
+    assert answer.returncode == 1
+    assert "pip install 'fishplate[models]'" in answer.stderr
+
+
+def test_features_are_those_of_the_model() -> None:
+    """What the library knows of a model decides how contracts go out, unless it is said."""
+    known = ProviderModel(NAMES["google"], key=KEY)
+    said = ProviderModel(NAMES["openai"], key=KEY, features=Features(has_tools=True))
+
+    assert known.features == Features(has_schemas=True, has_tools=True, has_both_at_once=False)
+    assert said.features == Features(has_tools=True)
