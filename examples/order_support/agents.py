@@ -1,27 +1,24 @@
-"""The agents of the support workflow, in the order in which a question meets them."""
+"""The agents of the support workflow, in the order in which a question meets them.
 
-from collections.abc import Mapping
+What has a workflow of its own stands elsewhere: `refunds` and `clarification`.
+"""
+
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Final
 
 from examples.order_support import extract
 from examples.order_support.carrier_client import UnknownParcel
-from examples.order_support.delivery import days_since_delivery, delivery_dates
+from examples.order_support.delivery import delivery_dates
 from examples.order_support.intents import IntentClassifier
 from examples.order_support.models import (
     Alternative,
     Answer,
     Basis,
-    Clarification,
     DeliveryAnswer,
     Intent,
-    Missing,
     NotFound,
     OrderAnswer,
     Query,
-    RefundAnswer,
     RefundRequest,
     Reply,
     Request,
@@ -30,7 +27,7 @@ from examples.order_support.models import (
     Unclear,
 )
 from examples.order_support.parcel_memory import ParcelMemory, Sighting
-from examples.order_support.refund_rules import ReasonCode, RefundDecision, decide
+from examples.order_support.shop_clock import shop_now
 from examples.order_support.shop_rules import EmailIdentity, Identity, Order
 from examples.order_support.tools import (
     Refused,
@@ -41,22 +38,6 @@ from examples.order_support.tools import (
 )
 from examples.order_support.wording import reply_to
 from fishplate import agent, current
-
-NOT_DELIVERED: Final = -1
-"""For a contract whose day count has no word for it: below 0, no day of delivery has come yet."""
-
-QUESTIONS: Final[Mapping[Missing, str]] = {
-    "intent": "Is it about the status of an order, about a refund, or about its delivery? "
-    "Please tell us a little more.",
-    "topic": "We can tell you the status of an order, whether it can be refunded, and where its "
-    "parcel is. Which one may we do?",
-    "customer": "Who are you? Please tell us the e-mail address of your account, or your name and "
-    "zip code.",
-    "order": "Which order is it about? Its number looks like #W and seven digits.",
-    "single_order": "You name several orders. Which one shall we look at first?",
-    "reason": "Why shall it go back: was it damaged, was it late, was it a wrong item, or did you "
-    "change your mind?",
-}
 
 
 @agent(version="1.0.0", pool="inference")
@@ -141,59 +122,13 @@ async def order_lookup(request: StatusRequest) -> OrderAnswer | NotFound:
     )
 
 
-@agent(
-    version="1.0.0",
-    tools=[get_order_details],
-    contract=Path(__file__).parent / "refund_eligibility.json",
-)
-async def refund_eligibility(
-    order_id: str, reason_code: ReasonCode, days_since_delivery: int
-) -> RefundDecision:
-    """Decide by the shop's rules whether money goes back, how much, and where to.
-
-    Whose order it is has been checked before. Days below 0 mean that no day of delivery has come.
-    """
-    try:
-        order = await get_order_details(order_id)
-    except Refused:
-        return RefundDecision(
-            eligible=False,
-            refund_amount=Decimal(0),
-            refund_method="original_payment",
-            explanation=f"There is no order {order_id}.",
-        )
-    return decide(order, reason_code, days_since_delivery)
-
-
-@agent(version="1.0.0", agents=[customer_order, refund_eligibility])
-async def refund(request: RefundRequest) -> RefundAnswer | NotFound:
-    """Look up the facts that the refund rules ask for, and have the refund decided."""
-    order = await customer_order(request.order_id, request.customer)
-    if isinstance(order, NotFound):
-        return order
-    days = days_since_delivery(order, current().now())
-    decision = await refund_eligibility(
-        order_id=order.order_id,
-        reason_code=request.reason_code,
-        days_since_delivery=NOT_DELIVERED if days is None else days,
-    )
-    return RefundAnswer(
-        order_id=order.order_id,
-        eligible=decision.eligible,
-        refund_amount=decision.refund_amount,
-        refund_method=decision.refund_method,
-        explanation=decision.explanation,
-        counts_days=order.status == "delivered" and days is not None,
-    )
-
-
 @agent(version="1.0.0", agents=[customer_order], tools=[track_parcel], pool="tools")
 async def logistics(request: ShippingRequest) -> DeliveryAnswer | NotFound:
     """Ask the carrier where an order's parcel is."""
     order = await customer_order(request.order_id, request.customer)
     if isinstance(order, NotFound):
         return order
-    now = current().now()
+    now = shop_now()
     tracking_id = _tracking_id(order)
     if tracking_id is None:
         return _without_parcel(order, now)
@@ -214,7 +149,7 @@ async def cached_eta(request: ShippingRequest) -> DeliveryAnswer | NotFound:
     order = await customer_order(request.order_id, request.customer)
     if isinstance(order, NotFound):
         return order
-    now = current().now()
+    now = shop_now()
     tracking_id = _tracking_id(order)
     if tracking_id is None:
         return _without_parcel(order, now)
@@ -232,12 +167,6 @@ async def cached_eta(request: ShippingRequest) -> DeliveryAnswer | NotFound:
         basis="estimate",
         as_of=now,
     )
-
-
-@agent(version="1.0.0", inline=True)
-def clarify(request: Unclear) -> Clarification:
-    """Ask for what is missing."""
-    return Clarification(question=QUESTIONS[request.missing])
 
 
 @agent(version="1.0.0", inline=True)

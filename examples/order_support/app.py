@@ -10,6 +10,9 @@ its key stands where the provider's own programs look for it, and the extra `mod
 user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`). It is filled at the first use, keeps what
 the tools change, and is filled anew after it has been deleted. `ORDER_SUPPORT_PAYMENTS` is the URL
 of the payment service; by default one is started in a process of its own at the first refund.
+Beside the database are the store of the runs (`order_support.runs.db`), the payment service's file
+(`order_support.payments.db`) and the questions that were sent to customers, a folder
+(`order_support.outbox`).
 """
 
 import os
@@ -19,28 +22,45 @@ from typing import Final
 
 from examples.order_support.agents import (
     cached_eta,
-    clarify,
     customer_order,
     extraction,
     intent,
     logistics,
     order_lookup,
-    refund,
-    refund_eligibility,
     response_composer,
 )
 from examples.order_support.carrier import Carrier
 from examples.order_support.carrier_client import CarrierClient
+from examples.order_support.clarification import (
+    answered,
+    clarify,
+    fuller_query,
+    question,
+    still_unclear,
+    unanswered,
+)
 from examples.order_support.delivery import known_parcels
 from examples.order_support.intents import IntentClassifier
 from examples.order_support.model_agents import ALIAS, support_by_model
+from examples.order_support.models import Query, Reply
+from examples.order_support.outbox import Outbox
 from examples.order_support.parcel_memory import ParcelMemory
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.plain import support_plain
+from examples.order_support.refunds import (
+    due_refund,
+    no_refund,
+    pay_back,
+    refund,
+    refund_answer,
+    refund_decision,
+    refund_eligibility,
+)
 from examples.order_support.shop import Shop
-from examples.order_support.shop_clock import ShopClock
+from examples.order_support.shop_clock import Calendar
 from examples.order_support.tools import (
+    ask_customer,
     calculate,
     cancel_pending_order,
     exchange_delivered_order_items,
@@ -61,7 +81,7 @@ from examples.order_support.tools import (
     transfer_to_human_agents,
 )
 from examples.order_support.workflow import support
-from fishplate import App
+from fishplate import Agent, App
 from fishplate.core.clock import Clock
 from fishplate.models.model import Model
 
@@ -93,9 +113,19 @@ AGENTS: Final = (
     customer_order,
     order_lookup,
     refund_eligibility,
+    refund_decision,
+    no_refund,
+    pay_back,
+    refund_answer,
+    due_refund,
     refund,
     logistics,
     cached_eta,
+    question,
+    fuller_query,
+    still_unclear,
+    unanswered,
+    answered,
     clarify,
     response_composer,
 )
@@ -117,6 +147,16 @@ def database_path() -> Path:
     return folder / "fishplate" / "order_support.db"
 
 
+def open_outbox() -> Outbox:
+    """Open the outbox beside the shop's database."""
+    return Outbox(database_path().with_suffix(".outbox"))
+
+
+def store_url() -> str:
+    """Say where the runs are kept: beside the shop's database."""
+    return f"sqlite:///{database_path().with_suffix('.runs.db').absolute()}"
+
+
 def start_carrier() -> Carrier:
     """Make the carrier's service, with all parcels of the shop's data; the app starts it."""
     return Carrier(known_parcels())
@@ -124,46 +164,61 @@ def start_carrier() -> Carrier:
 
 def find_payments() -> PaymentProcess:
     """Find the payment service that the environment names, or one that starts when it is asked."""
-    return PaymentProcess(url=os.environ.get(PAYMENTS_VARIABLE) or None)
+    return PaymentProcess(
+        url=os.environ.get(PAYMENTS_VARIABLE) or None,
+        file=database_path().with_suffix(".payments.db"),
+    )
 
 
-def make_app(  # noqa: PLR0913 -- what the app works with, keyword-only
+def make_app(  # noqa: PLR0913 -- one for each part of its world
     *,
+    store: str,
+    workflow: Agent[[Query], Reply] = support,
     shop: Callable[[], Shop] = open_shop,
     carrier: Callable[[], Carrier] = start_carrier,
     payments: Callable[[], PaymentProcess] = find_payments,
+    outbox: Callable[[], Outbox] = open_outbox,
     classifier: Callable[[], IntentClassifier] = IntentClassifier,
+    calendar: Callable[[], Calendar] = Calendar,
     clock: Clock | None = None,
     models: Mapping[str, Model] | None = None,
 ) -> App:
     """Put the app together; what is given is opened with the app and closed with it.
 
     Args:
+        store: URL of the store that keeps the runs, since some of them wait.
+        workflow: Another make of `support`, e.g. with an agent exchanged.
         shop: Opens the shop.
         carrier: Makes the carrier's service, not started yet.
         payments: Finds the payment service, which is started at its first refund.
+        outbox: Opens the outbox for questions to customers.
         classifier: Makes the reader of intents.
-        clock: Of every run; by default a `ShopClock`.
+        calendar: Tells the shop's time; by default the clock's.
+        clock: Of every run; by default the machine's.
         models: By alias; with the alias `fast` there is `support_by_model` too.
     """
     return App(
-        support,
+        workflow,
         support_plain,
         *([support_by_model] if models and ALIAS in models else []),
         *AGENTS,
         *SHOP_TOOLS,
         track_parcel,
         issue_refund,
+        ask_customer,
         resources={
             Shop: shop,
             Carrier: carrier,
             CarrierClient: CarrierClient,
             PaymentProcess: payments,
             PaymentClient: PaymentClient,
+            Outbox: outbox,
             ParcelMemory: ParcelMemory,
             IntentClassifier: classifier,
+            Calendar: calendar,
         },
-        clock=clock or ShopClock(),
+        clock=clock,
+        store=store,
         models=models,
     )
 
@@ -179,4 +234,6 @@ def configured_models() -> Mapping[str, Model]:
     return {ALIAS: ProviderModel(name)}
 
 
-app = make_app(models=configured_models())
+app = make_app(
+    store=store_url(), calendar=Calendar.of_the_data, models=configured_models()
+)

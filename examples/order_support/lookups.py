@@ -6,7 +6,8 @@ change has happened, `NotDone` if the order is as it was before, and else `Canno
 
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
-from examples.order_support.payments import Amount, Receipt
+from examples.order_support.payments import Amount, Receipt, RefundOrder
+from examples.order_support.refund_rules import RefundMethod
 from examples.order_support.shop import Shop
 from examples.order_support.shop_rules import Order
 from fishplate import CannotSay, NotDone, current, tool
@@ -89,13 +90,16 @@ def find_exchange(
 
 
 @tool(version="1.0.0", effect="readonly", scopes=["payments:read"], target="payment_api")
-async def find_refund(order_id: str, amount: Amount) -> Receipt | NotDone | CannotSay:
+async def find_refund(
+    order_id: str, amount: Amount, method: RefundMethod = "original_payment"
+) -> Receipt | NotDone | CannotSay:
     """Whether the payment service has given money back for an order, by its own list.
 
     Its keys do not count: it may have forgotten them.
     """
+    asked = RefundOrder(order_id=order_id, amount=amount, method=method)
     service, client = current().resource(PaymentProcess), current().resource(PaymentClient)
     for made in await client.charges(await service.url()):
         if made.order_id == order_id:
-            return made if made.amount == amount else CannotSay()
+            return made if made.is_of(asked) else CannotSay()
     return NotDone()

@@ -11,16 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from examples.order_support import intents
 from examples.order_support.agents import (
     cached_eta,
-    clarify,
     extraction,
     intent,
     logistics,
     order_lookup,
-    refund,
     response_composer,
 )
+from examples.order_support.clarification import clarify
 from examples.order_support.grounding import ungrounded
-from examples.order_support.models import SMS_LENGTH, Answer, Intent, Query, Reply
+from examples.order_support.models import SMS_LENGTH, Answer, Intent, Query, Reply, Unclear
+from examples.order_support.refunds import refund
 from examples.order_support.wording import reply_to
 from fishplate import (
     ErrorClass,
@@ -31,6 +31,7 @@ from fishplate import (
     agent,
     model_agent,
     route,
+    when,
     workflow,
 )
 from fishplate.models.model import ModelSettings
@@ -121,5 +122,11 @@ async def support_by_model(query: Query) -> Reply:
     """Answer a customer's question about an order, with a model where one is to be had."""
     what = await intent_by_model.or_else(intent)(query)
     request = await extraction(query, what)
-    answer = await route(order_lookup, refund, logistics.or_else(cached_eta), clarify, on=request)
+    answer = await route(
+        order_lookup,
+        refund,
+        logistics.or_else(cached_eta),
+        when(Unclear, lambda unclear: clarify(unclear, query)),
+        on=request,
+    )
     return await reply_by_model.or_else(response_composer)(query, answer)

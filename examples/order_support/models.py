@@ -17,7 +17,8 @@ Channel: TypeAlias = Literal["email", "chat", "sms"]
 SMS_LENGTH = 160
 """Characters of one message; ours are ASCII, which fits the seven bits of a single SMS."""
 
-_LONGEST_QUESTION = 10_000
+LONGEST_QUESTION = 10_000
+"""Characters of what a customer says."""
 
 OrderId: TypeAlias = Annotated[str, Field(pattern=r"^#W[0-9]{7}$")]
 """As the shop writes it, whatever the customer typed."""
@@ -41,8 +42,20 @@ class Query(_Message):
         customer: Who asks, as the channel has established it; None if it has not.
     """
 
-    text: Annotated[str, Field(max_length=_LONGEST_QUESTION)]
+    text: Annotated[str, Field(max_length=LONGEST_QUESTION)]
     channel: Channel = "chat"
+    customer: Identity | None = None
+
+
+class CustomerAnswer(_Message):
+    """What a customer says when we have asked: the signal `answer`, for which the run waits.
+
+    Attributes:
+        text: In the customer's words; at most 10,000 characters.
+        customer: Who says so, if the channel has established it by now; None for the one who asked.
+    """
+
+    text: Annotated[str, Field(max_length=LONGEST_QUESTION)]
     customer: Identity | None = None
 
 
@@ -80,7 +93,7 @@ class StatusRequest(_Message):
 
 
 class RefundRequest(_Message):
-    """Tell whether an order's money goes back."""
+    """Give an order's money back, if the rules say so."""
 
     kind: Literal["refund_request"] = "refund_request"
     order_id: OrderId
@@ -141,18 +154,69 @@ class OrderAnswer(_Message):
     total: Money
 
 
-class RefundAnswer(_Message):
-    """Whether an order's money goes back, as the agent `refund_eligibility` decided.
+class NoRefund(_Message):
+    """The agent `refund_eligibility` has decided that no money goes back.
 
     Attributes:
         counts_days: Whether the decision rests on the day of delivery, which is our own estimate.
     """
 
+    kind: Literal["no_refund"] = "no_refund"
+    order_id: str
+    explanation: str
+    counts_days: bool
+
+
+class RefundDue(_Message):
+    """Money that goes back, as the agent `refund_eligibility` decided.
+
+    Attributes:
+        needs_approval: Whether a person has to agree first.
+        counts_days: As in `NoRefund`.
+    """
+
+    kind: Literal["refund_due"] = "refund_due"
+    order_id: str
+    refund_amount: Annotated[Money, Field(gt=0)]
+    refund_method: RefundMethod
+    needs_approval: bool
+    explanation: str
+    counts_days: bool
+
+
+class Paid(_Message):
+    """The payment service has made a refund; its number is the service's own."""
+
+    kind: Literal["paid"] = "paid"
+    refund: int
+
+
+class AskedBefore(_Message):
+    """Another run has asked for an order's refund before, and money goes back once."""
+
+    kind: Literal["asked_before"] = "asked_before"
+
+
+RefundOutcome: TypeAlias = Literal["not_due", "paid", "asked_before", "rejected", "expired"]
+
+
+class RefundAnswer(_Message):
+    """What came of a request for a refund.
+
+    Attributes:
+        outcome: Only `paid` means that money has moved; `rejected` and `expired` say that nobody
+            has agreed.
+        refund_amount: What was due; 0 if nothing was.
+        refund: The payment service's number; None if money has not moved.
+        counts_days: As in `NoRefund`.
+    """
+
     kind: Literal["refund"] = "refund"
     order_id: str
-    eligible: bool
+    outcome: RefundOutcome
     refund_amount: Money
     refund_method: RefundMethod
+    refund: int | None = None
     explanation: str
     counts_days: bool
 
@@ -192,7 +256,14 @@ class Clarification(_Message):
     question: Annotated[str, Field(max_length=SMS_LENGTH)]
 
 
-Answer: TypeAlias = OrderAnswer | RefundAnswer | DeliveryAnswer | Clarification | NotFound
+class Unsettled(_Message):
+    """We asked, and do not know more: nothing was answered in time, or nothing that helps."""
+
+    kind: Literal["unsettled"] = "unsettled"
+    why: Literal["late", "unclear"]
+
+
+Answer: TypeAlias = OrderAnswer | RefundAnswer | DeliveryAnswer | Unsettled | NotFound
 
 
 # Out.

@@ -8,7 +8,6 @@
 | no receipt, or one of another refund | `CONTRACT_OUT` |
 """
 
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
@@ -27,22 +26,18 @@ class PaymentClient(HttpClient):
     def __init__(self) -> None:
         super().__init__("payment_api")
 
-    async def refund(
-        self, service_url: str, order_id: str, amount: Decimal, *, key: str | None
-    ) -> Receipt:
+    async def refund(self, service_url: str, asked: RefundOrder, *, key: str | None) -> Receipt:
         """Give money back.
 
         Args:
             service_url: Without a slash at the end.
-            order_id: What it is given back for.
-            amount: How much, above 0, in the shop's currency.
+            asked: What for, how much of the shop's currency, and which way.
             key: A repeated request with an equal key is one refund; `None` sends none.
 
         Raises:
             Failure: There was no usable answer; see the table above.
             MissingExtraError: The HTTP client is not installed.
         """
-        asked = RefundOrder(order_id=order_id, amount=amount)
         headers = {"Content-Type": "application/json"}
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -63,8 +58,8 @@ class PaymentClient(HttpClient):
         except ValidationError as error:
             message = f"gave no receipt: {error.error_count()} violations"
             raise self.broken(message) from error
-        if (receipt.order_id, receipt.amount) != (order_id, amount):
-            raise self.broken(f"gave the receipt of {receipt.order_id!r} for {order_id!r}")
+        if not receipt.is_of(asked):
+            raise self.broken(f"gave the receipt of {receipt.order_id!r} for {asked.order_id!r}")
         return receipt
 
     async def charges(self, service_url: str) -> list[Receipt]:

@@ -2,7 +2,8 @@
 
     python -m examples.order_support.payments FILE     prints its URL; ends when its input ends
 
-    POST /refunds  {"order_id": "#W1", "amount": "12.50"}, `Idempotency-Key: <key>`: a receipt
+    POST /refunds  {"order_id": "#W1", "amount": "12.50", "method": "original_payment"},
+                   `Idempotency-Key: <key>`: a receipt
     GET  /charges  every charge it has made, in order
     POST /fault    {"mode": "hang", "delay": 5} from now on
 
@@ -28,18 +29,22 @@ from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import override
 
+from examples.order_support.refund_rules import RefundMethod
+
 PaymentFaultMode: TypeAlias = Literal["healthy", "hang", "reset", "error", "forgetful"]
 Amount: TypeAlias = Annotated[Decimal, Field(gt=0, decimal_places=2)]
 LARGEST_REQUEST_BYTES: Final = 1024
 LONGEST_HANG: Final = 60.0
 
 _READ_TIMEOUT: Final = 5.0
+_COLUMNS: Final = "n, order_id, amount, method"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS charge (
   n INTEGER PRIMARY KEY,
   key TEXT,                       -- NULL: the request had none, or the key is forgotten
   order_id TEXT NOT NULL,
-  amount TEXT NOT NULL            -- decimal
+  amount TEXT NOT NULL,           -- decimal
+  method TEXT NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS charge_key ON charge (key) WHERE key IS NOT NULL;
 """
@@ -52,6 +57,7 @@ class RefundOrder(BaseModel):
 
     order_id: Annotated[str, Field(min_length=1, max_length=40)]
     amount: Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
+    method: RefundMethod = "original_payment"
 
 
 class Receipt(BaseModel):
@@ -62,6 +68,12 @@ class Receipt(BaseModel):
     refund: int
     order_id: str
     amount: Decimal
+    method: RefundMethod = "original_payment"
+
+    def is_of(self, asked: RefundOrder) -> bool:
+        """Whether it is the receipt of what was asked for."""
+        ours = (self.order_id, self.amount, self.method)
+        return ours == (asked.order_id, asked.amount, asked.method)
 
 
 class PaymentFault(BaseModel):
@@ -109,18 +121,18 @@ class Book:
         """Refund once for each key; `None` if the key stands for another refund."""
         with self._lock:
             found = self._connection.execute(
-                "SELECT n, order_id, amount FROM charge WHERE key = ?", (key,)
+                f"SELECT {_COLUMNS} FROM charge WHERE key = ?",  # noqa: S608 -- our own
+                (key,),
             ).fetchone()
             if found is not None:
-                receipt = Receipt(refund=found[0], order_id=found[1], amount=Decimal(found[2]))
-                is_same = (receipt.order_id, receipt.amount) == (asked.order_id, asked.amount)
-                return _Done(receipt, is_new=False) if is_same else None
+                receipt = _receipt(found)
+                return _Done(receipt, is_new=False) if receipt.is_of(asked) else None
             made = self._connection.execute(
-                "INSERT INTO charge (key, order_id, amount) VALUES (?, ?, ?) RETURNING n",
-                (key, asked.order_id, str(asked.amount)),
+                "INSERT INTO charge (key, order_id, amount, method) VALUES (?, ?, ?, ?) "  # noqa: S608 -- our own
+                f"RETURNING {_COLUMNS}",
+                (key, asked.order_id, str(asked.amount), asked.method),
             ).fetchone()
-        receipt = Receipt(refund=made[0], order_id=asked.order_id, amount=asked.amount)
-        return _Done(receipt, is_new=True)
+        return _Done(_receipt(made), is_new=True)
 
     def forget_keys(self) -> None:
         """Know no key any more; what was refunded stays refunded."""
@@ -130,14 +142,17 @@ class Book:
     def charges(self) -> Charges:
         """Every refund that was made."""
         with self._lock:
-            rows = self._connection.execute("SELECT n, order_id, amount FROM charge ORDER BY n")
-            return Charges(
-                charges=[Receipt(refund=n, order_id=o, amount=Decimal(a)) for n, o, a in rows]
-            )
+            rows = self._connection.execute(f"SELECT {_COLUMNS} FROM charge ORDER BY n")  # noqa: S608 -- our own
+            return Charges(charges=[_receipt(row) for row in rows])
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _receipt(row: tuple[int, str, str, RefundMethod]) -> Receipt:
+    number, order_id, amount, method = row
+    return Receipt(refund=number, order_id=order_id, amount=Decimal(amount), method=method)
 
 
 class PaymentServer(ThreadingTCPServer):

@@ -1,21 +1,20 @@
 """The same workflow as a plain agent, which may branch, loop and catch as it likes.
 
 It answers as the declared one does. What it gives up is the check of its calls before the first
-run, and the graph.
+run, and the graph. What waits is a workflow here too: a body waits by calling one.
 """
 
 from typing import assert_never
 
 from examples.order_support.agents import (
     cached_eta,
-    clarify,
     extraction,
     intent,
     logistics,
     order_lookup,
-    refund,
     response_composer,
 )
+from examples.order_support.clarification import clarify
 from examples.order_support.models import (
     Answer,
     Query,
@@ -25,13 +24,14 @@ from examples.order_support.models import (
     StatusRequest,
     Unclear,
 )
+from examples.order_support.refunds import refund
 from fishplate import agent
 
 parcel_lookup = logistics.or_else(cached_eta)
 
 
 @agent(
-    version="1.0.0",
+    version="2.0.0",
     agents=[
         intent,
         extraction,
@@ -56,7 +56,7 @@ async def support_plain(query: Query) -> Reply:
         case ShippingRequest():
             answer = await parcel_lookup(request)
         case Unclear():
-            answer = await clarify(request)
+            answer = await clarify(request, query)
         case _:
             assert_never(request)
     return await response_composer(query, answer)

@@ -1,4 +1,4 @@
-"""The tools of the support agents: the shop's sixteen, the carrier's and the payment service's.
+"""The tools of the support agents: the shop's sixteen, and three that reach further.
 
 The shop's tools have the names, arguments, refusals and rules of the retail domain of tau2-bench
 (see `data/README.md`). What is declared here and nowhere else is their effect and their scopes.
@@ -26,9 +26,12 @@ from examples.order_support.lookups import (
     find_refund,
     find_return,
 )
+from examples.order_support.models import Reply
+from examples.order_support.outbox import Outbox
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
-from examples.order_support.payments import Amount, Receipt
+from examples.order_support.payments import Amount, Receipt, RefundOrder
+from examples.order_support.refund_rules import RefundMethod
 from examples.order_support.shop import Shop
 from examples.order_support.shop_rules import Order, Product, User, Variant
 from fishplate import Breaker, Bulkhead, Cache, DeclaredError, Policy, Retry, current, tool
@@ -306,7 +309,23 @@ async def track_parcel(tracking_id: TrackingId) -> Parcel:
         bulkhead=Bulkhead(10),
     ),
 )
-async def issue_refund(order_id: str, amount: Amount) -> Receipt:
+async def issue_refund(
+    order_id: str, amount: Amount, method: RefundMethod = "original_payment"
+) -> Receipt:
     """Give money back for an order, once."""
+    asked = RefundOrder(order_id=order_id, amount=amount, method=method)
     service, client = current().resource(PaymentProcess), current().resource(PaymentClient)
-    return await client.refund(await service.url(), order_id, amount, key=current().idempotency_key)
+    return await client.refund(await service.url(), asked, key=current().idempotency_key)
+
+
+# The customer.
+
+
+@tool(version="1.0.0", effect="idempotent", scopes=["messages:write"])
+def ask_customer(question: Reply) -> Reply:
+    """Send a question of a run to its customer.
+
+    Idempotent: a run has one question, and the outbox one message of it.
+    """
+    current().resource(Outbox).put(current().run_id, question)
+    return question

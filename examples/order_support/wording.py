@@ -7,7 +7,7 @@ the time at which it said so.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from examples.order_support.delivery import SHOP_TIME
 from examples.order_support.models import (
@@ -22,6 +22,7 @@ from examples.order_support.models import (
     RefundAnswer,
     Reply,
     SmsReply,
+    Unsettled,
 )
 from examples.order_support.refund_rules import RefundMethod
 from examples.order_support.shop_rules import OrderStatus
@@ -40,8 +41,18 @@ _STATUS: Final[Mapping[OrderStatus, str]] = {
     "return requested": "was delivered, and its return has been requested",
     "exchange requested": "was delivered, and an exchange has been requested",
 }
+_UNSETTLED: Final[Mapping[Literal["late", "unclear"], tuple[str, ...]]] = {
+    "late": (
+        "We have asked you a question and heard nothing since, so we end here.",
+        "Please write to us again.",
+    ),
+    "unclear": (
+        "Your answer does not tell us yet what we can do for you.",
+        "Please write again, with the order's number and what it is about.",
+    ),
+}
 _METHOD: Final[Mapping[RefundMethod, str]] = {
-    "original_payment": "to the original payment method",
+    "original_payment": "back to the original payment method",
     "store_credit": "as store credit to the gift card",
 }
 
@@ -61,8 +72,8 @@ class Wording:
     brief: str
 
 
-def reply_to(answer: Answer, channel: Channel) -> Reply:
-    """Write the reply for a channel."""
+def reply_to(answer: Answer | Clarification, channel: Channel) -> Reply:
+    """Write an answer, or a question of ours, for a channel."""
     wording = word(answer)
     match channel:
         case "email":
@@ -74,8 +85,8 @@ def reply_to(answer: Answer, channel: Channel) -> Reply:
             return SmsReply(text=wording.brief)
 
 
-def word(answer: Answer) -> Wording:
-    """Put an answer into words."""
+def word(answer: Answer | Clarification) -> Wording:
+    """Put an answer, or a question of ours, into words."""
     match answer:
         case OrderAnswer():
             return _order(answer)
@@ -88,6 +99,12 @@ def word(answer: Answer) -> Wording:
                 subject="Your question",
                 sentences=("Thank you for writing to us.", answer.question),
                 brief=answer.question,
+            )
+        case Unsettled():
+            return Wording(
+                subject="Your question",
+                sentences=_UNSETTLED[answer.why],
+                brief=" ".join(_UNSETTLED[answer.why]),
             )
         case NotFound():
             text = (
@@ -110,21 +127,38 @@ def _order(answer: OrderAnswer) -> Wording:
 
 
 def _refund(answer: RefundAnswer) -> Wording:
-    subject = f"A refund for order {answer.order_id}"
-    estimate = ("We count the days by our own estimate of the delivery.",) * answer.counts_days
-    label = " (Days by our estimate.)" if answer.counts_days else ""
-    if not answer.eligible:
-        return Wording(
-            subject=subject,
-            sentences=(answer.explanation, *estimate),
-            brief=f"{answer.explanation}{label}",
-        )
+    sentences, brief = _outcome(answer)
+    # The other outcomes rest on no day.
+    counts_days = answer.counts_days and answer.outcome in {"not_due", "paid"}
+    estimate = ("We count the days by our own estimate of the delivery.",) * counts_days
+    label = " (Days by our estimate.)" if counts_days else ""
     return Wording(
-        subject=subject,
-        sentences=(answer.explanation, *estimate, "No money has moved yet."),
-        brief=f"Order {answer.order_id}: {answer.refund_amount:.2f} can go back "
-        f"{_METHOD[answer.refund_method]}. No money has moved yet.{label}",
+        subject=f"A refund for order {answer.order_id}",
+        sentences=(sentences[0], *estimate, *sentences[1:]),
+        brief=f"{brief}{label}",
     )
+
+
+def _outcome(answer: RefundAnswer) -> tuple[tuple[str, ...], str]:
+    """What came of a refund: the whole, and in brief."""
+    order, amount = f"order {answer.order_id}", f"{answer.refund_amount:.2f}"
+    match answer.outcome:
+        case "not_due":
+            return (answer.explanation,), answer.explanation
+        case "paid":
+            sent = f"We have sent it, as refund number {answer.refund}."
+            way = _METHOD[answer.refund_method]
+            return (answer.explanation, sent), f"Order {answer.order_id}: {amount} has gone {way}."
+        case "asked_before":
+            said = f"A refund for {order} has been asked for before, and it is made once."
+            return (said,), said
+        case "rejected":
+            said = f"A colleague has looked at the refund of {amount} for {order}, and declined it."
+            return (said, "No money has moved. Please write to us if you disagree."), said
+        case "expired":
+            said = f"Nobody here could decide in time about the refund of {amount} for {order}."
+            again = "No money has moved."
+            return (said, again, "Please ask for it again."), f"{said} {again}"
 
 
 def _delivery(answer: DeliveryAnswer) -> Wording:

@@ -12,7 +12,8 @@ import pytest
 from examples.order_support.lookups import find_refund
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
-from examples.order_support.payments import Amount, PaymentFaultMode, Receipt
+from examples.order_support.payments import Amount, PaymentFaultMode, Receipt, RefundOrder
+from examples.order_support.refund_rules import RefundMethod
 from fishplate import App, Policy, Retry, agent, current, tool
 from tests.examples.payment_service import charges, misbehave
 
@@ -25,10 +26,13 @@ ORDER, AMOUNT = "#W0000001", Decimal("12.50")
     settle_time=0.2,
     policy=Policy(attempt_timeout=2, retry=Retry(attempts=1)),
 )
-async def refund_blindly(order_id: str, amount: Amount) -> Receipt:
+async def refund_blindly(
+    order_id: str, amount: Amount, method: RefundMethod = "original_payment"
+) -> Receipt:
     """Give money back at a service that is told no key, so that nothing may be sent twice."""
+    asked = RefundOrder(order_id=order_id, amount=amount, method=method)
     service, client = current().resource(PaymentProcess), current().resource(PaymentClient)
-    return await client.refund(await service.url(), order_id, amount, key=None)
+    return await client.refund(await service.url(), asked, key=None)
 
 
 @agent(tools=[refund_blindly])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from examples.order_support.agents import refund_eligibility
 from examples.order_support.demo import SCENES
 from examples.order_support.models import Channel, Query, Reply
 from examples.order_support.plain import support_plain
+from examples.order_support.refunds import refund_eligibility
 from examples.order_support.shop_rules import Identity, NameZipIdentity
 from examples.order_support.tools import cancel_pending_order
 from examples.order_support.workflow import support
@@ -199,7 +199,8 @@ async def _play(stage: Stage, unit: Agent[[Query], Reply]) -> list[Asked]:
                 await cancel_pending_order(scene.cancelled_before, "no longer needed")
             stage.clock.advance(scene.later)
             stage.carrier.set_mode(scene.carrier)
-            answers.append(await stage.ask(unit, scene.text, scene.customer, scene.channel))
+            asked = (scene.text, scene.customer, scene.channel, scene.answer)
+            answers.append(await stage.ask(unit, *asked))
     return answers
 
 

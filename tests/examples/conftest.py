@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.order_support.payments import Book, PaymentServer
 from examples.order_support.shop import Shop
 
 
@@ -35,3 +36,12 @@ def memory_shop() -> Iterator[Shop]:
     """Open one shop for tests that change nothing in it."""
     with Shop.open(":memory:") as shop:
         yield shop
+
+
+@pytest.fixture
+def left_url(tmp_path: Path) -> str:
+    """An address at which a service was listening, and nobody is now."""
+    book = Book(tmp_path / "payments.db")
+    with PaymentServer(book) as server:
+        book.close()
+        return server.url

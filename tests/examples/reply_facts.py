@@ -48,7 +48,8 @@ CLAIMS: Mapping[str, frozenset[OrderStatus]] = {
     r" was delivered(\.| on )": _DELIVERED,
     r", so it cannot be returned": frozenset({"exchange requested"}),
     r"\.$": frozenset({"return requested"}),
-    r": \d+\.\d\d can go back ": frozenset({"delivered"}),
+    r": \d+\.\d\d has gone ": frozenset({"delivered"}),
+    r" has been asked for before, and it is made once": frozenset({"delivered"}),
 }
 
 

@@ -114,9 +114,10 @@ async def test_a_parcel_without_a_record_is_an_answer(filled_database: Path) -> 
     ],
 )
 async def test_without_the_carrier_an_estimate_is_called_one(
-    stage: Stage, mode: FaultMode, code: str
+    filled_database: Path, mode: FaultMode, code: str
 ) -> None:
     """Slow, failing, down or talking nonsense: the run is degraded, and the reply says so."""
+    stage = make_stage(filled_database, workflow=impatient)
     async with stage.app:
         stage.carrier.set_mode(mode)
         asked = await stage.ask(impatient, WHERE_IS_IT)

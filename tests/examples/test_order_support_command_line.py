@@ -19,13 +19,15 @@ TOOLS = {tool.name: tool for tool in SHOP_TOOLS}
 class Terminal:
     """Runs what the app's file names, from the folder of the checkout."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, capsys: pytest.CaptureFixture[str], store: Path) -> None:
         self._capsys = capsys
+        self._store = f"sqlite:///{store}"
 
     def run(self, name: str, document: JsonValue) -> tuple[int, JsonValue]:
         """Give the exit code, and what was printed as JSON."""
         target = f"examples/order_support/app.py:{name}"
-        code = main(["run", target, "--input", json.dumps(document), "--json"])
+        asked = ["--input", json.dumps(document), "--store", self._store, "--json"]
+        code = main(["run", target, *asked])
         printed: JsonValue = json.loads(self._capsys.readouterr().out)
         return code, printed
 
@@ -45,7 +47,7 @@ def terminal(
     """A terminal whose environment names the database."""
     monkeypatch.setenv("ORDER_SUPPORT_DB", str(database))
     monkeypatch.chdir(ROOT)
-    return Terminal(capsys)
+    return Terminal(capsys, database.with_name("runs.db"))
 
 
 def _recorded() -> Iterator[tuple[str, dict[str, JsonValue], JsonValue]]:

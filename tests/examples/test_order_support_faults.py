@@ -22,7 +22,7 @@ impatient = support.replace(
 @pytest.fixture
 def stage(filled_database: Path) -> Stage:
     """An app over the filled database, not entered yet."""
-    return make_stage(filled_database)
+    return make_stage(filled_database, workflow=impatient)
 
 
 @pytest.mark.parametrize(

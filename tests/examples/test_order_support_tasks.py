@@ -68,7 +68,7 @@ def test_every_order_of_these_customers_is_told_truly(
 
     assert len(answers) > 200
     for (caller, text), asked in zip(questions, answers, strict=True):
-        assert "clarify" not in asked.agents, text
+        assert "question" not in asked.agents, text
         assert _facts(memory_shop, caller.user).wrong(_words(asked.reply)) == [], text
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from examples.order_support.agents import QUESTIONS
+from examples.order_support.clarification import QUESTIONS
 from examples.order_support.models import (
     SMS_LENGTH,
     Answer,
@@ -19,7 +19,9 @@ from examples.order_support.models import (
     NotFound,
     OrderAnswer,
     RefundAnswer,
+    RefundOutcome,
     SmsReply,
+    Unsettled,
 )
 from examples.order_support.refund_rules import RULES, ReasonCode, RefundMethod, decide
 from examples.order_support.shop_rules import (
@@ -73,11 +75,14 @@ def _order(status: OrderStatus, payment_method_id: str) -> Order:
     )
 
 
-def _refund(status: OrderStatus, reason: ReasonCode, days: int, paid_by: str) -> RefundAnswer:
+def _refund(
+    status: OrderStatus, reason: ReasonCode, days: int, paid_by: str, outcome: RefundOutcome
+) -> RefundAnswer:
     decision = decide(_order(status, paid_by), reason, days)
     return RefundAnswer(
         order_id=ORDER_ID,
-        eligible=decision.eligible,
+        outcome=outcome if decision.eligible else "not_due",
+        refund=1_000_000 if decision.eligible and outcome == "paid" else None,
         refund_amount=decision.refund_amount,
         refund_method=decision.refund_method,
         explanation=decision.explanation,
@@ -92,9 +97,18 @@ REFUNDS = [
         get_args(ReasonCode),
         (-1, 0, 14, 15, 30, 31, 60, 61, LONG_AGO),
         ("gift_card_1", "paypal_1"),
+        ("paid", "asked_before", "rejected", "expired"),
     )
 ]
-ANSWERS: list[Answer] = [*ORDERS, *DELIVERIES, *CLARIFICATIONS, *REFUNDS, NotFound()]
+UNSETTLED = [Unsettled(why="late"), Unsettled(why="unclear")]
+ANSWERS: list[Answer | Clarification] = [
+    *ORDERS,
+    *DELIVERIES,
+    *CLARIFICATIONS,
+    *REFUNDS,
+    *UNSETTLED,
+    NotFound(),
+]
 
 
 def test_every_short_message_fits() -> None:
@@ -150,34 +164,49 @@ def test_what_the_carrier_did_not_say_now_is_labelled(basis: Basis) -> None:
 
 
 def test_a_count_of_days_is_called_our_estimate() -> None:
-    """A refund that rests on the day of delivery says whose day that is, on every channel."""
+    """A reply that rests on the day of delivery says whose day that is, on every channel."""
     for answer in REFUNDS:
         wording = word(answer)
 
         for text in (" ".join(wording.sentences), wording.brief):
-            assert ("estimate" in text) == answer.counts_days
+            rests = answer.counts_days and answer.outcome in {"not_due", "paid"}
+            assert ("estimate" in text) == rests
 
 
 @pytest.mark.parametrize(
     ("method", "words"),
     [
-        ("original_payment", "to the original payment method"),
+        ("original_payment", "back to the original payment method"),
         ("store_credit", "as store credit to the gift card"),
     ],
 )
-def test_a_refund_says_where_the_money_goes(method: RefundMethod, words: str) -> None:
-    """The short form names amount and way, and that nothing has been paid yet."""
-    answer = RefundAnswer(
+def test_a_refund_says_where_the_money_has_gone(method: RefundMethod, words: str) -> None:
+    """The short form names amount and way, the long one the payment service's number too."""
+    wording = word(_due("paid", method).model_copy(update={"refund": 7}))
+
+    assert wording.brief == f"Order {ORDER_ID}: 12.50 has gone {words}."
+    assert wording.sentences[-1] == "We have sent it, as refund number 7."
+
+
+@pytest.mark.parametrize("outcome", ["rejected", "expired"])
+def test_a_refund_that_nobody_agreed_to_is_none(outcome: RefundOutcome) -> None:
+    """The reply names amount and order, and does not repeat that money goes back."""
+    wording = word(_due(outcome))
+
+    for text in (" ".join(wording.sentences), wording.brief):
+        assert f"the refund of 12.50 for order {ORDER_ID}" in text
+        assert "goes back" not in text
+    assert "No money has moved" in " ".join(wording.sentences)
+
+
+def _due(outcome: RefundOutcome, method: RefundMethod = "original_payment") -> RefundAnswer:
+    return RefundAnswer(
         order_id=ORDER_ID,
-        eligible=True,
+        outcome=outcome,
         refund_amount=Decimal("12.50"),
         refund_method=method,
-        explanation="",
+        explanation="12.50 goes back.",
         counts_days=False,
-    )
-
-    assert word(answer).brief == (
-        f"Order {ORDER_ID}: 12.50 can go back {words}. No money has moved yet."
     )
 
 

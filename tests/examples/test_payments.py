@@ -12,13 +12,14 @@ import pytest
 
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
-from examples.order_support.payments import Book, PaymentFaultMode, PaymentServer
+from examples.order_support.payments import Book, PaymentFaultMode, PaymentServer, RefundOrder
 from examples.order_support.tools import issue_refund
 from fishplate import App, ErrorClass, Failure
 from fishplate.core.errors import FishplateError, NeedsAttention
 from tests.examples.payment_service import charges, misbehave
 
 TWELVE = Decimal("12.50")
+BACK = RefundOrder(order_id="#W1", amount=TWELVE)
 
 
 @pytest.fixture
@@ -49,19 +50,22 @@ def _app(store: Path, service: str) -> App:
 async def test_a_key_stands_for_one_refund(service: str) -> None:
     """A repeated request with its key gets the first receipt; without one it is another refund."""
     async with PaymentClient() as client:
-        first = await client.refund(service, "#W1", TWELVE, key="k1")
-        assert await client.refund(service, "#W1", TWELVE, key="k1") == first
-        other = await client.refund(service, "#W1", TWELVE, key=None)
+        first = await client.refund(service, BACK, key="k1")
+        assert await client.refund(service, BACK, key="k1") == first
+        other = await client.refund(service, BACK, key=None)
     assert other.refund != first.refund
     assert charges(service) == {"#W1": 2}
 
 
-async def test_a_key_is_not_taken_for_another_refund(service: str) -> None:
-    """The same key with another amount is refused for good, and nothing is refunded."""
+@pytest.mark.parametrize("change", [{"amount": Decimal(13)}, {"method": "store_credit"}])
+async def test_a_key_is_not_taken_for_another_refund(
+    service: str, change: dict[str, object]
+) -> None:
+    """The same key with another amount or way is refused for good, and nothing is refunded."""
     async with PaymentClient() as client:
-        await client.refund(service, "#W1", TWELVE, key="k1")
+        await client.refund(service, BACK, key="k1")
         with pytest.raises(Failure, match="422") as refused:
-            await client.refund(service, "#W1", Decimal(13), key="k1")
+            await client.refund(service, BACK.model_copy(update=change), key="k1")
     assert refused.value.error_class is ErrorClass.PERMANENT
     assert charges(service) == {"#W1": 1}
 
@@ -74,12 +78,12 @@ async def test_a_refund_whose_answer_was_lost_was_made(
     misbehave(service, mode, delay=0.1)
     async with PaymentClient() as client:
         if mode == "hang":
-            await client.refund(service, "#W1", TWELVE, key="k1")
+            await client.refund(service, BACK, key="k1")
         else:
             with pytest.raises(Failure) as failed:
-                await client.refund(service, "#W1", TWELVE, key="k1")
+                await client.refund(service, BACK, key="k1")
             assert failed.value.error_class is ErrorClass.TRANSIENT
-        assert (await client.refund(service, "#W1", TWELVE, key="k1")).order_id == "#W1"
+        assert (await client.refund(service, BACK, key="k1")).order_id == "#W1"
     assert charges(service) == {"#W1": 1}
 
 
@@ -87,8 +91,8 @@ async def test_a_service_that_forgets_its_keys_refunds_twice(service: str) -> No
     """What no client can prevent, the service's own count shows."""
     misbehave(service, "forgetful")
     async with PaymentClient() as client:
-        await client.refund(service, "#W1", TWELVE, key="k1")
-        await client.refund(service, "#W1", TWELVE, key="k1")
+        await client.refund(service, BACK, key="k1")
+        await client.refund(service, BACK, key="k1")
     assert charges(service) == {"#W1": 2}
 
 
@@ -100,7 +104,7 @@ async def test_the_service_keeps_its_book_beyond_its_process(tmp_path: Path) -> 
         async with PaymentProcess(file=file) as process, PaymentClient() as client:
             url = await process.url()
             assert await process.url() == url
-            receipts.append(await client.refund(url, "#W1", TWELVE, key="k1"))
+            receipts.append(await client.refund(url, BACK, key="k1"))
             assert charges(url) == {"#W1": 1}
     assert receipts[0] == receipts[1]
 
@@ -130,15 +134,6 @@ async def test_an_order_is_refunded_once_across_runs(tmp_path: Path, service: st
             await app.start(issue_refund, "#W1", Decimal(1)).result()
     assert refused.value.code == "already_done"
     assert charges(service) == {"#W1": 1}
-
-
-@pytest.fixture
-def left_url(tmp_path: Path) -> str:
-    """An address at which a service was listening, and nobody is now."""
-    book = Book(tmp_path / "payments.db")
-    with PaymentServer(book) as server:
-        book.close()
-        return server.url
 
 
 async def test_a_service_that_is_down_has_refunded_nothing(tmp_path: Path, left_url: str) -> None:

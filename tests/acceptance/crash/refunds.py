@@ -26,7 +26,7 @@ from typing_extensions import override
 
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
-from examples.order_support.payments import Receipt
+from examples.order_support.payments import Receipt, RefundOrder
 from examples.order_support.tools import issue_refund
 from fishplate import App, current, tool
 from fishplate.core.errors import NeedsAttention
@@ -40,7 +40,8 @@ WORDS: Final = (20, 80)
 async def refund_blindly(order_id: str, amount: Decimal) -> Receipt:
     """Give money back by a service that takes no keys."""
     service, client = current().resource(PaymentProcess), current().resource(PaymentClient)
-    return await client.refund(await service.url(), order_id, amount, key=None)
+    asked = RefundOrder(order_id=order_id, amount=amount)
+    return await client.refund(await service.url(), asked, key=None)
 
 
 class Telling(PaymentClient):
@@ -51,11 +52,9 @@ class Telling(PaymentClient):
         self._pipe = pipe
 
     @override
-    async def refund(
-        self, service_url: str, order_id: str, amount: Decimal, *, key: str | None
-    ) -> Receipt:
+    async def refund(self, service_url: str, asked: RefundOrder, *, key: str | None) -> Receipt:
         _tell(self._pipe, "asks")
-        receipt = await super().refund(service_url, order_id, amount, key=key)
+        receipt = await super().refund(service_url, asked, key=key)
         _tell(self._pipe, "hears")
         return receipt
 

@@ -1,0 +1,163 @@
+"""Refunds: from the facts over the rules and, where it is much, a person, to the money."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, assert_never
+
+from examples.order_support.agents import customer_order
+from examples.order_support.delivery import days_since_delivery
+from examples.order_support.models import (
+    AskedBefore,
+    NoRefund,
+    NotFound,
+    Paid,
+    RefundAnswer,
+    RefundDue,
+    RefundRequest,
+)
+from examples.order_support.refund_rules import ReasonCode, RefundDecision, decide
+from examples.order_support.shop_clock import shop_now
+from examples.order_support.tools import Refused, get_order_details, issue_refund
+from fishplate import (
+    FishplateError,
+    Rejected,
+    agent,
+    approval,
+    route,
+    switch,
+    workflow,
+)
+
+APPROVED_ABOVE: Final = Decimal(2000)
+"""In the shop's currency: up to this, rules alone suffice, above it somebody has to agree."""
+
+SUPPORT_LEAD: Final = "support_lead"
+"""The role that decides about large refunds."""
+
+LEADS_DECIDE_WITHIN: Final = 3 * 86_400.0
+"""Seconds, after which nobody has agreed."""
+
+NOT_DELIVERED: Final = -1
+"""For a contract whose day count has no word for it: below 0, no day of delivery has come yet."""
+
+
+@agent(
+    version="1.0.0",
+    tools=[get_order_details],
+    contract=Path(__file__).parent / "refund_eligibility.json",
+)
+async def refund_eligibility(
+    order_id: str, reason_code: ReasonCode, days_since_delivery: int
+) -> RefundDecision:
+    """Decide by the shop's rules whether money goes back, how much, and where to.
+
+    Whose order it is has been checked before. Days below 0 mean that no day of delivery has come.
+    """
+    try:
+        order = await get_order_details(order_id)
+    except Refused:
+        return RefundDecision(
+            eligible=False,
+            refund_amount=Decimal(0),
+            refund_method="original_payment",
+            explanation=f"There is no order {order_id}.",
+        )
+    return decide(order, reason_code, days_since_delivery)
+
+
+@agent(version="2.0.0", agents=[customer_order, refund_eligibility])
+async def refund_decision(request: RefundRequest) -> RefundDue | NoRefund | NotFound:
+    """Look up the facts that the refund rules ask for, and have the refund decided."""
+    order = await customer_order(request.order_id, request.customer)
+    if isinstance(order, NotFound):
+        return order
+    days = days_since_delivery(order, shop_now())
+    decision = await refund_eligibility(
+        order_id=order.order_id,
+        reason_code=request.reason_code,
+        days_since_delivery=NOT_DELIVERED if days is None else days,
+    )
+    counts_days = order.status == "delivered" and days is not None
+    if not decision.eligible:
+        return NoRefund(
+            order_id=order.order_id, explanation=decision.explanation, counts_days=counts_days
+        )
+    return RefundDue(
+        order_id=order.order_id,
+        refund_amount=decision.refund_amount,
+        refund_method=decision.refund_method,
+        needs_approval=decision.refund_amount > APPROVED_ABOVE,
+        explanation=decision.explanation,
+        counts_days=counts_days,
+    )
+
+
+@agent(version="1.0.0", tools=[issue_refund])
+async def pay_back(due: RefundDue) -> Paid | AskedBefore:
+    """Have the payment service give the money back, unless another run has asked for that."""
+    try:
+        receipt = await issue_refund(due.order_id, due.refund_amount, due.refund_method)
+    except FishplateError as error:
+        if error.code != "already_done":
+            raise
+        return AskedBefore()
+    return Paid(refund=receipt.refund)
+
+
+@agent(version="1.0.0", inline=True)
+def no_refund(decided: NoRefund | NotFound) -> RefundAnswer | NotFound:
+    """Say why no money goes back."""
+    if isinstance(decided, NotFound):
+        return decided
+    return RefundAnswer(
+        order_id=decided.order_id,
+        outcome="not_due",
+        refund_amount=Decimal(0),
+        refund_method="original_payment",
+        explanation=decided.explanation,
+        counts_days=decided.counts_days,
+    )
+
+
+@agent(version="1.0.0", inline=True)
+def refund_answer(due: RefundDue, done: Paid | AskedBefore | Rejected) -> RefundAnswer:
+    """Say what came of a refund that was due; that nobody agreed is an answer too."""
+    match done:
+        case Paid():
+            outcome = "paid"
+        case AskedBefore():
+            outcome = "asked_before"
+        case Rejected():
+            outcome = done.reason
+        case _:
+            assert_never(done)
+    return RefundAnswer(
+        order_id=due.order_id,
+        outcome=outcome,
+        refund_amount=due.refund_amount,
+        refund_method=due.refund_method,
+        refund=done.refund if isinstance(done, Paid) else None,
+        explanation=due.explanation,
+        counts_days=due.counts_days,
+    )
+
+
+@workflow(version="1.0.0")
+async def due_refund(due: RefundDue) -> RefundAnswer:
+    """Give money back, after somebody has agreed where it is much."""
+    done = await switch(
+        (
+            True,
+            approval(pay_back(due), roles=[SUPPORT_LEAD], within=LEADS_DECIDE_WITHIN),
+        ),
+        (False, pay_back(due)),
+        on=due.needs_approval,
+    )
+    return await refund_answer(due, done)
+
+
+@workflow(version="2.0.0")
+async def refund(request: RefundRequest) -> RefundAnswer | NotFound:
+    """Decide about a refund, make it if it is due, and say what came of it."""
+    decided = await refund_decision(request)
+    return await route(due_refund, no_refund, on=decided)
