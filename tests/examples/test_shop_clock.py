@@ -1,10 +1,11 @@
-"""The shop's clock starts at noon of the data's day, goes on, and can be let skip."""
+"""The shop's time starts at noon of the data's day and goes on; its clock can be let skip."""
 
 from datetime import timedelta
 
 import pytest
 
-from examples.order_support.shop_clock import ShopClock
+from examples.order_support.shop_clock import Calendar, ShopClock
+from fishplate.core.clock import SystemClock
 from tests.examples.stage import NOON
 
 
@@ -28,3 +29,12 @@ def test_the_clock_does_not_go_back() -> None:
     """Time that has gone by stays gone."""
     with pytest.raises(ValueError, match="does not go back"):
         ShopClock().skip(-1)
+
+
+def test_a_calendar_tells_the_shops_time_by_any_clock() -> None:
+    """By the machine's clock it is noon of the data's day; a clock of that day is left alone."""
+    now = SystemClock().now()
+
+    told = Calendar.of_the_data().at(now + timedelta(hours=1)) - NOON
+    assert timedelta(minutes=59) < told <= timedelta(hours=1)
+    assert Calendar().at(NOON) == NOON
