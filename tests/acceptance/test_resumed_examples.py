@@ -14,8 +14,10 @@ import pytest
 
 from examples.order_support import app as order_support
 from examples.order_support.models import Query
+from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.plain import support_plain
 from examples.order_support.shop import Shop
+from examples.order_support.shop_rules import NameZipIdentity
 from examples.order_support.workflow import support
 from fishplate import Reason, Workflow
 from fishplate.agents.agent import AnyAgent
@@ -24,17 +26,27 @@ from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.frame import Driver
 from tests.examples.cuts import Cuts
+from tests.examples.payment_service import charges
 from tests.examples.recorded_calls import documents
 from tests.examples.stage import LIAM, LIAMS_PROCESSED, Stage, make_stage
 from tests.project import ROOT
 
+EMMA = NameZipIdentity(first_name="Emma", last_name="Kim", zip="46214")
+
+
+def _from_liam(text: str) -> Query:
+    return Query(text=text, customer=LIAM)
+
+
 QUESTIONS = {
-    "status": f"What is the status of my order {LIAMS_PROCESSED}?",
-    "refund": f"I want my money back for order {LIAMS_PROCESSED}, it arrived damaged.",
-    "parcel": f"Where is my parcel? I would like to track order {LIAMS_PROCESSED}.",
-    "no carrier": f"Where is my parcel? I would like to track order {LIAMS_PROCESSED}.",
-    "nothing": "Hello, what a fine day it is.",
-    "unknown order": "What is the status of my order #W0000000?",
+    "status": _from_liam(f"What is the status of my order {LIAMS_PROCESSED}?"),
+    "refund": _from_liam(f"I want my money back for order {LIAMS_PROCESSED}, it arrived damaged."),
+    "paid": _from_liam("Part of order #W6397299 arrived broken. I want my money back."),
+    "approved": Query(text="Please refund order W4646940, I changed my mind.", customer=EMMA),
+    "parcel": _from_liam(f"Where is my parcel? I would like to track order {LIAMS_PROCESSED}."),
+    "no carrier": _from_liam(f"Where is my parcel? I would like to track order {LIAMS_PROCESSED}."),
+    "nothing": _from_liam("Hello, what a fine day it is."),
+    "unknown order": _from_liam("What is the status of my order #W0000000?"),
 }
 UNITS: dict[str, AnyAgent] = {"support": support, "support_plain": support_plain}
 
@@ -87,28 +99,45 @@ def filled_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _stage(folder: Path) -> Stage:
-    stage = make_stage(folder / "shop.db")
-    stage.app.keep_in(f"sqlite:///{folder / 'runs.db'}")
-    return stage
+@pytest.fixture
+def first(filled_shop: Path, tmp_path: Path) -> Path:
+    """The folder of a run's first life, with a shop of its own."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    shutil.copy(filled_shop, folder / "shop.db")
+    return folder
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[str]:
+    """The URL of a payment service that outlives the lives of a run."""
+    process = PaymentProcess(file=tmp_path / "payments.db")
+    yield asyncio.run(process.url())
+    process.close()
 
 
 async def _live(stage: Stage, question: str, unit: AnyAgent | None) -> tuple[str, Any, Any]:
-    """Start a run of an agent, or resume the one that is open; how it ended."""
+    """Start a run of an agent, or let the one that is open go on; how it ended."""
     async with stage.app as app:
         if question == "no carrier":
             stage.carrier.set_mode("down")
-        if unit is None:
+        if unit is not None:
+            run = app.start(unit, QUESTIONS[question])
+        elif app.resumed:
             (run,) = app.resumed
         else:
-            run = app.start(unit, Query(text=QUESTIONS[question], channel="chat", customer=LIAM))
+            (wait,) = await app.waits()
+            run = await app.run(wait.run)
+        while await run.ended_or_waiting() == "waiting":
+            await stage.attend(run)
         output = await run.result()
         return run.state, run.agent.signature.output.to_json(output), run.degraded
 
 
-def _lived(folder: Path, question: str, unit: AnyAgent | None, sight: Sight) -> Life:
+def _lived(folder: Path, service: str, question: str, unit: AnyAgent | None, sight: Sight) -> Life:
     sight.seen = {}
-    state, output, reasons = asyncio.run(_live(_stage(folder), question, unit))
+    stage = make_stage(folder / "shop.db", folder=folder, payments=PaymentProcess(url=service))
+    state, output, reasons = asyncio.run(_live(stage, question, unit))
     with closing(sqlite3.connect(folder / "runs.db")) as store:
         records = store.execute("SELECT key, kind, arguments, data, reasons FROM step").fetchall()
     return Life(
@@ -128,22 +157,23 @@ def _lived(folder: Path, question: str, unit: AnyAgent | None, sight: Sight) -> 
 )
 @pytest.mark.parametrize("name", UNITS)
 def test_a_run_that_is_cut_anywhere_ends_as_if_it_had_not_been(
-    name: str, question: str, filled_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    question: str,
+    first: Path,
+    service: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After each record: the same end, the same values in every step, the same records and rows."""
-    first = tmp_path / "first"
-    first.mkdir()
-    shutil.copy(filled_shop, first / "shop.db")
+    """After each record: the same end, values, records and rows, and no refund is made again."""
     sight = Sight(monkeypatch)
     with monkeypatch.context() as patch:
         cuts = Cuts(patch, first / "shop.db")
-        whole = _lived(first, question, UNITS[name], sight)
+        whole = _lived(first, service, question, UNITS[name], sight)
     resumed = 0
     for number, cut in enumerate(_open_ones(cuts)):
-        folder = tmp_path / str(number)
+        folder = first.with_name(str(number))
         folder.mkdir()
         cut.leave_in(folder)
-        life = _lived(folder, question, None, sight)
+        life = _lived(folder, service, question, None, sight)
         assert life.output == whole.output, f"cut {number}, after {cut.steps} steps"
         assert (life.state, life.reasons) == (whole.state, whole.reasons)
         assert life.seen.items() <= whole.seen.items(), "a step saw another value"
@@ -152,14 +182,15 @@ def test_a_run_that_is_cut_anywhere_ends_as_if_it_had_not_been(
         resumed += 1
         shutil.rmtree(folder)
     assert resumed >= len(whole.records), "each record has its cut"
+    assert set(charges(service).values()) <= {1}
 
 
 def _open_ones(cuts: Cuts) -> Iterator[Any]:
-    """The cuts at which a run had begun and not ended."""
+    """The cuts at which a run had begun and not ended, whether it was waiting or not."""
     for cut in cuts.found:
         with closing(sqlite3.connect(":memory:")) as store:
             store.deserialize(_not_in_wal(cut.store))
-            if store.execute("SELECT 1 FROM run WHERE state = 'running'").fetchall():
+            if store.execute("SELECT 1 FROM run WHERE ended_ms IS NULL").fetchall():
                 yield cut
 
 
@@ -169,9 +200,9 @@ def _not_in_wal(store: bytes) -> bytes:
 
 
 def test_every_workflow_of_the_examples_is_cut() -> None:
-    """A workflow that an example app has is one of those above."""
+    """A workflow that an example app has is one of those above, or a part of one."""
     workflows = {one.name for one in order_support.app.agents.values() if isinstance(one, Workflow)}
 
-    assert workflows <= UNITS.keys()
+    assert workflows <= UNITS.keys() | support.reachable().keys()
     folders = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")}
     assert folders == {"order_support"}, "a new example has its workflows cut, too"
