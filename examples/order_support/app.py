@@ -32,8 +32,6 @@ from examples.order_support.agents import (
 from examples.order_support.carrier import Carrier
 from examples.order_support.carrier_client import CarrierClient
 from examples.order_support.clarification import (
-    answered,
-    clarify,
     fuller_query,
     question,
     still_unclear,
@@ -49,10 +47,8 @@ from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.plain import support_plain
 from examples.order_support.refunds import (
-    due_refund,
     no_refund,
     pay_back,
-    refund,
     refund_answer,
     refund_decision,
     refund_eligibility,
@@ -117,16 +113,12 @@ AGENTS: Final = (
     no_refund,
     pay_back,
     refund_answer,
-    due_refund,
-    refund,
     logistics,
     cached_eta,
     question,
     fuller_query,
     still_unclear,
     unanswered,
-    answered,
-    clarify,
     response_composer,
 )
 
