@@ -226,6 +226,4 @@ def configured_models() -> Mapping[str, Model]:
     return {ALIAS: ProviderModel(name)}
 
 
-app = make_app(
-    store=store_url(), calendar=Calendar.of_the_data, models=configured_models()
-)
+app = make_app(store=store_url(), calendar=Calendar.of_the_data, models=configured_models())
