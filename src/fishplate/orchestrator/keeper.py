@@ -316,12 +316,12 @@ class Keeper:
         known = self.runs.find(run_id)  # it may have gone on meanwhile
         if known is not None:
             return known
-        if stored.state in READY_STATES and not self._desk.drives(run_id):  # of a former life
-            self._desk.claim(run_id)
-            return self.runs.add(
-                unit, self._taking_up.context_of(stored), self._begin_task(self._again(run_id))
-            )
-        return self.runs.add(unit, self._taking_up.context_of(stored), end_of(stored, unit))
+        task = self.runs.task_of(run_id)
+        if task is None and stored.state in READY_STATES and not self._desk.drives(run_id):
+            self._desk.claim(run_id)  # it is of a former life
+            task = self._begin_task(self._again(run_id))
+        end = end_of(stored, unit) if task is None else task
+        return self.runs.add(unit, self._taking_up.context_of(stored), end)
 
     async def signal(self, run_id: str, name: str, value: object, by: Principal) -> None:
         """Answer a wait for a signal; see `App.signal`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -126,6 +127,7 @@ class KeptRuns:
         self._cancel_waiting = cancel_waiting
         self._known: WeakValueDictionary[str, KeptRun[Any]] = WeakValueDictionary()
         self._running: dict[asyncio.Future[object], KeptRun[Any]] = {}
+        self._unheld: dict[str, asyncio.Future[object]] = {}
 
     def add(
         self, agent: Agent[..., R], context: RunContext, task: asyncio.Future[object]
@@ -143,9 +145,16 @@ class KeptRuns:
     def go_on(self, run_id: str, task: asyncio.Future[object]) -> None:
         """Hear of the task in which a run goes on."""
         run = self._known.get(run_id)
-        if run is not None:
+        if run is None:
+            self._unheld[run_id] = task
+            task.add_done_callback(functools.partial(self._forget, run_id))
+        else:
             run.go_on(task)
             self._hold(run, task)
+
+    def task_of(self, run_id: str) -> asyncio.Future[object] | None:
+        """The task in which a run goes on that nobody had a handle of."""
+        return self._unheld.get(run_id)
 
     def leave(self) -> None:
         """Hear that the app is left."""
@@ -156,6 +165,10 @@ class KeptRuns:
         """Keep a handle as long as its task runs, so that it is found again."""
         self._running[task] = run
         task.add_done_callback(self._let_go)
+
+    def _forget(self, run_id: str, task: asyncio.Future[object]) -> None:
+        if self._unheld.get(run_id) is task:  # else it goes on in another one already
+            del self._unheld[run_id]
 
     def _let_go(self, task: asyncio.Future[object]) -> None:
         run = self._running.pop(task)
