@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from fishplate.agents.agent import Agent, AnyAgent, Call, Description, release_with
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
-from fishplate.core.current import Principal, RunContext, Surroundings
+from fishplate.core.current import CalledRun, Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     ErrorClass,
     JsonValue,
@@ -26,6 +26,7 @@ from fishplate.core.errors import (
 from fishplate.core.events import Span
 from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
+from fishplate.core.trace_context import Caller, caller_of
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.injection import Injector
@@ -351,15 +352,36 @@ class App:
 
     @overload
     def start(
-        self, agent: Callable[[], Call[R]], /, *, principal: Principal = ANYBODY
+        self,
+        agent: Callable[[], Call[R]],
+        /,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     @overload
     def start(
-        self, agent: Callable[[A], Call[R]], a: A, /, *, principal: Principal = ANYBODY
+        self,
+        agent: Callable[[A], Call[R]],
+        a: A,
+        /,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     @overload
     def start(
-        self, agent: Callable[[A, B], Call[R]], a: A, b: B, /, *, principal: Principal = ANYBODY
+        self,
+        agent: Callable[[A, B], Call[R]],
+        a: A,
+        b: B,
+        /,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     @overload
     def start(
@@ -371,9 +393,17 @@ class App:
         /,
         *,
         principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     def start(
-        self, agent: Callable[..., Call[R]], /, *arguments: object, principal: Principal = ANYBODY
+        self,
+        agent: Callable[..., Call[R]],
+        /,
+        *arguments: object,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]:
         """Start a run in a task of its own.
 
@@ -381,16 +411,26 @@ class App:
             agent: What runs.
             arguments: Its arguments by position.
             principal: On whose behalf it runs.
+            traceparent: The span of another process that it stands below, as the header of that
+                name says it (W3C Trace Context); what is malformed is ignored.
+            baggage: What the caller says to everybody below, as the header of that name (W3C
+                Baggage); `current().baggage` gives it.
 
         Raises:
             InputError: The arguments break the agent's contract.
             UsageError: The app is not entered (code `app_not_entered`), or the agent waits, and
                 this app has no store (code `no_store`).
         """
-        return self._start(agent(*arguments), principal)
+        return self._start(agent(*arguments), principal, caller_of(traceparent, baggage))
 
     def start_json(
-        self, agent: Agent[..., R], document: JsonValue, *, principal: Principal = ANYBODY
+        self,
+        agent: Agent[..., R],
+        document: JsonValue,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]:
         """Start a run with an input document from outside; see `start`.
 
@@ -399,7 +439,8 @@ class App:
         """
         subject = f"the input of {agent.about.subject}"
         arguments = agent.signature.decode(document, subject=subject)
-        return self._start(Call(agent, arguments), principal, is_judged=True)
+        call = Call(agent, arguments)
+        return self._start(call, principal, caller_of(traceparent, baggage), is_judged=True)
 
     def issue(self, deferred: Deferred[R_co]) -> Generator[object, object, R_co]:
         """Answer a call that is awaited in this app, outside of every body, in the awaiting task.
@@ -413,7 +454,7 @@ class App:
                 "compose agents inside one of them"
             )
             raise UsageError(msg, code="not_a_call")
-        context, effect = self._prepared(deferred, ANYBODY, is_judged=False)
+        context, effect = self._prepared(deferred, ANYBODY, None, is_judged=False)
         if self._keeper is None:
             found = self._bounded(context, effect, is_marked=False)
         else:
@@ -422,7 +463,14 @@ class App:
         return found.__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
     async def start_once(
-        self, call: Call[R], /, *, key: str, principal: Principal = ANYBODY
+        self,
+        call: Call[R],
+        /,
+        *,
+        key: str,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]:
         """Start a run, unless the principal has started one of the same agent under the same key.
 
@@ -430,6 +478,8 @@ class App:
             call: Not awaited.
             key: What makes starts one start; also after the process has ended.
             principal: On whose behalf it runs.
+            traceparent: See `start`.
+            baggage: See `start`.
 
         Returns:
             The run that was started under the key, now or before; that one may have ended.
@@ -440,7 +490,8 @@ class App:
             UsageError: The app is not entered (code `app_not_entered`), or it has no store (code
                 `no_store`).
         """
-        context, effect = self._prepared(call, principal, is_judged=False)
+        caller = caller_of(traceparent, baggage)
+        context, effect = self._prepared(call, principal, caller, is_judged=False)
         keeper = self._kept()
         # In a task of its own: a caller who leaves now must not leave a run that nobody drives.
         return await asyncio.shield(self._begin(self._started(keeper, context, effect, key)))
@@ -535,14 +586,21 @@ class App:
 
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
-        return self.traces.spans(int(run.trace_id, 16))
+        return self.traces.spans(run.key)
 
     def trace(self, run: Run[Any]) -> tuple[SpanTree, ...]:
         """The kept spans of a run as trees."""
-        return self.traces.tree(int(run.trace_id, 16))
+        return self.traces.tree(run.key)
 
-    def _start(self, call: Call[R], principal: Principal, *, is_judged: bool = False) -> Run[R]:
-        context, effect = self._prepared(call, principal, is_judged=is_judged)
+    def _start(
+        self,
+        call: Call[R],
+        principal: Principal,
+        caller: Caller | None,
+        *,
+        is_judged: bool = False,
+    ) -> Run[R]:
+        context, effect = self._prepared(call, principal, caller, is_judged=is_judged)
         if self._keeper is not None:
             coroutine = self._keeper.run(context, effect)
         else:
@@ -570,7 +628,7 @@ class App:
             task.exception()  # who wants it asks the run; nobody asking is no warning
 
     def _prepared(
-        self, call: Call[Any], principal: Principal, *, is_judged: bool
+        self, call: Call[Any], principal: Principal, caller: Caller | None, *, is_judged: bool
     ) -> tuple[RunContext, CallEffect]:
         agent, arguments = call.agent, call.arguments
         if not self._is_open:
@@ -593,7 +651,11 @@ class App:
         if not is_judged and not agent.signature.is_exact(arguments):
             subject = f"the input of {agent.about.subject}"
             arguments = agent.signature.accept(arguments, subject=subject)
-        context = RunContext(self._around, principal, self._random.getrandbits(128))
+        trace_id = self._random.getrandbits(128)
+        if caller is None:
+            context = RunContext(self._around, principal, trace_id)
+        else:
+            context = CalledRun(self._around, principal, trace_id, caller=caller)
         return context, CallEffect(agent.name, agent, arguments, agent.about.where)
 
     def _knows(self, agent: AnyAgent) -> bool:

@@ -17,6 +17,7 @@ from fishplate.core.errors import JsonValue, UsageError
 from fishplate.core.events import Sink
 from fishplate.core.ids import idempotency_key, run_id
 from fishplate.core.outcome import Reason
+from fishplate.core.trace_context import Caller, format_baggage, format_traceparent
 
 T = TypeVar("T")
 
@@ -72,11 +73,13 @@ class RunContext:
             monotonic scale; `None`: when the run's working time is over.
         asks_about: The idempotency key of the effect that a call of a `lookup=` asks about.
         undoes: The idempotency key of the effect that a call of a `compensate=` undoes.
+        caller: Whose trace it stands in; `None`: one of its own.
     """
 
     ends: float | None = None
     asks_about: str | None = None
     undoes: str | None = None
+    caller: Caller | None = None
 
     __slots__ = (
         "_effects",
@@ -140,6 +143,11 @@ class RunContext:
         return any(found == path or found.startswith(f"{path}/") for found in self.effects)
 
     @property
+    def shown_trace_id(self) -> int:
+        """The id under which the world knows the trace: the caller's, or the run's own."""
+        return self.trace_id if self.caller is None else self.caller.trace_id
+
+    @property
     def run_id(self) -> str:
         """The run's id: time-ordered text, made when somebody asks for it."""
         if self._run_id is None:
@@ -149,10 +157,31 @@ class RunContext:
         return self._run_id
 
 
+class CalledRun(RunContext):
+    """A run that another process asked for: it stands in the trace of its caller.
+
+    Its `trace_id` stays its own, since a caller may ask for several runs in one trace.
+    """
+
+    __slots__ = ("caller",)
+
+    def __init__(
+        self,
+        around: Surroundings,
+        principal: Principal,
+        trace_id: int,
+        run_id: str | None = None,
+        *,
+        caller: Caller,
+    ) -> None:
+        super().__init__(around, principal, trace_id, run_id)
+        self.caller = caller
+
+
 class _Shorter(RunContext):
     """A run as the calls below a time limit see it; all but the limit is shared."""
 
-    __slots__ = ("_whole", "ends")
+    __slots__ = ("_whole", "caller", "ends")
 
     def __init__(self, whole: RunContext, ends: float) -> None:
         self.around = whole.around
@@ -162,6 +191,7 @@ class _Shorter(RunContext):
         self.trace_id = whole.trace_id
         self.started_ns = whole.started_ns
         self.ends = ends
+        self.caller = whole.caller
         self._whole = whole
 
     @override
@@ -223,7 +253,10 @@ class Current:
 
     Attributes:
         path: Path of the step within the run, e.g. `support/refund`.
+        span_id: Of the call's span.
     """
+
+    span_id: int
 
     # Defaults stand on the class: a call is made for every step, and most never set these.
     reasons: tuple[Reason, ...] = ()
@@ -250,6 +283,25 @@ class Current:
     def principal(self) -> Principal:
         """On whose behalf the run acts."""
         return self.run.principal
+
+    @property
+    def traceparent(self) -> str:
+        """What a request to another process says, so that its spans stand below this call.
+
+        The value of the HTTP header of that name (W3C Trace Context, version 00).
+        """
+        caller = self.run.caller
+        is_sampled = caller is None or caller.is_sampled
+        return format_traceparent(self.run.shown_trace_id, self.span_id, is_sampled=is_sampled)
+
+    @property
+    def baggage(self) -> str:
+        """What the caller of the run said to everybody below, as a `baggage` header; may be empty.
+
+        It comes from outside: pass it on to those alone who may read what the caller wrote.
+        """
+        caller = self.run.caller
+        return "" if caller is None else format_baggage(caller.baggage)
 
     @property
     def idempotency_key(self) -> str:
