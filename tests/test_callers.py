@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from fishplate import App, agent, current, wait_for, workflow
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -14,11 +16,17 @@ async def ask(_: str) -> list[str]:
     return [current().traceparent, current().baggage, current().run_id]
 
 
+class Word(BaseModel):
+    """What is waited for."""
+
+    text: str
+
+
 @workflow
 async def waiting(_: str) -> list[str]:
     """Waits once, and then tells what it would send on."""
-    word = await wait_for("word", str)
-    return await ask(word)
+    word = await wait_for("word", Word)
+    return await ask(word.text)
 
 
 async def test_a_run_stands_in_the_trace_of_its_caller() -> None:
@@ -64,7 +72,7 @@ async def test_a_resumed_run_stays_in_the_trace(tmp_path: Path) -> None:
         run_id = run.id
     async with App(waiting, ask, store=store) as app:
         run = await app.run(run_id)
-        await app.signal(run_id, "word", "hello")
+        await app.signal(run_id, "word", {"text": "hello"})
         parent, baggage, _ = await run.result()
 
         assert (parent.split("-")[1], baggage) == (TRACE, "team=blue")

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from fishplate.models.prices import PriceBook
     from fishplate.orchestrator.keeper import Keeper
     from fishplate.orchestrator.taking_up import TakenUp
+    from fishplate.traces.feed import Feed, Tally
+    from fishplate.traces.store import TraceStore
 
 __all__ = ["App", "Run", "RunState"]
 
@@ -86,7 +88,9 @@ class App:
         working_time: Seconds that a run may work before it fails with `deadline`; above 0.
         clock: Where the time comes from.
         randomness: Where ids and the randomness of runs come from.
-        traces: Where spans are kept; by default a buffer of the last 65,536.
+        traces: Where traces are kept beside the buffer of the last 65,536 spans: the URL of a file
+            of their own, e.g. `sqlite:///traces.db`; a `fishplate.traces.store.TraceStore`, which
+            says how much of them; or a buffer in place of the usual one.
         debug: Compare every agent's inputs before and after its call.
         models: What agents mean by the aliases of models that their code names; see
             `fishplate.models.model.Model`.
@@ -125,7 +129,7 @@ class App:
         working_time: float = WORKING_TIME,
         clock: Clock | None = None,
         randomness: random.Random | None = None,
-        traces: TraceRecorder | None = None,
+        traces: TraceRecorder | TraceStore | str | None = None,
         debug: bool = False,
         models: Mapping[str, Model] | None = None,
         prices: PriceBook | None = None,
@@ -139,7 +143,9 @@ class App:
             check_count("App", "threads", threads)
         self.agents = by_name(agents)
         self.resumed: tuple[Run[Any], ...] = ()
-        self.traces = traces or TraceRecorder()
+        self.traces = traces if isinstance(traces, TraceRecorder) else TraceRecorder()
+        self._trace_store: TraceStore | None = None
+        self._feed: Feed | None = None
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self.working_time = working_time
@@ -185,6 +191,8 @@ class App:
             self._engine = LocalEngine(self._steps, random_id)
         else:
             self._keep(store, durability, takes_up=True, open_writer=None)
+        if traces is not None and not isinstance(traces, TraceRecorder):
+            self.trace_to(traces)
         self._faults: Injector | None = None
         for agent in agents:
             check_runnable(agent)
@@ -212,13 +220,44 @@ class App:
             await asyncio.to_thread(read_releases, tuple(self.agents.values()))
             await self._resources.open()
             self._begin_faults()
+            await self._open_traces()
             await self._open_store()
         except BaseException:
             self._is_open = False
+            await self._close_traces()
             raise
         self._outer = SCOPE.get()
         SCOPE.set(self)
         return self
+
+    async def _open_traces(self) -> None:
+        """Begin to keep traces.
+
+        Raises:
+            StoreError: The file is something else, damaged, or of a later version.
+        """
+        settings = self._trace_store
+        if settings is None:
+            return
+        # As `_keep`.
+        from fishplate.traces.feed import Feed  # noqa: PLC0415 -- as said
+        from fishplate.traces.store import StoreWriter, check_store  # noqa: PLC0415 -- as said
+
+        try:
+            await asyncio.to_thread(check_store, settings)
+        except BaseException:
+            await self._resources.close(None, None, None)
+            raise
+        feed = self._feed = Feed(StoreWriter(settings), self.traces.sink, settings.capacity)
+        self._around.sink = feed.tell
+        self._steps.observe = feed.observe
+
+    async def _close_traces(self) -> None:
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            self._around.sink = self.traces.sink
+            self._steps.observe = None
+            await asyncio.to_thread(feed.close)
 
     async def _open_store(self) -> None:
         """Open the store, and let the runs go on that a former process left open."""
@@ -281,6 +320,7 @@ class App:
                 self._executor = None
             if self._keeper is not None:
                 await self._keeper.close()
+            await self._close_traces()
             await self._resources.close(kind, error, trace)
 
     def open_in_memory(self, *, allows_effects: bool) -> Self:
@@ -349,6 +389,36 @@ class App:
             raise UsageError(msg, code="app_entered")
         self.resume = resume or self.resume
         self._keep(store, durability, takes_up=takes_up, open_writer=open_writer)
+
+    def trace_to(self, traces: TraceStore | str) -> None:
+        """Keep traces in a store, in place of the one that was given before.
+
+        Args:
+            traces: See `App`.
+
+        Raises:
+            UsageError: The app is entered already (code `app_entered`), or it is no URL of a store
+                (code `bad_store`).
+        """
+        if self._is_open:
+            msg = "the app is entered already: choose where traces go before 'async with'"
+            raise UsageError(msg, code="app_entered")
+        # As `_keep`.
+        from fishplate.traces.store import TraceStore  # noqa: PLC0415 -- as said
+
+        self._trace_store = TraceStore(url=traces) if isinstance(traces, str) else traces
+
+    async def flush_traces(self) -> Tally | None:
+        """Wait until what was told so far is in the trace store or lost; what became of it.
+
+        Returns:
+            The counts since the app was entered; `None` without a trace store.
+        """
+        feed = self._feed
+        if feed is None:
+            return None
+        await asyncio.to_thread(feed.flush)
+        return feed.tally
 
     @overload
     def start(
@@ -732,6 +802,8 @@ class App:
         unit = effect.unit
         if unit.span_head is None:
             await asyncio.to_thread(read_releases, (unit,))
+        if self._feed is not None:
+            self._feed.begin(context, unit.name)
         outer = SCOPE.get()
         try:
             coroutine = self._engine.call(context, effect)
