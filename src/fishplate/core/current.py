@@ -15,7 +15,7 @@ from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, UsageError
 from fishplate.core.events import Sink
-from fishplate.core.ids import idempotency_key, run_id
+from fishplate.core.ids import child_span_id, idempotency_key, run_id
 from fishplate.core.outcome import Reason
 from fishplate.core.trace_context import Caller, format_baggage, format_traceparent
 
@@ -35,6 +35,20 @@ class Principal:
     name: str = "anonymous"
     roles: frozenset[str] = frozenset()
     tenant: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A piece of text that a search has found.
+
+    Attributes:
+        id: Which it is, so that it can be found again.
+        score: How well it fits, higher is better; from 0 to 1 if blame is to be told from it.
+            `None` if the search gives none.
+    """
+
+    id: str
+    score: float | None = None
 
 
 class Surroundings:
@@ -263,6 +277,7 @@ class Current:
     attributes: dict[str, JsonValue] | None = None
     ends: float | None = None  # on the clock's monotonic scale, if the call has a limit of its own
     _random: random.Random | None = None
+    _retrievals = 0
 
     def __init__(self, run: RunContext, path: str, step_name: str) -> None:
         self.run = run
@@ -347,6 +362,44 @@ class Current:
         if self.attributes is None:
             self.attributes = {}
         self.attributes.update(facts)
+
+    def retrieved(
+        self,
+        source: str,
+        passages: Sequence[Passage],
+        *,
+        used: Sequence[str] | None = None,
+        query: str | None = None,
+    ) -> None:
+        """Tell what was looked up, as a span of its own below this call.
+
+        Args:
+            source: What was searched, e.g. the name of an index; the name of the span.
+            passages: What was found, best first; may be empty.
+            used: Ids of those that went into the answer, among them or not; `None`: not known yet.
+            query: What was searched for.
+        """
+        self._retrievals += 1
+        now = self.run.now_ns()
+        facts: dict[str, JsonValue] = {
+            "passages": [{"id": one.id, "score": one.score} for one in passages],
+            "used": None if used is None else [*used],
+        }
+        if query is not None:
+            facts["query"] = query
+        self.run.sink(
+            (
+                self.run.trace_id,
+                child_span_id(self.span_id, self._retrievals),
+                self.span_id,
+                ("retrieval", source, ""),
+                self.path,
+                now,
+                now,
+                "ok",
+                facts,
+            )
+        )
 
     def degrade(self, reason: str, *, source: str, age: float | None = None) -> None:
         """Say that this call's answer is worse than it should be; the mark follows the value.

@@ -30,7 +30,7 @@ MOST_ITEMS: Final = 50
 MOST_DEPTH: Final = 12
 _MARGIN: Final = 4_096
 _MOST_OF_A_MESSAGE: Final = 65_536
-_PLAIN: Final[tuple[type[object], ...]] = (bool, int, float, type(None))  # a body may note others
+_PLAIN: Final = frozenset({bool, int, float, type(None)})  # a body may note what is no JSON
 _UNREADABLE: Final = b'{"unreadable":true}'
 
 # What the engine itself notes: words from code, numbers and ids, and never what a user has said.
@@ -165,7 +165,7 @@ def bounded(  # noqa: PLR0911 -- a table
         case float() if not math.isfinite(value):
             return None
         case _:
-            return value if isinstance(value, _PLAIN) else _text(str(value), redactor)
+            return value if type(value) in _PLAIN else _text(str(value), redactor)
 
 
 def _text(text: str, redactor: Redactor | None) -> str:

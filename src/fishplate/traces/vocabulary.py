@@ -64,8 +64,12 @@ _RENAMED: Final[Mapping[str, str]] = {
     "chosen": "fishplate.decision.branch",
     "cost_nanos": "fishplate.cost.nanos",
     "attempt": "fishplate.attempt",
+    "used": "fishplate.retrieval.used_ids",
+    "query": "gen_ai.retrieval.query.text",
 }
-_SPENT: Final = frozenset({"model", "finish_reason", "error", "degraded", *_USAGE, *_RENAMED})
+_SPENT: Final = frozenset(
+    {"model", "finish_reason", "error", "degraded", "passages", *_USAGE, *_RENAMED}
+)
 
 
 class Described(NamedTuple):
@@ -136,6 +140,8 @@ def _attributes(span: Span) -> Iterator[tuple[str, Attribute]]:
     yield "openinference.span.kind", _OPEN_INFERENCE[kind]
     yield f"{_OWN}step.path", span.path
     yield from _end(span.status, facts)
+    if kind == "retrieval" and facts.get("passages"):
+        yield "gen_ai.retrieval.documents", _plain(facts["passages"])
     for word, name in (*_USAGE.items(), *_RENAMED.items()):
         found = facts.get(word)
         if found is not None:
