@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from fishplate.models.prices import PriceBook
     from fishplate.orchestrator.keeper import Keeper
     from fishplate.orchestrator.taking_up import TakenUp
-    from fishplate.traces.feed import Feed, Tally
+    from fishplate.traces.export import OtlpExport
+    from fishplate.traces.feed import Tally
+    from fishplate.traces.feeds import Feeds
     from fishplate.traces.store import TraceStore
 
 __all__ = ["App", "Run", "RunState"]
@@ -91,6 +93,7 @@ class App:
         traces: Where traces are kept beside the buffer of the last 65,536 spans: the URL of a file
             of their own, e.g. `sqlite:///traces.db`; a `fishplate.traces.store.TraceStore`, which
             says how much of them; or a buffer in place of the usual one.
+        export: Where spans are sent besides: a `fishplate.traces.export.OtlpExport`.
         debug: Compare every agent's inputs before and after its call.
         models: What agents mean by the aliases of models that their code names; see
             `fishplate.models.model.Model`.
@@ -130,6 +133,7 @@ class App:
         clock: Clock | None = None,
         randomness: random.Random | None = None,
         traces: TraceRecorder | TraceStore | str | None = None,
+        export: OtlpExport | None = None,
         debug: bool = False,
         models: Mapping[str, Model] | None = None,
         prices: PriceBook | None = None,
@@ -145,7 +149,8 @@ class App:
         self.resumed: tuple[Run[Any], ...] = ()
         self.traces = traces if isinstance(traces, TraceRecorder) else TraceRecorder()
         self._trace_store: TraceStore | None = None
-        self._feed: Feed | None = None
+        self._export = export
+        self._feeds: Feeds | None = None
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self.working_time = working_time
@@ -236,28 +241,27 @@ class App:
         Raises:
             StoreError: The file is something else, damaged, or of a later version.
         """
-        settings = self._trace_store
-        if settings is None:
+        if self._trace_store is None and self._export is None:
             return
         # As `_keep`.
-        from fishplate.traces.feed import Feed  # noqa: PLC0415 -- as said
-        from fishplate.traces.store import StoreWriter, check_store  # noqa: PLC0415 -- as said
+        from fishplate.traces.feeds import Feeds  # noqa: PLC0415 -- as said
 
         try:
-            await asyncio.to_thread(check_store, settings)
+            feeds = self._feeds = await asyncio.to_thread(
+                Feeds, self._trace_store, self._export, self.traces.sink
+            )
         except BaseException:
             await self._resources.close(None, None, None)
             raise
-        feed = self._feed = Feed(StoreWriter(settings), self.traces.sink, settings.capacity)
-        self._around.sink = feed.tell
-        self._steps.observe = feed.observe
+        self._around.sink = feeds.tell
+        self._steps.observe = feeds.observe
 
     async def _close_traces(self) -> None:
-        feed, self._feed = self._feed, None
-        if feed is not None:
+        feeds, self._feeds = self._feeds, None
+        if feeds is not None:
             self._around.sink = self.traces.sink
             self._steps.observe = None
-            await asyncio.to_thread(feed.close)
+            await asyncio.to_thread(feeds.close)
 
     async def _open_store(self) -> None:
         """Open the store, and let the runs go on that a former process left open."""
@@ -408,17 +412,14 @@ class App:
 
         self._trace_store = TraceStore(url=traces) if isinstance(traces, str) else traces
 
-    async def flush_traces(self) -> Tally | None:
-        """Wait until what was told so far is in the trace store or lost; what became of it.
+    async def flush_traces(self) -> dict[Literal["store", "export"], Tally]:
+        """Wait until what was told so far is kept and sent, or lost; what became of it.
 
         Returns:
-            The counts since the app was entered; `None` without a trace store.
+            The counts since the app was entered, of those that there are.
         """
-        feed = self._feed
-        if feed is None:
-            return None
-        await asyncio.to_thread(feed.flush)
-        return feed.tally
+        feeds = self._feeds
+        return {} if feeds is None else await asyncio.to_thread(feeds.flush)
 
     @overload
     def start(
@@ -802,8 +803,8 @@ class App:
         unit = effect.unit
         if unit.span_head is None:
             await asyncio.to_thread(read_releases, (unit,))
-        if self._feed is not None:
-            self._feed.begin(context, unit.name)
+        if self._feeds is not None:
+            self._feeds.begin(context, unit.name)
         outer = SCOPE.get()
         try:
             coroutine = self._engine.call(context, effect)
