@@ -186,19 +186,17 @@ def test_every_kind_of_value_is_written() -> None:
         "empty": "",
     }
     span = protobuf.span(
-        trace_id=bytes.fromhex(TRACE),
+        trace=protobuf.trace_part(int(TRACE, 16), {"run": "r"}),
+        step=protobuf.step_part("n" * 300, "CLIENT", values),
         span_id=2**64 - 1,
         parent_id=1,
-        name="n" * 300,
-        kind="CLIENT",
         start_ns=1_790_000_000_000_000_000,
         end_ns=1_790_000_000_000_000_005,
-        attributes=protobuf.attributes_of(values),
         is_error=True,
         is_root=False,
     )
     [found] = spans_of(protobuf.request("shop", [span]))
 
-    assert found["attributes"] == values
+    assert found["attributes"] == {"run": "r", **values}
     assert (found["span_id"], found["parent_id"]) == ("f" * 16, "0" * 15 + "1")
     assert (found["name"], found["kind"], found["took_ns"], found["status"]) == ("n" * 300, 3, 5, 2)

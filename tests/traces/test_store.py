@@ -312,7 +312,7 @@ async def test_a_locked_file_is_written_again_when_it_is_free(url: str) -> None:
         await app.flush_traces()
         path = url.removeprefix("sqlite:///")
         connection = sqlite3.connect(path)
-        connection.execute("DROP TABLE rollup")  # as good as a full disk: the batch fails
+        connection.execute("DROP TABLE rollup_hour")  # as good as a full disk: the batch fails
         connection.commit()
         assert await flow("2") == "2"
         broken = (await app.flush_traces())["store"]
@@ -357,7 +357,7 @@ def test_old_runs_are_taken_out_whole(url: str) -> None:
     assert Path(url.removeprefix("sqlite:///")).stat().st_size < 1_100_000
     tidy(connection, settings, latest // 1_000_000 + 31 * 86_400_000)
     assert connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
-    assert connection.execute("SELECT count(*) FROM rollup").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM rollup_hour").fetchone() == (0,)
     connection.close()
 
 

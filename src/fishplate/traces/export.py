@@ -25,7 +25,7 @@ from fishplate.traces.segments import (
     Content,
     Item,
 )
-from fishplate.traces.vocabulary import Attribute, OtelKind, content, described
+from fishplate.traces.vocabulary import content, described
 
 _ACCEPTED: Final = range(200, 300)
 
@@ -76,8 +76,7 @@ class OtlpExport:
 
 
 class _SentRun(NamedTuple):
-    id: str
-    trace_id: bytes
+    part: bytes
     caller_span: int | None
     offset_ns: int
 
@@ -129,8 +128,9 @@ class Exporter:
                 context = item.context
                 caller = context.caller
                 self._runs[context.trace_id] = _SentRun(
-                    context.run_id,
-                    context.shown_trace_id.to_bytes(16),
+                    protobuf.trace_part(
+                        context.shown_trace_id, {"fishplate.run.id": context.run_id}
+                    ),
                     None if caller is None else caller.span_id,
                     item.offset_ns,
                 )
@@ -151,29 +151,26 @@ class Exporter:
     def _encoded(self, span: SpanTuple, facts: Facts | None, told: Content | None) -> bytes:
         key, span_id, parent_id, head, path, start_ns, end_ns, status, _ = span
         run = self._runs[key]
-        if facts or status != "ok":
+        is_error = False
+        if facts or status != "ok" or told is not None:
             seen = Span.of((key, span_id, parent_id, head, path, start_ns, end_ns, status, facts))
             said = described(seen)
-            name, kind, attributes = said.name, said.kind, protobuf.attributes_of(said.attributes)
-            is_error = said.is_error
+            is_error, more = said.is_error, said.attributes
+            if told is not None:
+                for value, is_input in zip(self._contents(told), (True, False), strict=True):
+                    more |= content(seen, value, is_input=is_input)
+            step = protobuf.step_part(said.name, said.kind, more)
         else:
-            name, kind, attributes, is_error = *_plain(head, path), False
-        more: dict[str, Attribute] = {"fishplate.run.id": run.id}
-        if told is not None:
-            for value, is_input in zip(self._contents(told), (True, False), strict=True):
-                more |= content(Span.of(span), value, is_input=is_input)
-        is_root = parent_id is None and head[0] != "decision"
+            step = _plain(head, path)
         return protobuf.span(
-            trace_id=run.trace_id,
+            trace=run.part,
+            step=step,
             span_id=span_id,
             parent_id=run.caller_span if parent_id is None else parent_id,
-            name=name,
-            kind=kind,
             start_ns=start_ns + run.offset_ns,
             end_ns=end_ns + run.offset_ns,
-            attributes=attributes + protobuf.attributes_of(more),
             is_error=is_error,
-            is_root=is_root,
+            is_root=parent_id is None and head[0] != "decision",
         )
 
     def _contents(self, told: Content) -> list[bytes]:
@@ -214,7 +211,7 @@ class Exporter:
 
 
 @functools.lru_cache(maxsize=4_096)
-def _plain(head: HeadTuple, path: str) -> tuple[str, OtelKind, bytes]:
+def _plain(head: HeadTuple, path: str) -> bytes:
     """What all spans of one step share that succeeded and have noted nothing."""
     said = described(Span.of((0, 0, None, head, path, 0, 0, "ok", None)))
-    return said.name, said.kind, protobuf.attributes_of(said.attributes)
+    return protobuf.step_part(said.name, said.kind, said.attributes)

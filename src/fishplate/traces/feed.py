@@ -95,6 +95,7 @@ class Feed:
         self._is_idle = False
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self._hurry = threading.Event()  # somebody waits: nothing gathers any longer
         self._flushes: deque[threading.Event] = deque()
         self._thread = threading.Thread(target=self._run, name="fishplate-traces", daemon=True)
         self._thread.start()
@@ -151,12 +152,14 @@ class Feed:
         """
         done = threading.Event()
         self._flushes.append(done)
+        self._hurry.set()
         self._rouse()
         return done.wait(seconds)
 
     def close(self) -> None:
         """Write what is left and end; blocks, for a few seconds at most."""
         self._closing.set()
+        self._hurry.set()
         self._rouse()
         self._thread.join(CLOSING_TIME)
         if self._thread.is_alive() or self._dropped or self._lost:
@@ -175,6 +178,8 @@ class Feed:
     def _run(self) -> None:
         while True:
             is_last = self._closing.is_set()
+            if not is_last:
+                self._hurry.clear()
             flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
             while self._queue:
                 self._take_batch()
@@ -193,8 +198,7 @@ class Feed:
             self._guarded(self._receiver.rest)
             self._wake.wait()
         self._is_idle = False
-        if not self._flushes:
-            self._closing.wait(LINGER)
+        self._hurry.wait(LINGER)
 
     def _take_batch(self) -> None:
         queue = self._queue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from fishplate.contracts.signature import Signature
@@ -11,6 +12,7 @@ from fishplate.traces.export import Exporter, OtlpExport
 from fishplate.traces.feed import Feed, Tally
 from fishplate.traces.store import StoreWriter, TraceStore, check_store
 
+Observe: TypeAlias = Callable[[RunContext, int, Signature, tuple[object, ...], object], None]
 Destination: TypeAlias = Literal["store", "export"]
 
 
@@ -24,6 +26,7 @@ class Feeds:
 
     Attributes:
         tell: Hears of a span that has ended.
+        observe: Hears what a call was given and gave, or raised; `None`: nobody wants to know.
 
     Raises:
         StoreError: The store's file is something else, damaged, or of a later version.
@@ -38,13 +41,23 @@ class Feeds:
         if export is not None:
             self._add("export", Feed(Exporter(export), self.tell, export.capacity))
         self._all = tuple(self._feeds.values())
+        # Who sends no contents is not told of them, and keeps no step's arguments until it ends.
+        wants = {
+            "store": store is not None,
+            "export": export is not None and export.capture != "off",
+        }
+        observing = tuple(feed for name, feed in self._feeds.items() if wants[name])
+        self._observing = observing
+        self.observe: Observe | None = self._observe if observing else None
+        if len(observing) == 1:  # as nearly always: one call less for every step
+            self.observe = observing[0].observe
 
     def begin(self, context: RunContext, agent: str) -> None:
         """Hear of a run that begins, or goes on here; see `Feed.begin`."""
         for feed in self._all:
             feed.begin(context, agent)
 
-    def observe(
+    def _observe(
         self,
         run: RunContext,
         span_id: int,
@@ -52,8 +65,8 @@ class Feeds:
         arguments: tuple[object, ...],
         outcome: object,
     ) -> None:
-        """Hear what a call was given and gave, or raised; see `Feed.observe`."""
-        for feed in self._all:
+        """Tell all that want contents; see `Feed.observe`."""
+        for feed in self._observing:
             feed.observe(run, span_id, signature, arguments, outcome)
 
     def flush(self) -> dict[Destination, Tally]:

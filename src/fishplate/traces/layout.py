@@ -11,7 +11,26 @@ from typing import Final
 
 from fishplate.core.sqlite_file import Layout
 
-_FIRST: Final = """
+_ROLLUP: Final = """
+CREATE TABLE rollup_{slot} (        -- what steps took, by agent, release and {slot}
+  slot INTEGER NOT NULL,          -- {slot}s since 1970
+  kind TEXT NOT NULL,
+  agent TEXT NOT NULL,
+  release TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  bucket INTEGER NOT NULL,        -- of the duration: floor(4 * log2(microseconds))
+  count INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  degraded INTEGER NOT NULL,
+  model_calls INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cost_nanos INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  PRIMARY KEY (slot, kind, agent, release, tenant, bucket)
+) WITHOUT ROWID;
+"""
+_FIRST: Final = f"""
 CREATE TABLE run (
   id TEXT PRIMARY KEY,            -- time-ordered
   trace_id TEXT NOT NULL,         -- 32 hex digits; the caller's if it was started in its trace
@@ -42,24 +61,7 @@ CREATE TABLE segment (
 );
 CREATE INDEX segment_run ON segment (run);
 
-CREATE TABLE rollup (             -- what steps took, by agent, release and minute
-  minute INTEGER NOT NULL,        -- since 1970
-  kind TEXT NOT NULL,
-  agent TEXT NOT NULL,
-  release TEXT NOT NULL,
-  tenant TEXT NOT NULL,
-  bucket INTEGER NOT NULL,        -- of the duration: floor(4 * log2(microseconds))
-  count INTEGER NOT NULL,
-  errors INTEGER NOT NULL,
-  degraded INTEGER NOT NULL,
-  model_calls INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL,
-  cost_nanos INTEGER NOT NULL,
-  unpriced INTEGER NOT NULL,
-  PRIMARY KEY (minute, kind, agent, release, tenant, bucket)
-) WITHOUT ROWID;
-
+{"".join(_ROLLUP.format(slot=slot) for slot in ("minute", "hour"))}
 CREATE TABLE loss (               -- spans that are not here
   n INTEGER PRIMARY KEY,
   at_ms INTEGER NOT NULL,

@@ -38,46 +38,49 @@ def request(service: str, spans: Iterable[bytes]) -> bytes:
 
 def span(  # noqa: PLR0913 -- the fields of the message
     *,
-    trace_id: bytes,
+    trace: bytes,
+    step: bytes,
     span_id: int,
     parent_id: int | None,
-    name: str,
-    kind: OtelKind,
     start_ns: int,
     end_ns: int,
-    attributes: bytes,
     is_error: bool,
     is_root: bool,
 ) -> bytes:
-    """A span.
+    """A span; its fields may come in any order.
 
     Args:
-        trace_id: 16 bytes.
+        trace: From `trace_part`.
+        step: From `step_part`.
         span_id: Of the span.
         parent_id: Of the span above it, here or in another process.
-        name: Of the span.
-        kind: Of the span.
         start_ns: Nanoseconds since 1970.
         end_ns: Nanoseconds since 1970.
-        attributes: From `attributes_of`.
         is_error: It failed.
         is_root: It is the run: its status is always set, since some readers take that of a child
             for the whole.
     """
-    parent = b"" if parent_id is None else b"\x22\x08" + parent_id.to_bytes(8)
-    status = _ERROR if is_error else _OK if is_root else b""
     return b"".join(
         (
-            b"\x0a\x10" + trace_id,
-            b"\x12\x08" + span_id.to_bytes(8),
-            parent,
-            _text(5, name),
-            bytes((6 << 3, _KINDS[kind])),
+            trace,
+            b"\x12\x08",
+            span_id.to_bytes(8),
+            b"" if parent_id is None else b"\x22\x08" + parent_id.to_bytes(8),
+            step,
             _TIMES.pack(7 << 3 | _FIXED64, start_ns, 8 << 3 | _FIXED64, end_ns),
-            attributes,
-            status,
+            _ERROR if is_error else _OK if is_root else b"",
         )
     )
+
+
+def trace_part(trace_id: int, attributes: Mapping[str, Attribute]) -> bytes:
+    """What all spans of a run share: their trace, and attributes."""
+    return b"\x0a\x10" + trace_id.to_bytes(16) + attributes_of(attributes)
+
+
+def step_part(name: str, kind: OtelKind, attributes: Mapping[str, Attribute]) -> bytes:
+    """What the spans of a step share: name, kind and attributes."""
+    return _text(5, name) + bytes((6 << 3, _KINDS[kind])) + attributes_of(attributes)
 
 
 def attributes_of(found: Mapping[str, Attribute]) -> bytes:

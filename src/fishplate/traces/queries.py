@@ -192,12 +192,28 @@ def totals(
         tenant: Of this tenant alone.
     """
     also = "" if tenant is None else "AND tenant = ?"
+    begin, end = since_ms // 60_000, -(-until_ms // 60_000)
+    # Whole hours from the roll-ups by hour, and what is left at both ends from those by minute.
+    first_hour, last_hour = -(-begin // 60), end // 60
+    if first_hour >= last_hour:
+        ranges = [("minute", begin, end)]
+    else:
+        ranges = [
+            ("minute", begin, first_hour * 60),
+            ("hour", first_hour, last_hour),
+            ("minute", last_hour * 60, end),
+        ]
+    parts = " UNION ALL ".join(
+        f"SELECT * FROM rollup_{table} WHERE slot >= ? AND slot < ? {also}"  # noqa: S608 -- our own words
+        for table, *_ in ranges
+    )
+    whose = () if tenant is None else (tenant,)
+    values = [value for _, *bounds in ranges for value in (*bounds, *whose)]
     rows = connection.execute(
         "SELECT kind, agent, release, tenant, bucket, sum(count), sum(errors), sum(degraded),"  # noqa: S608 -- our own words
         " sum(model_calls), sum(input_tokens), sum(output_tokens), sum(cost_nanos), sum(unpriced)"
-        f" FROM rollup WHERE minute >= ? AND minute < ? {also}"
-        " GROUP BY kind, agent, release, tenant, bucket ORDER BY 1, 2, 3, 4, 5",
-        (since_ms // 60_000, -(-until_ms // 60_000), *(() if tenant is None else (tenant,))),
+        f" FROM ({parts}) GROUP BY kind, agent, release, tenant, bucket ORDER BY 1, 2, 3, 4, 5",
+        values,
     )
     grouped: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
     for row in rows:

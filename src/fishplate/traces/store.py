@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from operator import add
 from typing import Final
 
 from fishplate.core.data import dataclass
@@ -27,7 +28,7 @@ from fishplate.core.sqlite_file import (
 from fishplate.traces.capture import Capture, Reader
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.redaction import Redactor, secrets_of
-from fishplate.traces.segments import Item, Packed, Row, Segmenter
+from fishplate.traces.segments import Item, Packed, RollupKey, Row, Segmenter
 
 DAY: Final = 86_400.0
 TIDY_AFTER: Final = 60.0
@@ -212,8 +213,21 @@ def write(connection: sqlite3.Connection, packed: Packed) -> None:
     """Write the rows of a batch."""
     _insert(connection, "run", _RUN_COLUMNS, packed.runs, _PUT_RUNS)
     _insert(connection, "segment (run, spans, content)", 3, packed.segments, "")
-    rollups = [(*key, *counters) for key, counters in packed.rollups.items()]
-    _insert(connection, "rollup", _ROLLUP_COLUMNS, rollups, _PUT_ROLLUPS)
+    for table, rollups in (
+        ("rollup_minute", packed.rollups),
+        ("rollup_hour", _by_hour(packed.rollups)),
+    ):
+        rows = [(*key, *counters) for key, counters in rollups.items()]
+        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+
+
+def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:
+    found: dict[RollupKey, list[int]] = {}
+    for (minute, kind, agent, release, tenant, bucket), counters in rollups.items():
+        key = (minute // 60, kind, agent, release, tenant, bucket)
+        known = found.get(key)
+        found[key] = counters if known is None else [*map(add, known, counters)]
+    return found
 
 
 def tidy(connection: sqlite3.Connection, settings: TraceStore, now_ms: int) -> None:
@@ -237,7 +251,8 @@ def _take_out(connection: sqlite3.Connection, before_ms: int) -> None:
     with transaction(connection):
         if found is not None:
             _delete_up_to(connection, bound)
-        connection.execute("DELETE FROM rollup WHERE minute < ?", (minute,))
+        connection.execute("DELETE FROM rollup_minute WHERE slot < ?", (minute,))
+        connection.execute("DELETE FROM rollup_hour WHERE slot < ?", (minute // 60,))
         connection.execute("DELETE FROM loss WHERE at_ms < ?", (before_ms,))
     if found is not None:
         _give_back(connection)
