@@ -36,7 +36,7 @@ _POLICY_CODES: Final = frozenset(
     {"deadline", "breaker_open", "bulkhead_full", "rate_limited", "budget_exceeded", "denied"}
 )
 _IDENTITY: Final = re.compile(r"(?:^|_)(?:id|number|sku|email|key)$")
-_FACT: Final = re.compile(r"#?[A-Za-z]*\d[\w.,-]*\d|\d")
+_FACT: Final = re.compile(r"#?[^\W\d_]*\d\w*(?:[.,:-]\w*\d\w*)*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
