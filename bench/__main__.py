@@ -21,6 +21,7 @@ from bench.policies import POLICIES_ROW
 from bench.report import as_json, closing, machine, table
 from bench.route import ROUTE
 from bench.row import Row
+from bench.traces import TRACES
 from bench.waiting import WAITING
 
 ROWS: Final = {
@@ -37,6 +38,7 @@ ROWS: Final = {
         IN_FLIGHT,
         JOURNAL,
         WAITING,
+        TRACES,
         IMPORT,
     )
 }

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from fishplate.agents.agent import Agent, AnyAgent, Call, Description, release_with
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
-from fishplate.core.current import Principal, RunContext, Surroundings
+from fishplate.core.current import CalledRun, Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     ErrorClass,
     JsonValue,
@@ -26,6 +26,7 @@ from fishplate.core.errors import (
 from fishplate.core.events import Span
 from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
+from fishplate.core.trace_context import Caller, caller_of
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.injection import Injector
@@ -56,6 +57,10 @@ if TYPE_CHECKING:
     from fishplate.models.prices import PriceBook
     from fishplate.orchestrator.keeper import Keeper
     from fishplate.orchestrator.taking_up import TakenUp
+    from fishplate.traces.export import OtlpExport
+    from fishplate.traces.feed import Tally
+    from fishplate.traces.feeds import Feeds
+    from fishplate.traces.store import TraceStore
 
 __all__ = ["App", "Run", "RunState"]
 
@@ -85,7 +90,10 @@ class App:
         working_time: Seconds that a run may work before it fails with `deadline`; above 0.
         clock: Where the time comes from.
         randomness: Where ids and the randomness of runs come from.
-        traces: Where spans are kept; by default a buffer of the last 65,536.
+        traces: Where traces are kept beside the buffer of the last 65,536 spans: the URL of a file
+            of their own, e.g. `sqlite:///traces.db`; a `fishplate.traces.store.TraceStore`, which
+            says how much of them; or a buffer in place of the usual one.
+        export: Where spans are sent besides: a `fishplate.traces.export.OtlpExport`.
         debug: Compare every agent's inputs before and after its call.
         models: What agents mean by the aliases of models that their code names; see
             `fishplate.models.model.Model`.
@@ -124,7 +132,8 @@ class App:
         working_time: float = WORKING_TIME,
         clock: Clock | None = None,
         randomness: random.Random | None = None,
-        traces: TraceRecorder | None = None,
+        traces: TraceRecorder | TraceStore | str | None = None,
+        export: OtlpExport | None = None,
         debug: bool = False,
         models: Mapping[str, Model] | None = None,
         prices: PriceBook | None = None,
@@ -138,7 +147,10 @@ class App:
             check_count("App", "threads", threads)
         self.agents = by_name(agents)
         self.resumed: tuple[Run[Any], ...] = ()
-        self.traces = traces or TraceRecorder()
+        self.traces = traces if isinstance(traces, TraceRecorder) else TraceRecorder()
+        self._trace_store: TraceStore | None = None
+        self._export = export
+        self._feeds: Feeds | None = None
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self.working_time = working_time
@@ -184,6 +196,8 @@ class App:
             self._engine = LocalEngine(self._steps, random_id)
         else:
             self._keep(store, durability, takes_up=True, open_writer=None)
+        if traces is not None and not isinstance(traces, TraceRecorder):
+            self.trace_to(traces)
         self._faults: Injector | None = None
         for agent in agents:
             check_runnable(agent)
@@ -211,13 +225,43 @@ class App:
             await asyncio.to_thread(read_releases, tuple(self.agents.values()))
             await self._resources.open()
             self._begin_faults()
+            await self._open_traces()
             await self._open_store()
         except BaseException:
             self._is_open = False
+            await self._close_traces()
             raise
         self._outer = SCOPE.get()
         SCOPE.set(self)
         return self
+
+    async def _open_traces(self) -> None:
+        """Begin to keep traces.
+
+        Raises:
+            StoreError: The file is something else, damaged, or of a later version.
+        """
+        if self._trace_store is None and self._export is None:
+            return
+        # As `_keep`.
+        from fishplate.traces.feeds import Feeds  # noqa: PLC0415 -- as said
+
+        try:
+            feeds = self._feeds = await asyncio.to_thread(
+                Feeds, self._trace_store, self._export, self.traces.sink
+            )
+        except BaseException:
+            await self._resources.close(None, None, None)
+            raise
+        self._around.sink = feeds.tell
+        self._steps.observe = feeds.observe
+
+    async def _close_traces(self) -> None:
+        feeds, self._feeds = self._feeds, None
+        if feeds is not None:
+            self._around.sink = self.traces.sink
+            self._steps.observe = None
+            await asyncio.to_thread(feeds.close)
 
     async def _open_store(self) -> None:
         """Open the store, and let the runs go on that a former process left open."""
@@ -280,6 +324,7 @@ class App:
                 self._executor = None
             if self._keeper is not None:
                 await self._keeper.close()
+            await self._close_traces()
             await self._resources.close(kind, error, trace)
 
     def open_in_memory(self, *, allows_effects: bool) -> Self:
@@ -349,17 +394,65 @@ class App:
         self.resume = resume or self.resume
         self._keep(store, durability, takes_up=takes_up, open_writer=open_writer)
 
+    def trace_to(self, traces: TraceStore | str) -> None:
+        """Keep traces in a store, in place of the one that was given before.
+
+        Args:
+            traces: See `App`.
+
+        Raises:
+            UsageError: The app is entered already (code `app_entered`), or it is no URL of a store
+                (code `bad_store`).
+        """
+        if self._is_open:
+            msg = "the app is entered already: choose where traces go before 'async with'"
+            raise UsageError(msg, code="app_entered")
+        # As `_keep`.
+        from fishplate.traces.store import TraceStore  # noqa: PLC0415 -- as said
+
+        self._trace_store = TraceStore(url=traces) if isinstance(traces, str) else traces
+
+    async def flush_traces(self) -> dict[Literal["store", "export"], Tally]:
+        """Wait until what was told so far is kept and sent, or lost; what became of it.
+
+        Returns:
+            The counts since the app was entered, of those that there are.
+        """
+        feeds = self._feeds
+        return {} if feeds is None else await asyncio.to_thread(feeds.flush)
+
     @overload
     def start(
-        self, agent: Callable[[], Call[R]], /, *, principal: Principal = ANYBODY
+        self,
+        agent: Callable[[], Call[R]],
+        /,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     @overload
     def start(
-        self, agent: Callable[[A], Call[R]], a: A, /, *, principal: Principal = ANYBODY
+        self,
+        agent: Callable[[A], Call[R]],
+        a: A,
+        /,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     @overload
     def start(
-        self, agent: Callable[[A, B], Call[R]], a: A, b: B, /, *, principal: Principal = ANYBODY
+        self,
+        agent: Callable[[A, B], Call[R]],
+        a: A,
+        b: B,
+        /,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     @overload
     def start(
@@ -371,9 +464,17 @@ class App:
         /,
         *,
         principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]: ...
     def start(
-        self, agent: Callable[..., Call[R]], /, *arguments: object, principal: Principal = ANYBODY
+        self,
+        agent: Callable[..., Call[R]],
+        /,
+        *arguments: object,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]:
         """Start a run in a task of its own.
 
@@ -381,16 +482,26 @@ class App:
             agent: What runs.
             arguments: Its arguments by position.
             principal: On whose behalf it runs.
+            traceparent: The span of another process that it stands below, as the header of that
+                name says it (W3C Trace Context); what is malformed is ignored.
+            baggage: What the caller says to everybody below, as the header of that name (W3C
+                Baggage); `current().baggage` gives it.
 
         Raises:
             InputError: The arguments break the agent's contract.
             UsageError: The app is not entered (code `app_not_entered`), or the agent waits, and
                 this app has no store (code `no_store`).
         """
-        return self._start(agent(*arguments), principal)
+        return self._start(agent(*arguments), principal, caller_of(traceparent, baggage))
 
     def start_json(
-        self, agent: Agent[..., R], document: JsonValue, *, principal: Principal = ANYBODY
+        self,
+        agent: Agent[..., R],
+        document: JsonValue,
+        *,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]:
         """Start a run with an input document from outside; see `start`.
 
@@ -399,7 +510,8 @@ class App:
         """
         subject = f"the input of {agent.about.subject}"
         arguments = agent.signature.decode(document, subject=subject)
-        return self._start(Call(agent, arguments), principal, is_judged=True)
+        call = Call(agent, arguments)
+        return self._start(call, principal, caller_of(traceparent, baggage), is_judged=True)
 
     def issue(self, deferred: Deferred[R_co]) -> Generator[object, object, R_co]:
         """Answer a call that is awaited in this app, outside of every body, in the awaiting task.
@@ -413,7 +525,7 @@ class App:
                 "compose agents inside one of them"
             )
             raise UsageError(msg, code="not_a_call")
-        context, effect = self._prepared(deferred, ANYBODY, is_judged=False)
+        context, effect = self._prepared(deferred, ANYBODY, None, is_judged=False)
         if self._keeper is None:
             found = self._bounded(context, effect, is_marked=False)
         else:
@@ -422,7 +534,14 @@ class App:
         return found.__await__()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- see above
 
     async def start_once(
-        self, call: Call[R], /, *, key: str, principal: Principal = ANYBODY
+        self,
+        call: Call[R],
+        /,
+        *,
+        key: str,
+        principal: Principal = ANYBODY,
+        traceparent: str | None = None,
+        baggage: str | None = None,
     ) -> Run[R]:
         """Start a run, unless the principal has started one of the same agent under the same key.
 
@@ -430,6 +549,8 @@ class App:
             call: Not awaited.
             key: What makes starts one start; also after the process has ended.
             principal: On whose behalf it runs.
+            traceparent: See `start`.
+            baggage: See `start`.
 
         Returns:
             The run that was started under the key, now or before; that one may have ended.
@@ -440,7 +561,8 @@ class App:
             UsageError: The app is not entered (code `app_not_entered`), or it has no store (code
                 `no_store`).
         """
-        context, effect = self._prepared(call, principal, is_judged=False)
+        caller = caller_of(traceparent, baggage)
+        context, effect = self._prepared(call, principal, caller, is_judged=False)
         keeper = self._kept()
         # In a task of its own: a caller who leaves now must not leave a run that nobody drives.
         return await asyncio.shield(self._begin(self._started(keeper, context, effect, key)))
@@ -535,14 +657,21 @@ class App:
 
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
-        return self.traces.spans(int(run.trace_id, 16))
+        return self.traces.spans(run.key)
 
     def trace(self, run: Run[Any]) -> tuple[SpanTree, ...]:
         """The kept spans of a run as trees."""
-        return self.traces.tree(int(run.trace_id, 16))
+        return self.traces.tree(run.key)
 
-    def _start(self, call: Call[R], principal: Principal, *, is_judged: bool = False) -> Run[R]:
-        context, effect = self._prepared(call, principal, is_judged=is_judged)
+    def _start(
+        self,
+        call: Call[R],
+        principal: Principal,
+        caller: Caller | None,
+        *,
+        is_judged: bool = False,
+    ) -> Run[R]:
+        context, effect = self._prepared(call, principal, caller, is_judged=is_judged)
         if self._keeper is not None:
             coroutine = self._keeper.run(context, effect)
         else:
@@ -570,7 +699,7 @@ class App:
             task.exception()  # who wants it asks the run; nobody asking is no warning
 
     def _prepared(
-        self, call: Call[Any], principal: Principal, *, is_judged: bool
+        self, call: Call[Any], principal: Principal, caller: Caller | None, *, is_judged: bool
     ) -> tuple[RunContext, CallEffect]:
         agent, arguments = call.agent, call.arguments
         if not self._is_open:
@@ -593,7 +722,11 @@ class App:
         if not is_judged and not agent.signature.is_exact(arguments):
             subject = f"the input of {agent.about.subject}"
             arguments = agent.signature.accept(arguments, subject=subject)
-        context = RunContext(self._around, principal, self._random.getrandbits(128))
+        trace_id = self._random.getrandbits(128)
+        if caller is None:
+            context = RunContext(self._around, principal, trace_id)
+        else:
+            context = CalledRun(self._around, principal, trace_id, caller=caller)
         return context, CallEffect(agent.name, agent, arguments, agent.about.where)
 
     def _knows(self, agent: AnyAgent) -> bool:
@@ -670,6 +803,8 @@ class App:
         unit = effect.unit
         if unit.span_head is None:
             await asyncio.to_thread(read_releases, (unit,))
+        if self._feeds is not None:
+            self._feeds.begin(context, unit.name)
         outer = SCOPE.get()
         try:
             coroutine = self._engine.call(context, effect)

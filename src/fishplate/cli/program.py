@@ -29,6 +29,8 @@ from fishplate.cli import (
     runs_export,
     runs_resume,
     runs_show,
+    trace,
+    trace_show,
 )
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.problems import report
@@ -60,6 +62,10 @@ _COMMANDS: Final[Mapping[str, Command]] = {
         runs_actions.REOPEN,
         runs_export.COMMAND,
         runs_actions.PRUNE,
+        trace.COMMAND,
+        trace_show.SHOW,
+        trace_show.EXPLAIN,
+        trace_show.EXPORT,
     )
 }
 _DESCRIPTION: Final = "Run, check and compare agents and workflows."

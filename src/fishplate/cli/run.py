@@ -17,6 +17,7 @@ from fishplate.cli.runs_sending import add_principal, operator_of
 from fishplate.cli.runs_store import add_store
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import Loaded, load_agent
+from fishplate.cli.trace_store import add_traces
 from fishplate.contracts.signature import MISSING
 from fishplate.core.current import Principal
 from fishplate.core.data import dataclass
@@ -56,6 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="start once: under a key that was used the run is the one of then, waiting or ended",
     )
     add_principal(parser, "on whose behalf it runs; anonymous if left out", is_required=False)
+    add_traces(parser)
     parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
 
 
@@ -95,6 +97,8 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
     app = loaded.app(agent)
     _choose_store(app, arguments)
+    if arguments.traces is not None:
+        app.trace_to(arguments.traces)
     if faults is not None:
         faults.check(all_of(agent))  # the app may have more agents than this one reaches
         app.inject(faults)

@@ -15,8 +15,9 @@ from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, UsageError
 from fishplate.core.events import Sink
-from fishplate.core.ids import idempotency_key, run_id
+from fishplate.core.ids import child_span_id, idempotency_key, run_id
 from fishplate.core.outcome import Reason
+from fishplate.core.trace_context import Caller, format_baggage, format_traceparent
 
 T = TypeVar("T")
 
@@ -34,6 +35,20 @@ class Principal:
     name: str = "anonymous"
     roles: frozenset[str] = frozenset()
     tenant: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A piece of text that a search has found.
+
+    Attributes:
+        id: Which it is, so that it can be found again.
+        score: How well it fits, higher is better; from 0 to 1 if blame is to be told from it.
+            `None` if the search gives none.
+    """
+
+    id: str
+    score: float | None = None
 
 
 class Surroundings:
@@ -72,11 +87,13 @@ class RunContext:
             monotonic scale; `None`: when the run's working time is over.
         asks_about: The idempotency key of the effect that a call of a `lookup=` asks about.
         undoes: The idempotency key of the effect that a call of a `compensate=` undoes.
+        caller: Whose trace it stands in; `None`: one of its own.
     """
 
     ends: float | None = None
     asks_about: str | None = None
     undoes: str | None = None
+    caller: Caller | None = None
 
     __slots__ = (
         "_effects",
@@ -140,6 +157,11 @@ class RunContext:
         return any(found == path or found.startswith(f"{path}/") for found in self.effects)
 
     @property
+    def shown_trace_id(self) -> int:
+        """The id under which the world knows the trace: the caller's, or the run's own."""
+        return self.trace_id if self.caller is None else self.caller.trace_id
+
+    @property
     def run_id(self) -> str:
         """The run's id: time-ordered text, made when somebody asks for it."""
         if self._run_id is None:
@@ -149,10 +171,31 @@ class RunContext:
         return self._run_id
 
 
+class CalledRun(RunContext):
+    """A run that another process asked for: it stands in the trace of its caller.
+
+    Its `trace_id` stays its own, since a caller may ask for several runs in one trace.
+    """
+
+    __slots__ = ("caller",)
+
+    def __init__(
+        self,
+        around: Surroundings,
+        principal: Principal,
+        trace_id: int,
+        run_id: str | None = None,
+        *,
+        caller: Caller,
+    ) -> None:
+        super().__init__(around, principal, trace_id, run_id)
+        self.caller = caller
+
+
 class _Shorter(RunContext):
     """A run as the calls below a time limit see it; all but the limit is shared."""
 
-    __slots__ = ("_whole", "ends")
+    __slots__ = ("_whole", "caller", "ends")
 
     def __init__(self, whole: RunContext, ends: float) -> None:
         self.around = whole.around
@@ -162,6 +205,7 @@ class _Shorter(RunContext):
         self.trace_id = whole.trace_id
         self.started_ns = whole.started_ns
         self.ends = ends
+        self.caller = whole.caller
         self._whole = whole
 
     @override
@@ -223,13 +267,17 @@ class Current:
 
     Attributes:
         path: Path of the step within the run, e.g. `support/refund`.
+        span_id: Of the call's span.
     """
+
+    span_id: int
 
     # Defaults stand on the class: a call is made for every step, and most never set these.
     reasons: tuple[Reason, ...] = ()
     attributes: dict[str, JsonValue] | None = None
     ends: float | None = None  # on the clock's monotonic scale, if the call has a limit of its own
     _random: random.Random | None = None
+    _retrievals = 0
 
     def __init__(self, run: RunContext, path: str, step_name: str) -> None:
         self.run = run
@@ -250,6 +298,25 @@ class Current:
     def principal(self) -> Principal:
         """On whose behalf the run acts."""
         return self.run.principal
+
+    @property
+    def traceparent(self) -> str:
+        """What a request to another process says, so that its spans stand below this call.
+
+        The value of the HTTP header of that name (W3C Trace Context, version 00).
+        """
+        caller = self.run.caller
+        is_sampled = caller is None or caller.is_sampled
+        return format_traceparent(self.run.shown_trace_id, self.span_id, is_sampled=is_sampled)
+
+    @property
+    def baggage(self) -> str:
+        """What the caller of the run said to everybody below, as a `baggage` header; may be empty.
+
+        It comes from outside: pass it on to those alone who may read what the caller wrote.
+        """
+        caller = self.run.caller
+        return "" if caller is None else format_baggage(caller.baggage)
 
     @property
     def idempotency_key(self) -> str:
@@ -295,6 +362,44 @@ class Current:
         if self.attributes is None:
             self.attributes = {}
         self.attributes.update(facts)
+
+    def retrieved(
+        self,
+        source: str,
+        passages: Sequence[Passage],
+        *,
+        used: Sequence[str] | None = None,
+        query: str | None = None,
+    ) -> None:
+        """Tell what was looked up, as a span of its own below this call.
+
+        Args:
+            source: What was searched, e.g. the name of an index; the name of the span.
+            passages: What was found, best first; may be empty.
+            used: Ids of those that went into the answer, among them or not; `None`: not known yet.
+            query: What was searched for.
+        """
+        self._retrievals += 1
+        now = self.run.now_ns()
+        facts: dict[str, JsonValue] = {
+            "passages": [{"id": one.id, "score": one.score} for one in passages],
+            "used": None if used is None else [*used],
+        }
+        if query is not None:
+            facts["query"] = query
+        self.run.sink(
+            (
+                self.run.trace_id,
+                child_span_id(self.span_id, self._retrievals),
+                self.span_id,
+                ("retrieval", source, ""),
+                self.path,
+                now,
+                now,
+                "ok",
+                facts,
+            )
+        )
 
     def degrade(self, reason: str, *, source: str, age: float | None = None) -> None:
         """Say that this call's answer is worse than it should be; the mark follows the value.

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from fishplate.core.errors import JsonValue
 
-SpanKind: TypeAlias = Literal["agent", "model", "tool", "workflow", "decision"]
+SpanKind: TypeAlias = Literal["agent", "model", "retrieval", "tool", "workflow", "decision"]
 SpanStatus: TypeAlias = Literal["ok", "degraded", "error", "cancelled"]
 
 
@@ -15,8 +15,8 @@ class SpanHead(NamedTuple):
     """What all spans of one agent share.
 
     Attributes:
-        kind: What was done: steps are agents, requests to models, tools and workflows; decisions
-            stand between them.
+        kind: What was done: steps are agents, requests to models, tools and workflows; below them
+            stand what bodies have retrieved and what was decided.
         name: Name of the agent, or what was decided.
         release: Version and fingerprint, e.g. `1.2.0+fp.9c3e12ab34cd`; empty for a decision.
     """

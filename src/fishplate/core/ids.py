@@ -47,6 +47,17 @@ def span_hex(span_id: int) -> str:
     return f"{span_id:016x}"
 
 
+def child_span_id(span_id: int, number: int) -> int:
+    """The id of a span that a call tells of itself, without drawing from any randomness.
+
+    Args:
+        span_id: Of the call.
+        number: Which of its own spans it is, from 1.
+    """
+    text = f"{span_id}/{number}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) or 1
+
+
 def idempotency_key(tenant: str, tool: str, call_id: str) -> str:
     """The key of an effect: 44 characters that hold no attempt, no argument and no name in clear.
 

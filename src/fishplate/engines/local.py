@@ -48,8 +48,11 @@ class LocalEngine:
     def call(self, run: RunContext, effect: CallEffect) -> Coroutine[object, object, object]:
         """Run the call that a run is; see `Steps.perform`."""
         unit = effect.unit
-        if not (unit.is_bare_plan and isinstance(unit, Workflow) and self._steps.is_lean):
-            return self._steps.perform(self, run, None, effect)
+        steps = self._steps
+        if steps.observe is not None or not (
+            unit.is_bare_plan and isinstance(unit, Workflow) and steps.is_lean
+        ):
+            return steps.perform(self, run, None, effect)
         # It has no body that could ask for `current()`, so nothing of the call is needed but its
         # strand and its span: what else `perform` has would be held for as long as the run waits.
         strand = walk(self._steps.program(unit), effect.arguments)

@@ -11,7 +11,7 @@ from fishplate.core.current import Principal, RunContext
 from fishplate.core.ids import trace_hex
 from fishplate.journal.journal import NewRun
 from fishplate.orchestrator.effects import CallEffect
-from fishplate.orchestrator.records import principal_to_record
+from fishplate.orchestrator.records import principal_to_record, with_caller
 from fishplate.orchestrator.resume_rule import roster_of
 from fishplate.workflows.workflow import Workflow
 
@@ -53,7 +53,7 @@ class Beginnings:
             units=units,
             plan=plan,
             input=unit.signature.to_json(effect.arguments),
-            principal=self._principal_as_json(context.principal),
+            principal=with_caller(self._principal_as_json(context.principal), context.caller),
             trace_id=trace_hex(context.trace_id),
             started_ms=self._now_ms(),
         )

@@ -31,6 +31,7 @@ from fishplate.core.errors import (
     Violation,
 )
 from fishplate.core.outcome import DeclaredError, Reason
+from fishplate.core.trace_context import Caller, caller_of, format_baggage
 from fishplate.orchestrator.effects import Marked
 
 _KINDS: Final[Mapping[str, type[FishplateError]]] = {
@@ -82,6 +83,23 @@ def principal_from_record(data: bytes) -> Principal:
     """On whose behalf a run acts."""
     known: dict[str, Any] = from_json(data)
     return Principal(name=known["name"], roles=frozenset(known["roles"]), tenant=known["tenant"])
+
+
+def with_caller(principal: bytes, caller: Caller | None) -> bytes:
+    """The JSON of a principal, with that of whoever asked for the run in a trace of its own."""
+    if caller is None:
+        return principal
+    found: dict[str, object] = from_json(principal)
+    found |= {"traceparent": caller.traceparent, "baggage": format_baggage(caller.baggage)}
+    return to_json(found)
+
+
+def caller_from_record(data: bytes) -> Caller | None:
+    """In whose trace a run stands; `None`: in its own."""
+    if b'"traceparent"' not in data:
+        return None
+    known: dict[str, Any] = from_json(data)
+    return caller_of(known["traceparent"], known["baggage"])
 
 
 def failure_to_record(failure: FishplateError | DeclaredError) -> bytes:

@@ -49,8 +49,13 @@ class Run(Generic[R_co]):
 
     @property
     def trace_id(self) -> str:
-        """32 hex digits, as in W3C Trace Context."""
-        return trace_hex(self._context.trace_id)
+        """32 hex digits, as in W3C Trace Context; the caller's if it was started in its trace."""
+        return trace_hex(self._context.shown_trace_id)
+
+    @property
+    def key(self) -> int:
+        """What its spans share: the trace id of a run that has a trace of its own."""
+        return self._context.trace_id
 
     @property
     def release(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import asdict
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
+from fishplate.contracts.signature import Signature
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.call import SCOPE, Deferred
 from fishplate.core.current import RunContext
@@ -22,7 +23,7 @@ from fishplate.core.errors import (
 from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.behaviour import Behaviours
 from fishplate.orchestrator.compile import compile_workflow
-from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
 from fishplate.orchestrator.endings import tell_failed
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.injection import Injector
@@ -39,6 +40,10 @@ from fishplate.resilience.policy import Cache
 from fishplate.resilience.targets import Targets
 from fishplate.tools.effect import EffectDeclaration
 from fishplate.workflows.workflow import Workflow
+
+Observe: TypeAlias = Callable[[RunContext, int, Signature, tuple[object, ...], object], None]
+"""Hears of a call that has ended: its run, its span, its signature, what it was given, and what it
+gave or raised. Its span is told next."""
 
 MOST_PROGRAMS: Final = 1_000
 """Programs kept; a service that makes workflows as it goes must not grow with them."""
@@ -58,7 +63,10 @@ class Steps:
     Attributes:
         allows_effects: Whether tools that change something may run here.
         is_lean: Nothing stands between a bare call and its behaviour.
+        observe: Hears what every call is given and gives, if it is set.
     """
+
+    observe: Observe | None = None
 
     def __init__(  # noqa: PLR0913 -- the parts that the app puts together
         self,
@@ -84,7 +92,7 @@ class Steps:
         self.is_lean = False
         self._behaviours.inject(injector, opened_ns)
 
-    async def perform(  # noqa: C901 -- the hot path of a step: more calls would cost a tenth
+    async def perform(  # noqa: C901, PLR0912 -- the hot path of a step: more calls would cost a tenth
         self, driver: Driver, run: RunContext, parent_id: int | None, effect: CallEffect
     ) -> object:
         """Run one call to its end and tell its span.
@@ -96,7 +104,8 @@ class Steps:
             DeclaredError: The agent raised an error that its contract declares.
             FishplateError: The call failed; a body's own exception is the cause of a `StepError`.
         """
-        unit, where = effect.unit, effect.where
+        unit, where, observe = effect.unit, effect.where, self.observe
+        given = effect.arguments if observe is not None else ()
         degraded = effect if effect.is_degraded else None
         frame = Frame(run, driver, unit, effect.key, self._random_id())
         if parent_id is None:
@@ -126,6 +135,8 @@ class Steps:
             if unit.grants and frame.misuse is not None:
                 raise frame.misuse  # noqa: TRY301 -- it ends like any other failure
         except BaseException as error:
+            if observe is not None and not isinstance(error, Suspended):
+                observe(run, frame.span_id, unit.signature, given, error)
             failure = tell_failed(frame, parent_id, started, where, error)
             if failure is error:
                 raise
@@ -136,6 +147,8 @@ class Steps:
             reasons = degraded.reasons(reasons)
         if reasons:
             frame.note(degraded=[asdict(reason) for reason in reasons])
+        if observe is not None:
+            observe(run, frame.span_id, unit.signature, given, result)
         run.sink(
             (
                 run.trace_id,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from pydantic_core import from_json
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import RunContext, Surroundings
+from fishplate.core.current import CalledRun, RunContext, Surroundings
 from fishplate.core.errors import InputError, JsonValue
 from fishplate.core.events import Sink, SpanTuple
 from fishplate.journal.journal import PROTOCOL, Journal, StoredRun
@@ -22,7 +22,7 @@ from fishplate.journal.waits import answers_of
 from fishplate.orchestrator.beginnings import Beginnings
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.history import History
-from fishplate.orchestrator.records import principal_from_record
+from fishplate.orchestrator.records import caller_from_record, principal_from_record
 from fishplate.orchestrator.resume_rule import CannotGoOn, ResumeRule, Way, check_way
 
 MOST_RECOVERIES: Final = 5
@@ -110,7 +110,12 @@ class TakingUp:
     def context_of(self, stored: StoredRun) -> RunContext:
         """What the calls of a stored run share."""
         principal = principal_from_record(stored.principal)
-        context = RunContext(self._around, principal, int(stored.trace_id, 16), stored.id)
+        caller = caller_from_record(stored.principal)
+        trace_id, run_id = int(stored.trace_id, 16), stored.id
+        if caller is None:
+            context = RunContext(self._around, principal, trace_id, run_id)
+        else:
+            context = CalledRun(self._around, principal, trace_id, run_id, caller=caller)
         if stored.left_ns is not None:  # what it had worked before it waited counts
             worked_ns = round(self._around.working_time * 1e9) - stored.left_ns
             context.started_ns -= worked_ns

@@ -38,6 +38,14 @@ def render_tree(trees: Sequence[SpanTree]) -> str:
     )
 
 
+def facts_of(span: Span) -> str:
+    """Why a span went as it did, on one line: status, error, reasons, and what was noted."""
+    attributes = span.attributes or {}
+    is_decision = span.kind == "decision"
+    facts = _decision_facts(attributes) if is_decision else _call_facts(span, attributes)
+    return printable("; ".join(facts))
+
+
 class _Line(NamedTuple):
     title: str
     time: str
@@ -45,12 +53,10 @@ class _Line(NamedTuple):
 
 
 def _line_of(depth: int, span: Span) -> _Line:
-    title = _INDENT * depth + _printable(f"{span.kind} {span.name}")
-    attributes = span.attributes or {}
+    title = _INDENT * depth + printable(f"{span.kind} {span.name}")
     if span.kind == "decision":
-        return _Line(title, "", _printable("; ".join(_decision_facts(attributes))))
-    time = f"{(span.end_ns - span.start_ns) / 1e6:.1f} ms"
-    return _Line(title, time, _printable("; ".join(_call_facts(span, attributes))))
+        return _Line(title, "", facts_of(span))
+    return _Line(title, f"{(span.end_ns - span.start_ns) / 1e6:.1f} ms", facts_of(span))
 
 
 def _decision_facts(attributes: Mapping[str, JsonValue]) -> Iterator[str]:
@@ -95,7 +101,7 @@ def _spelled(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text on one line, and without what a terminal would obey."""
     if text.isprintable():
         return text

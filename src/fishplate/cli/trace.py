@@ -1,0 +1,105 @@
+"""`fishplate trace`: the runs whose traces are kept, newest first."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from fishplate.cli.command import Command, ExitCode
+from fishplate.cli.runs_store import moment, table
+from fishplate.cli.screen import Screen
+from fishplate.cli.trace_store import add_traces, reading_traces
+from fishplate.traces.queries import RunFilter, TracedRun, list_traces, lost, run_json
+from fishplate.traces.waterfall import cost_text
+
+_MOST: Final = 50
+_STATES: Final = (*("running", "succeeded", "degraded", "failed", "cancelled", "needs_attention"),)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare what `trace` takes."""
+    add_traces(parser)
+    parser.add_argument(
+        "--state",
+        metavar="STATE",
+        action="append",
+        default=[],
+        choices=_STATES,
+        help=f"only runs in this state; may be repeated: {', '.join(_STATES)}",
+    )
+    parser.add_argument("--agent", metavar="NAME", help="only runs of this agent")
+    parser.add_argument("--id", metavar="TRACE", help="only runs in this trace: 32 hex digits")
+    parser.add_argument(
+        "--slower", metavar="SECONDS", type=_positive, help="only runs that took at least this long"
+    )
+    parser.add_argument(
+        "--dearer", metavar="AMOUNT", type=_positive, help="only runs known to cost at least this"
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=int,
+        default=_MOST,
+        help=f"at most so many, the newest; {_MOST} if left out",
+    )
+
+
+def execute(arguments: Namespace, screen: Screen) -> ExitCode:
+    """List the runs."""
+    slower: Decimal | None = arguments.slower
+    dearer: Decimal | None = arguments.dearer
+    wanted = RunFilter(
+        states=arguments.state,
+        agent=arguments.agent,
+        trace_id=arguments.id,
+        slower_than=None if slower is None else float(slower),
+        dearer_than=None if dearer is None else round(dearer * 10**9),
+        limit=arguments.limit,
+    )
+    with reading_traces(arguments) as connection:
+        rows = list_traces(connection, wanted)
+        missing = lost(connection)
+    if screen.as_json:
+        screen.document({"runs": [run_json(row) for row in rows], "lost": missing})
+        return ExitCode.OK
+    if rows:
+        head = ("ID", "AGENT", "STATE", "STARTED", "TOOK", "TOKENS", "COST", "ERROR")
+        screen.lines(table([head, *map(_cells, rows)]))
+    else:
+        screen.note([f"no such run in {arguments.traces}"])
+    if missing:
+        screen.note([f"{missing} spans or contents were dropped or lost"], style="yellow")
+    return ExitCode.OK
+
+
+COMMAND: Final = Command(
+    name="trace",
+    summary="list the runs whose traces are kept",
+    description=(
+        "List the runs of a trace store, newest first. Times are UTC; a cost is known only if the\n"
+        "price of every request is."
+    ),
+    examples=(
+        "trace --traces sqlite:///traces.db",
+        "trace --traces sqlite:///traces.db --state failed --state degraded --slower 2",
+    ),
+    add_arguments=add_arguments,
+    execute=execute,
+)
+
+
+def _cells(run: TracedRun) -> tuple[str, ...]:
+    took = "-" if run.duration_ns is None else f"{run.duration_ns / 1e9:.3f} s"
+    tokens = str(run.input_tokens + run.output_tokens) if run.model_calls else "-"
+    started = moment(run.started_ns // 1_000_000)
+    return (run.id, run.agent, run.state, started, took, tokens, cost_text(run), run.error or "")
+
+
+def _positive(text: str) -> Decimal:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal(-1)
+    if not found.is_finite() or found < 0:
+        message = f"{text!r} is no number of at least 0"
+        raise ArgumentTypeError(message)
+    return found

@@ -1,0 +1,88 @@
+"""`fishplate trace show`, `trace explain` and `trace export`: one run, seen and judged."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Final
+
+from fishplate.cli.command import Command, ExitCode
+from fishplate.cli.screen import Screen
+from fishplate.cli.trace_store import add_traced_run, trace_of
+from fishplate.traces.explain import explain
+from fishplate.traces.otlp_json import otlp_document
+from fishplate.traces.queries import whole_json
+from fishplate.traces.waterfall import waterfall
+
+
+def add_show_arguments(parser: ArgumentParser) -> None:
+    """Declare what `trace show` takes."""
+    add_traced_run(parser)
+    parser.add_argument(
+        "--content", action="store_true", help="print inputs and outputs as far as they are kept"
+    )
+
+
+def show(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Print a run as a tree with a waterfall."""
+    trace = trace_of(arguments)
+    if screen.as_json:
+        screen.document(whole_json(trace))
+    else:
+        screen.lines(waterfall(trace, with_content=arguments.content))
+    return ExitCode.OK
+
+
+def tell_why(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Print what is to blame for a run."""
+    trace = trace_of(arguments)
+    found = explain(trace)
+    if screen.as_json:
+        screen.document({"run": trace.run.id, "state": trace.run.state, **found.to_json()})
+        return ExitCode.OK
+    screen.lines([f"verdict: {found.verdict}"])
+    if found.findings:
+        first, *others = found.findings
+        screen.lines([f"step: {first.path}", f"because {first.evidence}"])
+        screen.lines(f"also in {one.path}: {one.evidence} ({one.verdict})" for one in others)
+    else:
+        screen.note(["nothing that was recorded shows a fault"])
+    return ExitCode.OK
+
+
+def export(arguments: Namespace, screen: Screen) -> ExitCode:
+    """Print a run as OTLP."""
+    screen.document(otlp_document([trace_of(arguments)], with_content=arguments.content))
+    return ExitCode.OK
+
+
+SHOW: Final = Command(
+    name="trace show",
+    summary="show one run: what ran below what, when, and why",
+    description=(
+        "Show a run as a tree with a waterfall: how long each step took and when, its status, and\n"
+        "why it went that way. --json prints all that is kept, inputs and outputs too."
+    ),
+    examples=("trace show 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",),
+    add_arguments=add_show_arguments,
+    execute=show,
+)
+EXPLAIN: Final = Command(
+    name="trace explain",
+    summary="say what is to blame for a run, and where it went wrong first",
+    description=(
+        "Say whose fault a wrong answer is: retrieval, tool, reasoning, contract, policy or none;\n"
+        "with the first step where something went wrong, and what shows it."
+    ),
+    examples=("trace explain 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",),
+    add_arguments=add_traced_run,
+    execute=tell_why,
+)
+EXPORT: Final = Command(
+    name="trace export",
+    summary="print a run as OTLP, which other tools read",
+    description=(
+        "Print a run as one OTLP/JSON document: post it to /v1/traces of any OpenTelemetry\n"
+        "collector. Inputs and outputs are left out unless --content asks for them."
+    ),
+    examples=("trace export 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",),
+    add_arguments=add_show_arguments,
+    execute=export,
+)

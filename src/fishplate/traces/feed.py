@@ -1,0 +1,228 @@
+"""What is told of runs on its way to a store: a bounded queue and the thread that empties it.
+
+Telling never waits and never fails. What does not fit is dropped and counted; what cannot be
+written is lost and counted; the runs go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from fishplate.contracts.signature import Signature
+from fishplate.core.current import RunContext
+from fishplate.core.data import dataclass
+from fishplate.core.events import Sink, SpanTuple
+from fishplate.traces.capture import ToldError
+from fishplate.traces.segments import SPAN_SIZE, Began, Item
+
+CAPACITY: Final = 65_536
+BATCH: Final = 2_048
+LINGER: Final = 0.05
+"""Seconds for which what was told gathers."""
+CLOSING_TIME: Final = 5.0
+"""Seconds that the end of an app waits for the last batches."""
+
+_LOG: Final = logging.getLogger("fishplate.traces")
+
+
+class Receiver(Protocol):
+    """Takes batches; all of its methods are called on the feed's thread."""
+
+    def take(self, items: Sequence[Item], dropped: int) -> int:
+        """Keep a batch.
+
+        Args:
+            items: In the order in which they were told.
+            dropped: How many were dropped before, since the last batch.
+
+        Returns:
+            How many spans of it were kept.
+
+        Raises:
+            Exception: None of it was kept.
+        """
+        ...
+
+    def rest(self) -> None:
+        """Do what is to be done from time to time; nothing is waiting just now."""
+        ...
+
+    def close(self) -> None:
+        """Take no more."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """What became of what was told.
+
+    Attributes:
+        kept: Spans that were written.
+        dropped: What the queue had no room for: spans, contents and beginnings of runs.
+        lost: What was taken from the queue and could not be written.
+        failure: Why the last batch could not be written; `None` if it could.
+    """
+
+    kept: int
+    dropped: int
+    lost: int
+    failure: str | None
+
+
+class Feed:
+    """Hands on what is told, in batches, on a thread of its own.
+
+    Args:
+        receiver: Takes the batches.
+        also: Hears of every span at once, whatever becomes of it here.
+        capacity: Most items that wait.
+    """
+
+    def __init__(self, receiver: Receiver, also: Sink, capacity: int = CAPACITY) -> None:
+        self._receiver = receiver
+        self._also = also
+        self._capacity = capacity
+        self._queue: deque[Item] = deque()
+        self._dropped = 0
+        self._told_dropped = 0
+        self._kept = 0
+        self._lost = 0
+        self._failure: str | None = None
+        self._is_idle = False
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._hurry = threading.Event()  # somebody waits: nothing gathers any longer
+        self._flushes: deque[threading.Event] = deque()
+        self._thread = threading.Thread(target=self._run, name="fishplate-traces", daemon=True)
+        self._thread.start()
+
+    def tell(self, span: SpanTuple) -> None:
+        """Hear of a span that has ended."""
+        self._also(span)
+        if len(self._queue) < self._capacity:
+            self._queue.append(span)
+            if self._is_idle:
+                self._rouse()
+        else:
+            self._dropped += 1
+
+    def observe(
+        self,
+        run: RunContext,
+        span_id: int,
+        signature: Signature,
+        arguments: tuple[object, ...],
+        outcome: object,
+    ) -> None:
+        """Hear what a call was given and gave, or raised; its span is told after it."""
+        if len(self._queue) < self._capacity:
+            if isinstance(outcome, BaseException):
+                outcome = ToldError.of(outcome)
+            self._queue.append((run.trace_id, span_id, signature, arguments, outcome))
+        else:
+            self._dropped += 1
+
+    def begin(self, context: RunContext, agent: str) -> None:
+        """Hear of a run that begins, or goes on here."""
+        clock = context.around.clock
+        offset_ns = int(clock.now().timestamp() * 1e9) - context.now_ns()
+        # Asked for here: it is made when it is first asked for, on one thread.
+        assert context.run_id, "a run has an id"
+        if len(self._queue) < self._capacity:
+            self._queue.append(Began(context, agent, offset_ns))
+            if self._is_idle:
+                self._rouse()
+        else:
+            self._dropped += 1
+
+    @property
+    def tally(self) -> Tally:
+        """What became of what was told so far."""
+        return Tally(kept=self._kept, dropped=self._dropped, lost=self._lost, failure=self._failure)
+
+    def flush(self, seconds: float = CLOSING_TIME) -> bool:
+        """Wait until what was told so far is written or lost; blocks.
+
+        Returns:
+            Whether that was so within `seconds`.
+        """
+        done = threading.Event()
+        self._flushes.append(done)
+        self._hurry.set()
+        self._rouse()
+        return done.wait(seconds)
+
+    def close(self) -> None:
+        """Write what is left and end; blocks, for a few seconds at most."""
+        self._closing.set()
+        self._hurry.set()
+        self._rouse()
+        self._thread.join(CLOSING_TIME)
+        if self._thread.is_alive() or self._dropped or self._lost:
+            left = len(self._queue)
+            _LOG.warning(
+                "traces are not whole: %d items dropped, %d lost, %d not written in time",
+                *(self._dropped, self._lost, left),
+            )
+
+    def _rouse(self) -> None:
+        self._is_idle = False
+        self._wake.set()
+
+    # on the thread
+
+    def _run(self) -> None:
+        while True:
+            is_last = self._closing.is_set()
+            if not is_last:
+                self._hurry.clear()
+            flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
+            while self._queue:
+                self._take_batch()
+            for done in flushes:
+                done.set()
+            if is_last and not self._queue:
+                break
+            if not (self._queue or self._flushes):
+                self._sleep()
+        self._guarded(self._receiver.close)
+
+    def _sleep(self) -> None:
+        self._wake.clear()
+        self._is_idle = True
+        if not (self._queue or self._flushes or self._closing.is_set()):
+            self._guarded(self._receiver.rest)
+            self._wake.wait()
+        self._is_idle = False
+        self._hurry.wait(LINGER)
+
+    def _take_batch(self) -> None:
+        queue = self._queue
+        items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
+        dropped = self._dropped - self._told_dropped
+        spans = sum(len(item) == SPAN_SIZE for item in items)
+        kept = 0
+        try:
+            kept = self._receiver.take(items, dropped)
+        except Exception as error:  # noqa: BLE001 -- a trace is never worth more than the runs
+            self._tell_failure(error)
+        else:
+            self._told_dropped += dropped
+            self._failure = None
+        self._kept += kept
+        self._lost += spans - kept
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 -- as above
+            self._tell_failure(error)
+
+    def _tell_failure(self, error: Exception) -> None:
+        if self._failure is None:
+            _LOG.warning("traces cannot be kept: %s", error)
+        self._failure = str(error) or type(error).__name__

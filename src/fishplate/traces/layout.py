@@ -1,0 +1,77 @@
+"""The tables of a trace store, version by version; a version that has been released never changes.
+
+Spans stand together: a segment holds those of one run that one batch brought. A row for each span
+would cost four times as much, and whoever looks at a run wants all of them. What is looked for
+stands beside them: a row for each run, and roll-ups of what each agent took.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fishplate.core.sqlite_file import Layout
+
+_ROLLUP: Final = """
+CREATE TABLE rollup_{slot} (        -- what steps took, by agent, release and {slot}
+  slot INTEGER NOT NULL,          -- {slot}s since 1970
+  kind TEXT NOT NULL,
+  agent TEXT NOT NULL,
+  release TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  bucket INTEGER NOT NULL,        -- of the duration: floor(4 * log2(microseconds))
+  count INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  degraded INTEGER NOT NULL,
+  model_calls INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cost_nanos INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  PRIMARY KEY (slot, kind, agent, release, tenant, bucket)
+) WITHOUT ROWID;
+"""
+_FIRST: Final = f"""
+CREATE TABLE run (
+  id TEXT PRIMARY KEY,            -- time-ordered
+  trace_id TEXT NOT NULL,         -- 32 hex digits; the caller's if it was started in its trace
+  caller_span TEXT,               -- 16 hex digits: the span of another process that it stands below
+  agent TEXT NOT NULL,
+  release TEXT NOT NULL,          -- version and fingerprint; empty until it has ended
+  tenant TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  state TEXT NOT NULL,
+  started_ns INTEGER NOT NULL,    -- wall clock
+  duration_ns INTEGER,            -- NULL: it has not ended
+  error TEXT,                     -- code
+  spans INTEGER NOT NULL,
+  model_calls INTEGER NOT NULL,   -- leaves that read and write tokens; replayed ones are not among
+  input_tokens INTEGER NOT NULL,  -- of those leaves
+  output_tokens INTEGER NOT NULL,
+  cost_nanos INTEGER NOT NULL,    -- of the leaves that have a price
+  unpriced INTEGER NOT NULL       -- leaves whose price nobody knows
+) WITHOUT ROWID;
+CREATE INDEX run_wrong ON run (state, id) WHERE state NOT IN ('succeeded', 'running');
+CREATE INDEX run_trace ON run (trace_id);
+
+CREATE TABLE segment (
+  n INTEGER PRIMARY KEY,          -- in the order in which they were written
+  run TEXT NOT NULL,
+  spans BLOB NOT NULL,            -- JSON: see traces.segments
+  content BLOB                    -- JSON: list of values that the spans point into
+);
+CREATE INDEX segment_run ON segment (run);
+
+{"".join(_ROLLUP.format(slot=slot) for slot in ("minute", "hour"))}
+CREATE TABLE loss (               -- spans that are not here
+  n INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,       -- the queue was full
+  lost INTEGER NOT NULL           -- the file could not be written
+);
+"""
+
+LAYOUT: Final = Layout(
+    application_id=0x66706C73,  # `fpls` in ASCII
+    migrations=(_FIRST,),
+    auto_vacuum="incremental",
+)

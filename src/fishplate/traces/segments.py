@@ -1,0 +1,313 @@
+"""A batch of what was told, as rows: runs, segments of spans with their contents, and roll-ups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from pydantic_core import to_json
+
+from fishplate.contracts.signature import Signature
+from fishplate.core.current import RunContext
+from fishplate.core.events import HeadTuple, SpanTuple
+from fishplate.core.ids import span_hex, trace_hex
+from fishplate.traces.capture import Facts, Reader, ToldError
+
+SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
+_MICROSECOND_NS: Final = 1_000
+MOST_OPEN: Final = 100_000
+"""Runs that are known while they have not ended; of more, the oldest are forgotten."""
+MOST_ENDED: Final = 1_000
+MOST_PENDING: Final = 10_000
+_MINUTE_NS: Final = 60_000_000_000
+_STATES: Final = {
+    "ok": "succeeded",
+    "degraded": "degraded",
+    "error": "failed",
+    "cancelled": "cancelled",
+}
+
+
+class Began(NamedTuple):
+    """A run that begins, or goes on in this process.
+
+    Attributes:
+        context: Of the run.
+        agent: Name of what runs.
+        offset_ns: What added to the run's clock gives nanoseconds since 1970.
+    """
+
+    context: RunContext
+    agent: str
+    offset_ns: int
+
+
+Content: TypeAlias = tuple[int, int, Signature, tuple[object, ...], object]
+"""Trace key and span id of a call, its signature, what it was given, what it gave or raised."""
+
+Item: TypeAlias = SpanTuple | Content | Began
+Row: TypeAlias = tuple[Any, ...]
+RollupKey: TypeAlias = tuple[int, str, str, str, str, int]
+
+
+class Packed(NamedTuple):
+    """The rows of a batch.
+
+    Attributes:
+        runs: Of the table `run`, one for each run that is in the batch.
+        segments: Run, spans and content.
+        rollups: Counters by key, in the order of their columns.
+        spans: How many there are.
+        orphans: How many belong to runs that nobody has told of.
+        latest_ms: When the latest run so far began, in milliseconds since 1970; 0 before any.
+    """
+
+    runs: list[Row]
+    segments: list[Row]
+    rollups: Mapping[RollupKey, list[int]]
+    spans: int
+    orphans: int
+    latest_ms: int
+
+
+class _OpenRun:
+    """A run that has not ended, with what the batch at hand says about it."""
+
+    __slots__ = (
+        *("agent", "caller_span", "content", "error", "facts", "id", "local", "offset_ns"),
+        *("principal", "release", "rows", "started_ns", "state", "tenant", "totals", "trace_id"),
+        "duration_ns",
+    )
+
+    def __init__(self, began: Began) -> None:
+        context = began.context
+        caller = context.caller
+        self.id = context.run_id
+        self.trace_id = trace_hex(context.shown_trace_id)
+        self.caller_span = None if caller is None else span_hex(caller.span_id)
+        self.agent = began.agent
+        self.release = ""
+        self.tenant = context.principal.tenant
+        self.principal = context.principal.name
+        self.offset_ns = began.offset_ns
+        self.started_ns = context.started_ns + began.offset_ns
+        self.state = "running"
+        self.duration_ns: int | None = None
+        self.error: str | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a batch."""
+        self.rows: list[list[object]] = []
+        self.facts: list[Facts | None] = []
+        self.content: list[int] = []  # of the batch's values, those that its spans point to
+        self.local: dict[int, int] = {}
+        self.totals = [0, 0, 0, 0, 0]
+
+    def point(self, value: int) -> int:
+        """Where in the segment's content a value of the batch stands."""
+        found = self.local.get(value)
+        if found is None:
+            found = self.local[value] = len(self.content)
+            self.content.append(value)
+        return found
+
+    def row(self) -> Row:
+        """As the table `run` has it."""
+        return (
+            *(self.id, self.trace_id, self.caller_span, self.agent, self.release, self.tenant),
+            *(self.principal, self.state, self.started_ns, self.duration_ns, self.error),
+            *(len(self.rows), *self.totals),
+        )
+
+
+class _Values:
+    """The contents of a batch, each once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.found: list[bytes] = []
+        self._by_text: dict[bytes, int] = {}
+        self._by_object: dict[int, int] = {}
+
+    def given(self, signature: Signature, arguments: tuple[object, ...]) -> int:
+        """Where the input of a call stands."""
+        if not signature.is_whole:
+            return self._at(self._reader.arguments(signature, arguments))
+        # Most inputs are the output of another step, which was read already; the batch holds both,
+        # so that no id is used anew.
+        same = id(arguments[0])
+        at = self._by_object.get(same)
+        if at is None:
+            at = self._by_object[same] = self._at(self._reader.arguments(signature, arguments))
+        return at
+
+    def gave(self, signature: Signature, outcome: object) -> int:
+        """Where the output of a call stands."""
+        same = id(outcome)
+        at = self._by_object.get(same)
+        if at is None:
+            at = self._by_object[same] = self._at(self._reader.outcome(signature, outcome))
+        return at
+
+    def _at(self, text: bytes) -> int:
+        at = self._by_text.get(text)
+        if at is None:
+            at = self._by_text[text] = len(self.found)
+            self.found.append(text)
+        return at
+
+
+class Segmenter:
+    """Makes rows of what is told; used on one thread.
+
+    Args:
+        reader: Decides what is kept of contents.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._open: dict[int, _OpenRun] = {}
+        self._ended: dict[int, _OpenRun] = {}  # what is told late still finds its run
+        self._pending: dict[tuple[int, int], Content] = {}
+        self._latest_ns = 0
+
+    def pack(self, items: Sequence[Item]) -> Packed:
+        """The rows of a batch, in the order in which its items were told."""
+        values = _Values(self._reader)
+        touched: dict[int, _OpenRun] = {}
+        rollups: dict[RollupKey, list[int]] = {}
+        pending, opened = self._pending, self._open
+        spans = orphans = 0
+        for item in items:
+            if isinstance(item, Began):
+                key = item.context.trace_id
+                begun = touched[key] = opened[key] = _OpenRun(item)
+                self._latest_ns = max(self._latest_ns, begun.started_ns)
+            elif len(item) != SPAN_SIZE:
+                told: Content = item  # type: ignore[assignment]  # by its size
+                pending[told[0], told[1]] = told
+            else:
+                span: SpanTuple = item  # type: ignore[assignment]  # by its size
+                run = opened.get(span[0]) or self._ended.get(span[0])
+                if run is None:
+                    orphans += 1
+                    continue
+                spans += 1
+                touched[span[0]] = run
+                content = pending.pop((span[0], span[1]), None)
+                self._add(run, span, content, values, rollups)
+                if span[2] is None and span[3][0] != "decision":
+                    _end(run, span, content)
+                    opened.pop(span[0], None)
+                    self._ended[span[0]] = run
+        self._forget_some()
+        contents = self._reader.clean(values.found) if values.found else []
+        packed = Packed(
+            [run.row() for run in touched.values()],
+            self._segments(list(touched.values()), contents),
+            rollups,
+            spans,
+            orphans,
+            self._latest_ns // 1_000_000,
+        )
+        for run in touched.values():
+            run.reset()
+        return packed
+
+    def _add(
+        self,
+        run: _OpenRun,
+        span: SpanTuple,
+        content: Content | None,
+        values: _Values,
+        rollups: dict[RollupKey, list[int]],
+    ) -> None:
+        _, span_id, parent_id, head, path, start_ns, end_ns, status, facts = span
+        given = gave = None
+        if content is not None and self._reader.is_on:
+            given = run.point(values.given(content[2], content[3]))
+            gave = run.point(values.gave(content[2], content[4]))
+        start_ns += run.offset_ns
+        duration = end_ns + run.offset_ns - start_ns
+        run.rows.append(
+            [span_id, parent_id, *head, path, start_ns, duration, status, None, given, gave]
+        )
+        run.facts.append(facts)
+        if head[0] != "decision" and not (facts and facts.get("replayed")):
+            _count(run, head, start_ns, duration, status, facts, rollups)
+
+    def _segments(self, runs: Sequence[_OpenRun], contents: Sequence[bytes]) -> list[Row]:
+        kept = iter(self._reader.facts([one for run in runs for one in run.facts]))
+        found: list[Row] = []
+        for run in runs:
+            if not run.rows:
+                continue
+            for row in run.rows:
+                row[9] = next(kept)
+            content = None
+            if run.content:
+                content = b"[" + b",".join([contents[at] for at in run.content]) + b"]"
+            found.append((run.id, to_json(run.rows, inf_nan_mode="null"), content))
+        return found
+
+    def _forget_some(self) -> None:
+        for runs, most in ((self._open, MOST_OPEN), (self._ended, MOST_ENDED)):
+            while len(runs) > most:
+                del runs[next(iter(runs))]
+        if len(self._pending) > MOST_PENDING:  # of spans that were dropped
+            self._pending.clear()
+
+
+def _end(run: _OpenRun, span: SpanTuple, content: Content | None) -> None:
+    _, _, _, head, _, _, end_ns, status, facts = span
+    run.release = head[2]
+    told = None if content is None else content[4]
+    needs_somebody = isinstance(told, ToldError) and told.needs_somebody
+    run.state = "needs_attention" if needs_somebody else _STATES[status]
+    run.duration_ns = end_ns + run.offset_ns - run.started_ns
+    error = (facts or {}).get("error")
+    run.error = error if isinstance(error, str) else None
+
+
+def _count(  # noqa: PLR0913, PLR0917 -- what a span says
+    run: _OpenRun,
+    head: HeadTuple,
+    start_ns: int,
+    duration: int,
+    status: str,
+    facts: Facts | None,
+    rollups: dict[RollupKey, list[int]],
+) -> None:
+    bucket = 0
+    if duration > _MICROSECOND_NS:
+        bucket = int(4 * math.log2(duration / _MICROSECOND_NS))
+    key = (start_ns // _MINUTE_NS, *head, run.tenant, bucket)
+    counters = rollups.get(key)
+    if counters is None:
+        counters = rollups[key] = [0] * 8
+    counters[0] += 1
+    if status != "ok":
+        counters[1 if status == "error" else 2] += status != "cancelled"
+    if head[0] == "model" or (facts is not None and "cost_nanos" in facts):
+        spent = _spent(facts or {})
+        for at, amount in enumerate(spent):
+            counters[3 + at] += amount
+            run.totals[at] += amount
+
+
+def _spent(facts: Facts) -> tuple[int, int, int, int, int]:
+    """What a leaf has used: calls, tokens in and out, cost, and calls of unknown price."""
+    cost = facts.get("cost_nanos")
+    return (
+        1,
+        _whole(facts.get("input_tokens")),
+        _whole(facts.get("output_tokens")),
+        _whole(cost),
+        0 if isinstance(cost, int) else 1,
+    )
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,300 @@
+"""The trace store: a SQLite file of its own, written in batches, bounded in age and size.
+
+A trace is worth less than a run: the file is not synchronised with the disk at every commit, as
+the journal is, and whatever goes wrong here is told by `Feed` and harms no run.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from operator import add
+from typing import Final
+
+from fishplate.core.data import dataclass
+from fishplate.core.errors import UsageError
+from fishplate.core.ids import run_id
+from fishplate.core.sqlite_file import (
+    StoreUnavailableError,
+    open_database,
+    open_database_reader,
+    store_path,
+    told,
+)
+from fishplate.traces.capture import Capture, Reader
+from fishplate.traces.layout import LAYOUT
+from fishplate.traces.redaction import Redactor, secrets_of
+from fishplate.traces.segments import Item, Packed, RollupKey, Row, Segmenter
+
+DAY: Final = 86_400.0
+TIDY_AFTER: Final = 60.0
+"""Seconds between two looks at what is too old or too much."""
+AGAIN_AFTER: Final = 1.0
+"""Seconds after which a file that could not be opened is tried again."""
+_MOST_PARAMETERS: Final = 9_000
+_RUN_COLUMNS: Final = 17
+_ROLLUP_COLUMNS: Final = 14
+
+_PUT_RUNS: Final = """
+ON CONFLICT (id) DO UPDATE SET
+  release = CASE excluded.release WHEN '' THEN release ELSE excluded.release END,
+  state = excluded.state,
+  duration_ns = excluded.started_ns + excluded.duration_ns - started_ns,
+  error = excluded.error,
+  spans = spans + excluded.spans,
+  model_calls = model_calls + excluded.model_calls,
+  input_tokens = input_tokens + excluded.input_tokens,
+  output_tokens = output_tokens + excluded.output_tokens,
+  cost_nanos = cost_nanos + excluded.cost_nanos,
+  unpriced = unpriced + excluded.unpriced
+"""
+_PUT_ROLLUPS: Final = """
+ON CONFLICT DO UPDATE SET
+  count = count + excluded.count,
+  errors = errors + excluded.errors,
+  degraded = degraded + excluded.degraded,
+  model_calls = model_calls + excluded.model_calls,
+  input_tokens = input_tokens + excluded.input_tokens,
+  output_tokens = output_tokens + excluded.output_tokens,
+  cost_nanos = cost_nanos + excluded.cost_nanos,
+  unpriced = unpriced + excluded.unpriced
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TraceStore:
+    """Where an app keeps its traces, and how much of them: `App(traces=TraceStore(url=...))`.
+
+    Attributes:
+        url: Of a file of its own, e.g. `sqlite:///traces.db`; never that of the runs.
+        capture: How much of inputs, outputs and errors is kept; see `Capture`.
+        secrets: Texts that are hidden wherever they stand, beside the values of environment
+            variables whose names say that they are secret, and what looks like a secret.
+        max_age: Seconds after which a run is taken out; above 0.
+        max_bytes: Of the file; beyond it the oldest runs are taken out. At least a million.
+        capacity: Most spans, contents and beginnings of runs that wait to be written; at least 1.
+
+    Raises:
+        UsageError: A setting is out of its range (code `bad_setting`), or the URL is not of a store
+            (code `bad_store`).
+    """
+
+    url: str
+    capture: Capture = "redacted"
+    secrets: tuple[str, ...] = ()
+    max_age: float = 30 * DAY
+    max_bytes: int = 1_000_000_000
+    capacity: int = 65_536
+
+    def __post_init__(self) -> None:
+        store_path(self.url)
+        for name, least in (("max_age", 0.001), ("max_bytes", 1_000_000), ("capacity", 1)):
+            value = getattr(self, name)
+            if not value >= least:
+                msg = f"TraceStore({name}={value!r}) is too little: it is at least {least:g}"
+                raise UsageError(msg, code="bad_setting")
+        if self.capture not in {"off", "metadata", "redacted", "full"}:
+            msg = f"TraceStore(capture={self.capture!r}): write off, metadata, redacted or full"
+            raise UsageError(msg, code="bad_setting")
+
+
+def check_store(settings: TraceStore) -> None:
+    """Refuse a file that is no trace store; one that is unavailable just now passes.
+
+    Raises:
+        StoreError: The file is something else (`foreign_store`), damaged (`corrupt_store`), or
+            written by a later version (`future_store`).
+    """
+    try:
+        open_database(store_path(settings.url), LAYOUT).close()
+    except StoreUnavailableError:
+        return  # it may come back; until then what is told is counted as lost
+
+
+def open_trace_reader(url: str) -> sqlite3.Connection:
+    """Open a trace store to read it, beside whoever writes it.
+
+    Raises:
+        StoreError: The file is no trace store, damaged, or of another version.
+        StoreUnavailableError: There is no such file, or it cannot be read.
+    """
+    return open_database_reader(store_path(url), LAYOUT)
+
+
+class StoreWriter:
+    """Writes batches into a trace store; see `feed.Receiver`.
+
+    Args:
+        settings: Which store.
+        seconds: What tells when to look again, apart from the clock of the runs.
+    """
+
+    def __init__(
+        self, settings: TraceStore, seconds: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._settings = settings
+        self._path = store_path(settings.url)
+        self._seconds = seconds
+        redactor = Redactor((*settings.secrets, *secrets_of(os.environ)))
+        self._segmenter = Segmenter(Reader(settings.capture, redactor))
+        self._connection: sqlite3.Connection | None = None
+        # Of the runs, not of the machine: a simulated year is a year to what is kept of it.
+        self._latest_ms = 0
+        self._opens_at = self._tidies_at = seconds()
+
+    def take(self, items: Sequence[Item], dropped: int) -> int:
+        """Write a batch in one transaction; the number of its spans.
+
+        Raises:
+            StoreUnavailableError: The file cannot be opened or written.
+        """
+        # Before the file is asked for: what ends here is to be forgotten though it is not written.
+        packed = self._segmenter.pack(items)
+        self._latest_ms = packed.latest_ms
+        connection = self._opened()
+        try:
+            with told(self._path), transaction(connection):
+                write(connection, packed)
+                if dropped or packed.orphans:
+                    row = (self._latest_ms, dropped, packed.orphans)
+                    connection.execute(
+                        "INSERT INTO loss (at_ms, dropped, lost) VALUES (?, ?, ?)", row
+                    )
+        except BaseException:
+            self.close()  # and tried anew: the file may be another one by then
+            raise
+        if self._seconds() >= self._tidies_at:
+            self.rest()
+        return packed.spans
+
+    def rest(self) -> None:
+        """Take out what is too old or too much, unless that was done a moment ago."""
+        now = self._seconds()
+        if self._connection is None or now < self._tidies_at:
+            return
+        self._tidies_at = now + TIDY_AFTER
+        with told(self._path):
+            tidy(self._connection, self._settings, self._latest_ms)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if self._seconds() < self._opens_at:
+                msg = f"the trace store {str(self._path)!r} is not available"
+                raise StoreUnavailableError(msg)
+            self._opens_at = self._seconds() + AGAIN_AFTER
+            self._connection = open_database(self._path, LAYOUT)
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        return self._connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """Everything that is done inside, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.execute("COMMIT")
+
+
+def write(connection: sqlite3.Connection, packed: Packed) -> None:
+    """Write the rows of a batch."""
+    _insert(connection, "run", _RUN_COLUMNS, packed.runs, _PUT_RUNS)
+    _insert(connection, "segment (run, spans, content)", 3, packed.segments, "")
+    for table, rollups in (
+        ("rollup_minute", packed.rollups),
+        ("rollup_hour", _by_hour(packed.rollups)),
+    ):
+        rows = [(*key, *counters) for key, counters in rollups.items()]
+        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+
+
+def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:
+    found: dict[RollupKey, list[int]] = {}
+    for (minute, kind, agent, release, tenant, bucket), counters in rollups.items():
+        key = (minute // 60, kind, agent, release, tenant, bucket)
+        known = found.get(key)
+        found[key] = counters if known is None else [*map(add, known, counters)]
+    return found
+
+
+def tidy(connection: sqlite3.Connection, settings: TraceStore, now_ms: int) -> None:
+    """Take out runs that are too old, and the oldest while the file is too large."""
+    _take_out(connection, now_ms - round(settings.max_age * 1000))
+    while (size := _size_of(connection)) > settings.max_bytes:
+        oldest = _after_share(connection, 1 - settings.max_bytes * 0.9 / size)
+        if oldest is None:
+            return
+        with transaction(connection):
+            _delete_up_to(connection, oldest)
+        _give_back(connection)
+
+
+def _take_out(connection: sqlite3.Connection, before_ms: int) -> None:
+    if before_ms <= 0:
+        return
+    bound = run_id(before_ms, 0)
+    found = connection.execute("SELECT 1 FROM run WHERE id <= ? LIMIT 1", (bound,)).fetchone()
+    minute = before_ms // 60_000
+    with transaction(connection):
+        if found is not None:
+            _delete_up_to(connection, bound)
+        connection.execute("DELETE FROM rollup_minute WHERE slot < ?", (minute,))
+        connection.execute("DELETE FROM rollup_hour WHERE slot < ?", (minute // 60,))
+        connection.execute("DELETE FROM loss WHERE at_ms < ?", (before_ms,))
+    if found is not None:
+        _give_back(connection)
+
+
+def _give_back(connection: sqlite3.Connection) -> None:
+    # A script is run to its end; `execute` stops after the first page that is free.
+    connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
+
+
+def _delete_up_to(connection: sqlite3.Connection, bound: str) -> None:
+    connection.execute("DELETE FROM segment WHERE run <= ?", (bound,))
+    connection.execute("DELETE FROM run WHERE id <= ?", (bound,))
+
+
+def _after_share(connection: sqlite3.Connection, share: float) -> str | None:
+    """The run up to which a share of all runs, at least one, was begun."""
+    (count,) = connection.execute("SELECT count(*) FROM run").fetchone()
+    skipped = min(int(count * share), count - 1)
+    query = "SELECT id FROM run ORDER BY id LIMIT 1 OFFSET ?"
+    found = connection.execute(query, (max(skipped, 0),)).fetchone()
+    return None if found is None else str(found[0])
+
+
+def _size_of(connection: sqlite3.Connection) -> int:
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * size)
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, columns: int, rows: Sequence[Row], put: str
+) -> None:
+    """Insert rows by as few statements as SQLite takes.
+
+    A statement with many rows gives up the interpreter's lock once; `executemany` does at every
+    row, and beside a busy loop waits for it up to 5 ms each time.
+    """
+    at_a_time = _MOST_PARAMETERS // columns
+    for start in range(0, len(rows), at_a_time):
+        some = rows[start : start + at_a_time]
+        marks = ",".join([f"({','.join('?' * columns)})"] * len(some))
+        statement = f"INSERT INTO {table} VALUES {marks}{put}"  # noqa: S608 -- of our own words
+        connection.execute(statement, list(chain.from_iterable(some)))

@@ -1,0 +1,170 @@
+"""The one place that knows what others call our facts: OpenTelemetry's GenAI conventions.
+
+The profile is pinned, since none of these names is stable. Other files ask for a span's name, kind
+and attributes, and spell none of them. A snapshot of what comes out stands in the tests.
+
+Source: open-telemetry/semantic-conventions-genai, schema `SCHEMA_URL`; and, for what readers cannot
+tell from `gen_ai.*` alone, the OpenInference attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from pydantic_core import to_json
+
+from fishplate.core.errors import JsonValue
+from fishplate.core.events import Span, SpanStatus
+
+PROFILE: Final = "genai-1.42"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
+INSTRUMENTATION: Final = "fishplate"
+
+OtelKind: TypeAlias = Literal["INTERNAL", "CLIENT"]
+Attribute: TypeAlias = str | bool | int | float | list[str]
+
+_OWN: Final = "fishplate."
+_OPERATIONS: Final[Mapping[str, str]] = {
+    "workflow": "invoke_workflow",
+    "agent": "invoke_agent",
+    "model": "chat",
+    "tool": "execute_tool",
+    "retrieval": "retrieval",
+}
+_OPEN_INFERENCE: Final[Mapping[str, str]] = {
+    "workflow": "CHAIN",
+    "agent": "AGENT",
+    "model": "LLM",
+    "tool": "TOOL",
+    "retrieval": "RETRIEVER",
+    "decision": "CHAIN",
+}
+_SUBJECTS: Final[Mapping[str, str]] = {
+    "workflow": "gen_ai.workflow.name",
+    "agent": "gen_ai.agent.name",
+    "model": "gen_ai.request.model",
+    "tool": "gen_ai.tool.name",
+    "retrieval": "gen_ai.data_source.id",
+}
+_USAGE: Final[Mapping[str, str]] = {
+    "input_tokens": "gen_ai.usage.input_tokens",
+    "output_tokens": "gen_ai.usage.output_tokens",
+    "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "snapshot": "gen_ai.response.model",
+    "response_id": "gen_ai.response.id",
+    "provider": "gen_ai.provider.name",
+}
+_RENAMED: Final[Mapping[str, str]] = {
+    "replayed": "fishplate.replayed",
+    "cache_hit": "fishplate.cache.hit",
+    "reason": "fishplate.decision.reason",
+    "chosen": "fishplate.decision.branch",
+    "cost_nanos": "fishplate.cost.nanos",
+    "attempt": "fishplate.attempt",
+    "used": "fishplate.retrieval.used_ids",
+    "query": "gen_ai.retrieval.query.text",
+}
+_SPENT: Final = frozenset(
+    {"model", "finish_reason", "error", "degraded", "passages", *_USAGE, *_RENAMED}
+)
+
+
+class Described(NamedTuple):
+    """A span in the words of the profile.
+
+    Attributes:
+        name: Low cardinality: holds no id and no text of a user.
+        kind: Whether it leaves the process.
+        attributes: By their conventional names.
+        is_error: Its status; an error of the root is told as such, whatever stands below it.
+    """
+
+    name: str
+    kind: OtelKind
+    attributes: dict[str, Attribute]
+    is_error: bool
+
+
+def described(span: Span) -> Described:
+    """Say a span in the words of the profile; without inputs and outputs, see `content`."""
+    return Described(
+        name=_name_of(span),
+        kind="CLIENT" if span.kind == "model" else "INTERNAL",
+        attributes=dict(_attributes(span)),
+        is_error=span.status in {"error", "cancelled"},
+    )
+
+
+def content(span: Span, value: bytes, *, is_input: bool) -> Iterator[tuple[str, Attribute]]:
+    """The attributes that carry the input or the output of a span.
+
+    Args:
+        span: What took or gave it.
+        value: JSON, redacted already.
+        is_input: Which of both it is.
+    """
+    text = value.decode()
+    side = "input" if is_input else "output"
+    yield f"{side}.value", text
+    yield f"{side}.mime_type", "application/json"
+    if span.kind == "tool":
+        yield f"gen_ai.tool.call.{'arguments' if is_input else 'result'}", text
+
+
+def _name_of(span: Span) -> str:
+    operation = _OPERATIONS.get(span.kind)
+    if operation is None:
+        return span.name
+    if span.kind == "model":
+        return f"{operation} {_model_of(span)}"
+    return f"{operation} {span.name}"
+
+
+def _model_of(span: Span) -> str:
+    found = (span.attributes or {}).get("model")
+    return found if isinstance(found, str) else span.name
+
+
+def _attributes(span: Span) -> Iterator[tuple[str, Attribute]]:
+    kind, facts = span.kind, span.attributes or {}
+    if kind in _OPERATIONS:
+        yield "gen_ai.operation.name", _OPERATIONS[kind]
+        yield _SUBJECTS[kind], _model_of(span) if kind == "model" else span.name
+    if kind == "agent":
+        yield "gen_ai.agent.version", span.release
+    elif span.release:
+        yield f"{_OWN}release", span.release
+    yield "openinference.span.kind", _OPEN_INFERENCE[kind]
+    yield f"{_OWN}step.path", span.path
+    yield from _end(span.status, facts)
+    if kind == "retrieval" and facts.get("passages"):
+        yield "gen_ai.retrieval.documents", _plain(facts["passages"])
+    for word, name in (*_USAGE.items(), *_RENAMED.items()):
+        found = facts.get(word)
+        if found is not None:
+            yield name, _plain(found)
+    for word, value in facts.items():
+        if word not in _SPENT and value is not None:
+            yield f"{_OWN}{word}", _plain(value)
+
+
+def _end(status: SpanStatus, facts: Mapping[str, JsonValue]) -> Iterator[tuple[str, Attribute]]:
+    if status == "degraded":
+        yield f"{_OWN}degraded", True
+    if status == "cancelled":
+        yield "error.type", "cancelled"
+    elif "error" in facts:
+        yield "error.type", str(facts["error"])
+    finish = facts.get("finish_reason")
+    if isinstance(finish, str):
+        yield "gen_ai.response.finish_reasons", [finish]
+
+
+def _plain(value: JsonValue) -> Attribute:
+    """A value as an attribute may hold it; JSON text of what it may not."""
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    return to_json(value, inf_nan_mode="null").decode()

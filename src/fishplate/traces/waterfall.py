@@ -1,0 +1,96 @@
+"""A kept run as plain text: the tree of its spans, each with a bar that shows when it ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
+from fishplate.traces.text import facts_of, printable
+
+_WIDTH: Final = 24
+_WIDEST_TITLE: Final = 48
+_MOST_CONTENT: Final = 400
+_MARKS: Final = {"ok": "=", "degraded": "~", "error": "!", "cancelled": "x"}
+
+
+def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
+    """Lines about a run: what it is, what it used, and a line for each span in order of start.
+
+    A bar is made of `=`, of `~` where the step is degraded, of `!` where it failed and of `x` where
+    it was cancelled. Text from outside cannot break a line: what is not printable is escaped.
+
+    Args:
+        trace: The run.
+        with_content: Whether inputs and outputs follow their span, cut to 400 characters.
+    """
+    run = trace.run
+    yield printable(f"run {run.id} of {run.agent!r} ({run.release or 'not ended'}): {run.state}")
+    took = "-" if run.duration_ns is None else f"{run.duration_ns / 1e6:.1f} ms"
+    yield printable(
+        f"  trace {run.trace_id}, took {took}, for {run.principal} of {run.tenant}, "
+        f"{run.model_calls} model calls, {run.input_tokens} + {run.output_tokens} tokens, "
+        f"cost {cost_text(run)}"
+    )
+    rows = list(_in_tree(trace.spans))
+    titles = [
+        printable(f"{'  ' * depth}{one.span.kind} {one.span.name}")[:_WIDEST_TITLE]
+        for depth, one in rows
+    ]
+    width = max(map(len, titles), default=0)
+    begin = min((one.span.start_ns for one in trace.spans), default=0)
+    end = max((one.span.end_ns for one in trace.spans), default=0)
+    for title, (depth, one) in zip(titles, rows, strict=True):
+        span = one.span
+        bar = _bar(one, begin, max(end - begin, 1))
+        time = "" if span.kind == "decision" else f"{(span.end_ns - span.start_ns) / 1e6:.1f} ms"
+        yield f"  {title:<{width}} |{bar}| {time:>10}  {facts_of(span)}".rstrip()
+        if with_content:
+            indent = "  " * (depth + 2)
+            yield from _contents(one, indent)
+
+
+def cost_text(run: TracedRun) -> str:
+    """What a run cost, in the currency of its prices; `-` if nothing was to be paid.
+
+    With requests of unknown price it is at least what is known, and says so.
+    """
+    if not run.model_calls:
+        return "-"
+    known = f"{run.cost_nanos / 1e9:.8f}".rstrip("0").rstrip(".") or "0"
+    if not run.unpriced:
+        return known
+    return f">= {known}" if run.cost_nanos else "unknown"
+
+
+def _in_tree(spans: Sequence[TracedSpan]) -> Iterator[tuple[int, TracedSpan]]:
+    known = {one.span.span_id for one in spans}
+    below: dict[int | None, list[TracedSpan]] = {}
+    for one in spans:
+        parent = one.span.parent_id
+        below.setdefault(parent if parent in known else None, []).append(one)
+
+    def walk(parent: int | None, depth: int) -> Iterator[tuple[int, TracedSpan]]:
+        for one in below.get(parent, ()):
+            yield depth, one
+            yield from walk(one.span.span_id, depth + 1)
+
+    return walk(None, 0)
+
+
+def _bar(one: TracedSpan, begin: int, whole: int) -> str:
+    span = one.span
+    first = min(int((span.start_ns - begin) * _WIDTH / whole), _WIDTH - 1)
+    size = max(round((span.end_ns - span.start_ns) * _WIDTH / whole), 1)
+    mark = "." if span.kind == "decision" else _MARKS[span.status]
+    return f"{' ' * first}{mark * min(size, _WIDTH - first)}".ljust(_WIDTH)
+
+
+def _contents(one: TracedSpan, indent: str) -> Iterator[str]:
+    for word, value in (("in ", one.given), ("out", one.gave)):
+        if value is not NOTHING:
+            text = json.dumps(value, ensure_ascii=False)
+            over = len(text) - _MOST_CONTENT
+            more = f"... ({over} more)" if over > 0 else ""
+            yield printable(f"{indent}{word} {text[:_MOST_CONTENT]}{more}")

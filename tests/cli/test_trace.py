@@ -1,0 +1,110 @@
+"""`fishplate trace` and what stands below it."""
+
+import json
+from typing import Any
+
+from tests.cli.conftest import SAMPLES, Program
+
+TRACED = SAMPLES / "traced.py"
+HERE = ("--traces", "sqlite:///traces.db")
+
+
+def traced(cli: Program, what: str, order_id: str = "W1") -> str:
+    """Run something whose trace is kept; its id."""
+    given = json.dumps({"order_id": order_id})
+    run_id: str = cli("run", f"{TRACED}:{what}", "-i", given, *HERE, "--json").json["run_id"]
+    return run_id
+
+
+def test_runs_are_listed_and_filtered(cli: Program) -> None:
+    """The list tells state, time, tokens, cost and error, of the runs that are asked for."""
+    good, bad = traced(cli, "support"), traced(cli, "failing")
+    ended = cli("trace", *HERE)
+
+    head, *rows = ended.out.splitlines()
+    assert head.split() == ["ID", "AGENT", "STATE", "STARTED", "TOOK", "TOKENS", "COST", "ERROR"]
+    assert [row.split()[:3] for row in rows] == [
+        [bad, "failing", "failed"],
+        [good, "support", "succeeded"],
+    ]
+    assert rows[0].split()[-3:] == ["-", "-", "down"]
+    assert rows[1].split()[-2:] == ["333", "0.00004785"]
+
+    def found(*options: str) -> list[str]:
+        return [run["id"] for run in cli("trace", *HERE, *options, "--json").json["runs"]]
+
+    assert found("--state", "failed") == [bad]
+    assert found("--agent", "support", "--dearer", "0.00004785") == [good]
+    assert found("--dearer", "0.00004786") == []
+    assert found("--slower", "3600") == []
+    assert found("--limit", "1") == [bad]
+    [listed] = cli("trace", *HERE, "--state", "succeeded", "--json").json["runs"]
+    assert found("--id", listed["trace_id"]) == [good]
+    assert "no such run" in cli("trace", *HERE, "--agent", "nobody").err
+
+
+def test_a_run_is_shown_as_a_tree_with_its_contents(cli: Program) -> None:
+    """Each span has its line below its caller's; what a tool says cannot act on the terminal."""
+    run_id = traced(cli, "support")
+    ended = cli("trace", "show", run_id, *HERE, "--content")
+
+    lines = [line.partition("|")[0].rstrip() for line in ended.out.splitlines() if "|" in line]
+    assert lines == [
+        "  workflow support",
+        "    agent lookup",
+        "      tool get_order",
+        "    agent priced",
+    ]
+    assert "321 + 12 tokens, cost 0.00004785" in ended.out
+    assert not {"\u202e", "\x1b"} & set(ended.out)
+    found: Any = cli("trace", "show", run_id, *HERE, "--json").json
+    assert [one["name"] for one in found["trace"]] == ["support", "lookup", "get_order", "priced"]
+    assert (found["cost_nanos"], found["trace"][1]["output"]) == (47_850, "W1")
+
+
+def test_a_run_is_explained(cli: Program) -> None:
+    """Verdict, step and evidence; nothing is blamed where nothing went wrong."""
+    wrong, right = traced(cli, "support", "W2"), traced(cli, "support", "W1")
+    ended = cli("trace", "explain", wrong, *HERE)
+
+    assert ended.out.splitlines() == [
+        "verdict: tool",
+        "step: lookup/0.get_order",
+        "because tool 'get_order': it was asked about order_id 'W2' and answered about 'W9'",
+    ]
+    assert cli("trace", "explain", right, *HERE, "--json").json["verdict"] == "none"
+
+
+def test_a_run_is_exported_as_otlp(cli: Program) -> None:
+    """The document has the spans with their parents; contents go out only where that is asked."""
+    run_id = traced(cli, "support")
+    [resource] = cli("trace", "export", run_id, *HERE).json["resourceSpans"]
+
+    [scope] = resource["scopeSpans"]
+    root, agent, tool, _ = scope["spans"]
+    assert [root["name"], agent["name"], tool["name"]] == [
+        "invoke_workflow support",
+        "invoke_agent lookup",
+        "execute_tool get_order",
+    ]
+    assert (agent["parentSpanId"], tool["parentSpanId"]) == (root["spanId"], agent["spanId"])
+    assert root["status"] == {"code": 1}
+    assert "parentSpanId" not in root
+    assert "W1" not in json.dumps(resource)
+    assert "input.value" in cli("trace", "export", run_id, *HERE, "--content").out
+
+
+def test_what_is_missing_is_said(cli: Program) -> None:
+    """No store, no such run and a store of something else each have their code."""
+    traced(cli, "support")
+    cli("run", f"{TRACED}:priced", "-i", '{"order_id": "1"}', "--store", "sqlite:///runs.db")
+
+    def code(*words: str) -> tuple[int, str]:
+        ended = cli("trace", *words, "--json")
+        return ended.code, ended.json["error"]["code"]
+
+    assert code() == (2, "missing_store")
+    assert code("show", "nobody", *HERE) == (2, "unknown_run")
+    assert code("--traces", "sqlite:///runs.db") == (2, "foreign_store")
+    assert code("--traces", "sqlite:///nowhere.db") == (2, "store_unavailable")
+    assert code(*HERE, "--slower", "-1") == (2, "bad_usage")

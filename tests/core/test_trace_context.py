@@ -1,0 +1,97 @@
+"""W3C trace context and baggage."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fishplate.core.trace_context import (
+    caller_of,
+    format_baggage,
+    format_traceparent,
+    parse_baggage,
+)
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN = "00f067aa0ba902b7"
+
+
+def test_a_caller_is_read_from_its_headers() -> None:
+    """Trace, span, sampling and baggage of a caller are those of its headers."""
+    caller = caller_of(f" 00-{TRACE}-{SPAN}-00 ", "user=Ada%20L, a=1;p=2")
+
+    assert caller is not None
+    assert (f"{caller.trace_id:x}", caller.is_sampled) == (TRACE, False)
+    assert caller.baggage == {"user": "Ada L", "a": "1"}
+    assert caller.traceparent == f"00-{TRACE}-{SPAN}-00"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "rubbish",
+        f"00-{TRACE}-{SPAN}",
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE}-{SPAN}-01\n",
+        f"00-{TRACE}-{SPAN}-0१",
+        "\ud800",
+    ],
+)
+def test_a_malformed_traceparent_is_ignored(header: str | None) -> None:
+    """What the standard calls invalid says nothing about a caller."""
+    assert caller_of(header, "a=1") is None
+
+
+def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
+    """A higher version may say more behind the flags, which is ignored."""
+    caller = caller_of(f"cc-{TRACE}-{SPAN}-09-what-the-future-brings", None)
+
+    assert caller is not None
+    assert caller.is_sampled
+
+
+@given(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.booleans())
+def test_what_is_written_is_read(trace_id: int, span_id: int, is_sampled: bool) -> None:
+    """Reading a traceparent gives what it was written from."""
+    caller = caller_of(format_traceparent(trace_id, span_id, is_sampled=is_sampled), None)
+
+    assert caller is not None
+    assert (caller.trace_id, caller.span_id) == (trace_id, span_id)
+    assert caller.is_sampled is is_sampled
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[a-z][a-z0-9_.-]{0,8}", fullmatch=True), st.text(), max_size=9)
+)
+def test_baggage_comes_back(members: dict[str, str]) -> None:
+    """Reading a baggage header gives what it was written from, lone surrogates apart."""
+    told = {name: value.encode("utf-8", "replace").decode() for name, value in members.items()}
+
+    assert parse_baggage(format_baggage(members)) == told
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("=1,a b=2,c", {}),
+        ("a=1,a=2", {"a": "2"}),
+        ('a="x"', {}),
+        ("a=%zz", {"a": "%zz"}),
+        (",".join(f"k{n}=1" for n in range(65)), {}),
+        ("a=" + "x" * 9000, {}),
+    ],
+)
+def test_malformed_baggage_is_left_out(header: str, found: dict[str, str]) -> None:
+    """A bad member is left out, and a header beyond the limits is."""
+    assert parse_baggage(header) == found
+
+
+def test_baggage_is_bounded_when_written() -> None:
+    """What does not fit the limits is not sent."""
+    assert len(format_baggage({f"k{n}": "v" * 100 for n in range(200)})) <= 8192
+    assert format_baggage({"bad name": "1", "good": "2"}) == "good=2"

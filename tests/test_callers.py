@@ -1,0 +1,78 @@
+"""Runs that stand in the trace of a caller."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from fishplate import App, agent, current, wait_for, workflow
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = f"00-{TRACE}-00f067aa0ba902b7-00"
+
+
+@agent
+async def ask(_: str) -> list[str]:
+    """What a body would send on."""
+    return [current().traceparent, current().baggage, current().run_id]
+
+
+class Word(BaseModel):
+    """What is waited for."""
+
+    text: str
+
+
+@workflow
+async def waiting(_: str) -> list[str]:
+    """Waits once, and then tells what it would send on."""
+    word = await wait_for("word", Word)
+    return await ask(word.text)
+
+
+async def test_a_run_stands_in_the_trace_of_its_caller() -> None:
+    """The caller's trace id, flags and baggage go on to whom the body calls."""
+    async with App(ask) as app:
+        run = app.start(ask, "x", traceparent=PARENT, baggage="team=blue")
+        parent, baggage, run_id = await run.result()
+
+        [span] = app.spans(run)
+        assert (run.trace_id, parent) == (TRACE, f"00-{TRACE}-{span.span_id:016x}-00")
+        assert (baggage, run_id) == ("team=blue", run.id)
+
+
+async def test_two_runs_of_one_caller_stay_apart() -> None:
+    """Two runs in one trace have different ids, keys and spans."""
+    async with App(ask) as app:
+        first = app.start_json(ask, {"_": "x"}, traceparent=PARENT)
+        second = app.start_json(ask, {"_": "x"}, traceparent=PARENT)
+        await first.result()
+        await second.result()
+
+        assert first.trace_id == second.trace_id == TRACE
+        assert first.id != second.id
+        assert len(app.spans(first)) == 1
+
+
+async def test_a_malformed_header_starts_a_trace_of_its_own() -> None:
+    """A bad header never fails a request."""
+    async with App(ask) as app:
+        run = app.start(ask, "x", traceparent="00-rubbish", baggage="team=blue")
+        parent, baggage, _ = await run.result()
+
+        assert parent.split("-")[1] == run.trace_id
+        assert baggage == ""
+
+
+async def test_a_resumed_run_stays_in_the_trace(tmp_path: Path) -> None:
+    """After the end of its process a kept run still stands in its caller's trace."""
+    store = f"sqlite:///{tmp_path}/runs.db"
+    async with App(waiting, ask, store=store) as app:
+        run = await app.start_once(waiting("x"), key="1", traceparent=PARENT, baggage="team=blue")
+        assert await run.ended_or_waiting() == "waiting"
+        run_id = run.id
+    async with App(waiting, ask, store=store) as app:
+        run = await app.run(run_id)
+        await app.signal(run_id, "word", {"text": "hello"})
+        parent, baggage, _ = await run.result()
+
+        assert (parent.split("-")[1], baggage) == (TRACE, "team=blue")

@@ -1,0 +1,202 @@
+"""Spans that are sent by OTLP, and sinks that do not take them."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fishplate import App, ErrorClass, Failure, agent, current, tool, workflow
+from fishplate.core.errors import UsageError
+from fishplate.traces import protobuf
+from fishplate.traces.capture import Capture
+from fishplate.traces.export import OtlpExport
+from fishplate.traces.feed import Tally
+from tests.traces.collector import Collector, spans_of
+
+CANARY = "canary-5ecre7-x9Zk42"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+@tool(effect="readonly")
+async def look(number: str) -> dict[str, str]:
+    """A tool with a secret in its answer."""
+    return {"number": number, "header": f"Authorization: Bearer {CANARY}"}
+
+
+@agent(version="1.2.0", tools=[look])
+async def body(number: str) -> str:
+    """Calls the tool, and tells all kinds of facts."""
+    current().note(confidence=0.5, sure=True, count=-3, many=["a", "b"], secret=CANARY)
+    return (await look(number))["number"]
+
+
+@agent
+async def failing(number: str) -> str:
+    """Fails with a secret."""
+    raise Failure(f"password={CANARY} {number}", error_class=ErrorClass.OVERLOAD, code="down")
+
+
+@agent
+async def spare(number: str) -> str:
+    """Answers instead."""
+    return number
+
+
+@workflow
+async def flow(number: str) -> str:
+    """Two steps, of which one is answered by another."""
+    return await failing.or_else(spare)(await body(number))
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """One that takes everything."""
+    found = Collector()
+    yield found
+    found.close()
+
+
+def sent(export: OtlpExport, runs: int = 1, traces: str | None = None) -> dict[str, Tally]:
+    """Run the workflow; what became of its spans."""
+
+    async def main() -> dict[str, Tally]:
+        async with App(flow, export=export, traces=traces) as app:
+            for number in range(runs):
+                run = app.start(flow, str(number), traceparent=f"00-{TRACE}-{PARENT}-01")
+                assert await run.result() == str(number)
+            return {**await app.flush_traces()}
+
+    return asyncio.run(main())
+
+
+def test_a_trace_arrives_whole(collector: Collector) -> None:
+    """Ids, parents, names, kinds, times and status are those of the run, below its caller."""
+    tally = sent(OtlpExport(endpoint=collector.url, headers={"x-team": "blue"}, service="shop"))
+
+    spans = {span["name"]: span for span in collector.spans}
+    names = {span["span_id"]: span["name"] for span in collector.spans}
+    assert {
+        name: names.get(span["parent_id"], span["parent_id"]) for name, span in spans.items()
+    } == {
+        "invoke_workflow flow": PARENT,
+        "invoke_agent body": "invoke_workflow flow",
+        "execute_tool look": "invoke_agent body",
+        "invoke_agent failing": "invoke_workflow flow",
+        "fallback → spare": "invoke_workflow flow",
+        "invoke_agent spare": "invoke_workflow flow",
+    }
+    assert {span["trace_id"] for span in collector.spans} == {TRACE}
+    assert {span["service"] for span in collector.spans} == {"shop"}
+    assert spans["invoke_workflow flow"]["status"] == 1
+    assert spans["invoke_agent failing"]["status"] == 2
+    assert spans["invoke_agent failing"]["attributes"]["error.type"] == "down"
+    assert all(span["took_ns"] >= 0 and span["start_ns"] > 1.7e18 for span in collector.spans)
+    headers = {name.lower(): value for name, value in collector.headers[0].items()}
+    assert (headers["x-team"], headers["content-type"]) == ("blue", "application/x-protobuf")
+    assert tally["export"] == Tally(kept=6, dropped=0, lost=0, failure=None)
+
+
+@pytest.mark.parametrize("capture", ["off", "metadata", "redacted"])
+def test_no_secret_goes_out(collector: Collector, capture: Capture) -> None:
+    """Contents go out only as far as they may, and never with a secret."""
+    sent(OtlpExport(endpoint=collector.url, capture=capture, secrets=(CANARY,)))
+
+    assert all(CANARY.encode() not in body for body in collector.bodies)
+    found = next(span for span in collector.spans if span["name"] == "execute_tool look")
+    assert ("input.value" in found["attributes"]) is (capture != "off")
+    if capture == "redacted":
+        assert found["attributes"]["gen_ai.tool.call.arguments"] == '{"number":"0"}'
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+def test_a_sink_that_refuses_harms_no_run(status: int) -> None:
+    """What is not taken is lost and counted, and the reason is told."""
+    collector = Collector(status)
+    tally = sent(OtlpExport(endpoint=collector.url), runs=5)["export"]
+    collector.close()
+
+    assert (tally.kept, tally.lost) == (0, 30)
+    assert str(status) in str(tally.failure)
+
+
+def test_a_dead_sink_harms_neither_runs_nor_store(tmp_path: Path) -> None:
+    """A store beside it keeps all, and the address told in the failure holds no secret."""
+    collector = Collector()
+    endpoint = collector.url.replace("://", f"://ada:{CANARY}@")
+    collector.close()
+    tally = sent(OtlpExport(endpoint=endpoint), traces=f"sqlite:///{tmp_path}/traces.db")
+
+    assert (tally["export"].lost, tally["store"].kept) == (6, 6)
+    assert "ConnectionRefusedError" in str(tally["export"].failure)
+    assert CANARY not in str(tally["export"].failure)
+
+
+def test_a_slow_sink_drops_and_counts() -> None:
+    """While a sink holds a request the runs go on, and what finds no room is dropped."""
+    collector = Collector()
+
+    async def main() -> tuple[Tally, Tally]:
+        export = OtlpExport(endpoint=collector.url, capacity=20, timeout=20)
+        async with App(flow, export=export) as app:
+            collector.hold.clear()
+            for number in range(100):
+                assert await app.start(flow, str(number)).result() == str(number)
+                await asyncio.sleep(0)
+            assert app.traces.spans()
+            collector.hold.set()
+            before = (await app.flush_traces())["export"]
+            await app.start(flow, "again").result()
+            return before, (await app.flush_traces())["export"]
+
+    before, after = asyncio.run(main())
+    collector.close()
+
+    assert before.dropped > 0
+    assert after.kept == before.kept + 6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"endpoint": "ftp://x"},
+        {"endpoint": "not an address"},
+        {"endpoint": "http://127.0.0.1:1/", "timeout": 0},
+        {"endpoint": "http://127.0.0.1:1/", "capacity": 0},
+    ],
+)
+def test_settings_are_judged_at_once(settings: dict[str, Any]) -> None:
+    """A setting that cannot be meant is refused before anything runs."""
+    with pytest.raises(UsageError) as refused:
+        OtlpExport(**settings)
+    assert refused.value.code == "bad_setting"
+
+
+def test_every_kind_of_value_is_written() -> None:
+    """What an independent reader finds is what was written."""
+    values: dict[str, Any] = {
+        "text": "é" * 200,
+        "true": True,
+        "large": 2**53,
+        "negative": -3,
+        "share": 0.25,
+        "list": ["a", "b"],
+        "empty": "",
+    }
+    span = protobuf.span(
+        trace=protobuf.trace_part(int(TRACE, 16), {"run": "r"}),
+        step=protobuf.step_part("n" * 300, "CLIENT", values),
+        span_id=2**64 - 1,
+        parent_id=1,
+        start_ns=1_790_000_000_000_000_000,
+        end_ns=1_790_000_000_000_000_005,
+        is_error=True,
+        is_root=False,
+    )
+    [found] = spans_of(protobuf.request("shop", [span]))
+
+    assert found["attributes"] == {"run": "r", **values}
+    assert (found["span_id"], found["parent_id"]) == ("f" * 16, "0" * 15 + "1")
+    assert (found["name"], found["kind"], found["took_ns"], found["status"]) == ("n" * 300, 3, 5, 2)
