@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 from fishplate.core.errors import ErrorClass, FishplateError
 from fishplate.journal.batch import Overwriting, Owner, Table, Values
 from fishplate.journal.starts import StartKey, claim_start
-from fishplate.journal.writer import Writer
+from fishplate.journal.writer import JournalWriter
 
 T = TypeVar("T")
 
@@ -357,7 +357,7 @@ class Journal:
         digests: Of documents that stand beside many runs.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: JournalWriter) -> None:
         self.writer = writer
         self.known: set[str] = set()
         self.digests: dict[bytes, str] = {}

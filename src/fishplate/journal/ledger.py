@@ -31,7 +31,7 @@ from fishplate.journal.effect_rows import (
 )
 from fishplate.journal.effects import EffectState
 from fishplate.journal.undoing import attempts_to_undo, end_undoing, to_be_undone
-from fishplate.journal.writer import Writer
+from fishplate.journal.writer import JournalWriter
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Ledger:
         now_ms: Wall clock, milliseconds since 1970.
     """
 
-    def __init__(self, writer: Writer, boot_id: str, now_ms: Callable[[], int]) -> None:
+    def __init__(self, writer: JournalWriter, boot_id: str, now_ms: Callable[[], int]) -> None:
         self._writer = writer
         self._boot_id = boot_id
         self._now_ms = now_ms

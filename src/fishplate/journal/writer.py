@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, TypeAlias, TypeVar, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
 from fishplate.core.errors import FishplateError
 from fishplate.journal.batch import Batch, Change, Owner, Synchronous, Table, Values, commit
@@ -22,6 +22,40 @@ T = TypeVar("T")
 
 LINGER: Final = 0.005
 """Seconds after which rows that nobody waits for are written all the same."""
+
+
+class JournalWriter(Protocol):
+    """What keeps a journal: items are kept in the order in which they were given, or not at all.
+
+    After a crash some first part of them is there and nothing of the rest; everything that somebody
+    has waited for belongs to that part. All but `close` is called on the event loop.
+    """
+
+    def add(self, owner: Owner, table: Table, values: Values) -> None:
+        """Take a row, which nobody waits for."""
+        ...
+
+    async def settled(self, owner: Owner) -> None:
+        """Wait until everything given so far is kept.
+
+        Raises:
+            FishplateError: Something of this owner was lost, now or before.
+        """
+        ...
+
+    async def change(
+        self, owner: Owner, apply: Callable[[sqlite3.Connection], T], *, is_precious: bool = False
+    ) -> T:
+        """Read and write in one piece, after everything given so far; wait until it is kept.
+
+        Raises:
+            FishplateError: What `apply` raised, with nothing of it written; or it was lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Keep what is left and close the store; blocks, on any thread."""
+        ...
 
 
 _Answer: TypeAlias = tuple[asyncio.Future[object], object]
@@ -229,5 +263,5 @@ def _settle(answers: list[_Answer]) -> None:
             future.set_result(outcome)
 
 
-OpenWriter: TypeAlias = Callable[[sqlite3.Connection, Path, Durability], Writer]
-"""Makes the writer of a store; the class itself does."""
+OpenWriter: TypeAlias = Callable[[sqlite3.Connection, Path, Durability], JournalWriter]
+"""Makes what a journal is written through; the class `Writer` does."""

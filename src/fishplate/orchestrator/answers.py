@@ -22,7 +22,7 @@ from fishplate.journal.waits import (
     open_waits,
     receive,
 )
-from fishplate.journal.writer import Writer
+from fishplate.journal.writer import JournalWriter
 from fishplate.orchestrator.waits import DueTimer, read_signal
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Answers:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: JournalWriter,
         now_ms: Callable[[], int],
         begin: Callable[[Coroutine[Any, Any, None]], object],
         go_on: Callable[[str], None],

@@ -10,7 +10,7 @@ from fishplate.core.errors import FishplateError, NeedsAttention
 from fishplate.core.outcome import DeclaredError
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.undoing import end_failed_run, mark_for_undoing
-from fishplate.journal.writer import Writer
+from fishplate.journal.writer import JournalWriter
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.records import failure_to_record
@@ -32,7 +32,7 @@ class Sagas:
         tending: Makes the calls that undo.
     """
 
-    def __init__(self, writer: Writer, ledger: Ledger, tending: Tending) -> None:
+    def __init__(self, writer: JournalWriter, ledger: Ledger, tending: Tending) -> None:
         self._writer = writer
         self._ledger = ledger
         self._tending = tending
