@@ -92,7 +92,9 @@ class Keeper:
         self._work = work
         self._agents = agents
         self._begin_task = begin
-        self.runs = KeptRuns(self._cancel_waiting)
+        # The desk comes with the store.
+        is_ending = lambda run_id: self._desk.is_ending(run_id)  # noqa: E731, PLW0108 -- as said
+        self.runs = KeptRuns(self._cancel_waiting, is_ending)
         self._path = store_path(url)
         self._durability: Durability = durability
         self._steps = steps
