@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fishplate.core.errors import FishplateError
-from fishplate.journal.batch import Batch, Change, Overwriting, Owner, Table, Values, commit
+from fishplate.journal.batch import (
+    Batch,
+    Change,
+    Overwriting,
+    Owner,
+    Synchronous,
+    Table,
+    Values,
+    commit,
+)
 from fishplate.journal.store import StoreUnavailableError, open_reader, open_store
 from fishplate.journal.writer import Writer
 
@@ -194,13 +203,22 @@ async def test_who_stopped_waiting_is_not_answered(tmp_path: Path) -> None:
 
 
 def test_a_precious_change_is_written_through(tmp_path: Path) -> None:
-    """A batch with a precious change is synchronous FULL, even where the rest is not."""
+    """A batch with a precious change is synchronous FULL, even where the rest is not.
+
+    Only where power does not fail nothing is.
+    """
     connection = open_store(tmp_path / "runs.db")
-    for is_precious, level in ((False, "NORMAL"), (True, "FULL")):
+    levels: list[tuple[Synchronous, bool, Synchronous]] = [
+        ("FULL", False, "FULL"),
+        ("NORMAL", False, "NORMAL"),
+        ("NORMAL", True, "FULL"),
+        ("OFF", True, "OFF"),
+    ]
+    for synchronous, is_precious, level in levels:
         with _statements(connection) as told:
             batch = Batch()
             batch.changes.append(Change(Owner(), _count, is_precious))
-            commit(connection, batch, "NORMAL")
+            commit(connection, batch, synchronous)
         assert told[0] == f"PRAGMA synchronous = {level}"
     connection.close()
 

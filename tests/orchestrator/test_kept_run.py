@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
+from fishplate import App, agent, current
 from fishplate.core.clock import FixedClock
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.orchestrator.kept_run import WAITING, KeptRun
@@ -18,7 +20,7 @@ def _handle(task: asyncio.Future[object]) -> KeptRun[str]:
         resources={},
         working_time=60,
     )
-    return KeptRun(same, RunContext(around, Principal(), 1), task, lambda _: None)
+    return KeptRun(same, RunContext(around, Principal(), 1), task, lambda _: None, lambda _: False)
 
 
 async def test_who_looks_at_a_run_follows_it_into_its_next_task() -> None:
@@ -40,3 +42,27 @@ async def test_who_looks_at_a_run_follows_it_into_its_next_task() -> None:
         second.set_result("done")
 
     assert (state.result(), output.result()) == ("succeeded", "done")
+
+
+@agent
+async def brief(done: str) -> str:
+    """Say that the work is done."""
+    current().resource(asyncio.Event).set()
+    return done
+
+
+async def test_a_run_that_is_over_is_not_cancelled_while_its_end_is_written(
+    tmp_path: Path,
+) -> None:
+    """Whoever cancels too late hears how the run ended, as the store says it."""
+    over = asyncio.Event()
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    async with App(brief, store=store, resources={asyncio.Event: lambda: over}) as app:
+        run = app.start(brief, "done")
+        await over.wait()
+        run.cancel()
+
+        heard = await run.ended()
+
+    async with App(brief, store=store, resources={asyncio.Event: lambda: over}) as app:
+        assert (heard, (await app.run(run.id)).state) == ("succeeded", "succeeded")

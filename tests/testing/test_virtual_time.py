@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fishplate import App, Policy, UsageError, agent
-from fishplate.testing import FakeClock, VirtualClock, run_in_virtual_time
+from fishplate.testing import FakeClock, VirtualClock, VirtualLoop, run_in_virtual_time
 
 
 def test_time_jumps_to_the_next_timer() -> None:
@@ -115,6 +115,18 @@ def test_a_virtual_clock_goes_with_the_loop() -> None:
             return (span.end_ns - span.start_ns) / 1e9, clock.now()
 
     assert run_in_virtual_time(run()) == (90.0, start + timedelta(seconds=90))
+
+
+def test_a_virtual_loop_goes_on_where_another_ended() -> None:
+    """Its time starts as said, and a clock of it is read where no loop runs."""
+    loop = VirtualLoop(40.0)
+    start = datetime(2026, 5, 1, tzinfo=UTC)
+    clock = VirtualClock(start, loop)
+    loop.run_until_complete(asyncio.sleep(2))
+    loop.close()
+
+    assert clock.now() == start + timedelta(seconds=42)
+    assert clock.monotonic_ns() == 42_000_000_000
 
 
 @pytest.mark.parametrize("clock", [VirtualClock, FakeClock])

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from fishplate.core.call import Deferred
 from fishplate.core.current import RunContext
+from fishplate.core.errors import FishplateError, NeedsAttention
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.body_waits import place_name
 from fishplate.orchestrator.durable import DurableSteps
@@ -35,5 +36,15 @@ class DurableEngine(LocalEngine):
     def child(
         self, frame: Frame, deferred: Deferred[object], number: int
     ) -> Coroutine[object, object, object]:
-        self._durable.check_child(frame, number, place_name(deferred))
-        return super().child(frame, deferred, number)
+        name = place_name(deferred)
+        try:
+            call = super().child(frame, deferred, number)
+        except FishplateError:  # not granted, or its input breaks its contract: a body may go on
+            self._durable.check_refused(frame, number, name)
+            raise
+        try:
+            self._durable.check_child(frame, number, name)
+        except NeedsAttention:
+            call.close()
+            raise
+        return call

@@ -16,7 +16,7 @@ from fishplate.core.errors import FishplateError
 
 Value: TypeAlias = str | int | bytes | None
 Values: TypeAlias = tuple[Value, ...]
-Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
+Synchronous: TypeAlias = Literal["FULL", "NORMAL", "OFF"]
 
 ROWS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows in a statement: few numbers, so that SQLite's compiled statements are found again, and such
@@ -167,7 +167,9 @@ def commit(connection: sqlite3.Connection, batch: Batch, synchronous: Synchronou
     Args:
         connection: Outside of a transaction.
         batch: What is written.
-        synchronous: `FULL` if the batch has to survive a loss of power.
+        synchronous: `FULL` if the batch has to survive a loss of power, `OFF` if nothing has to,
+            not even what is precious: a store of the test kit, whose processes crash and whose
+            power does not fail.
 
     Returns:
         What each change gave, in order.
@@ -175,7 +177,8 @@ def commit(connection: sqlite3.Connection, batch: Batch, synchronous: Synchronou
     Raises:
         sqlite3.Error: Nothing of the batch was written.
     """
-    level = "FULL" if any(change.is_precious for change in batch.changes) else synchronous
+    is_precious = synchronous == "NORMAL" and any(change.is_precious for change in batch.changes)
+    level = "FULL" if is_precious else synchronous
     connection.execute(f"PRAGMA synchronous = {level}")  # refused inside a transaction
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -61,7 +61,7 @@ class JournalWriter(Protocol):
 _Answer: TypeAlias = tuple[asyncio.Future[object], object]
 
 
-class _Gathered(Batch):
+class Gathered(Batch):
     """A batch that is not written yet, and who waits for it.
 
     Attributes:
@@ -97,7 +97,7 @@ class Writer:
         self._owners: list[Owner] = []  # who has rows that are in no batch yet
         # Protects the batch that gathers: the thread takes it, and the loop puts things in.
         self._gate = threading.Lock()
-        self._gathered = _Gathered()
+        self._gathered = Gathered()
         self._lingers = False
         self._is_closed = False
         self._is_awake = False
@@ -172,7 +172,7 @@ class Writer:
             raise StoreUnavailableError(msg)
         return self._loop.create_future()
 
-    def _gather(self) -> _Gathered:
+    def _gather(self) -> Gathered:
         """Put all that was given into the batch, which somebody waits for now."""
         gathered, owners = self._gathered, self._owners
         self._owners = []
@@ -197,7 +197,7 @@ class Writer:
     # on the thread
 
     def _run(self) -> None:
-        batch: _Gathered | None = None
+        batch: Gathered | None = None
         try:
             is_last = False
             while not is_last:
@@ -219,16 +219,16 @@ class Writer:
         finally:
             self._connection.close()
 
-    def _taken(self) -> _Gathered | None:
+    def _taken(self) -> Gathered | None:
         """What has gathered; `None` if that is nothing."""
         with self._gate:
             found = self._gathered
             if found.is_empty and not found.settled:
                 return None
-            self._gathered = _Gathered()
+            self._gathered = Gathered()
         return found
 
-    def _write(self, batch: _Gathered) -> None:
+    def _write(self, batch: Gathered) -> None:
         try:
             outcomes = [] if batch.is_empty else self._commit(batch)
         except sqlite3.Error as error:
@@ -236,7 +236,7 @@ class Writer:
             return
         self._tell([*zip(batch.answers, outcomes, strict=True), *_all_told(batch.settled)])
 
-    def _fail(self, batch: _Gathered | None, failure: FishplateError) -> None:
+    def _fail(self, batch: Gathered | None, failure: FishplateError) -> None:
         if batch is None:
             return
         for owner in (*batch.owners, *(change.owner for change in batch.changes)):

@@ -10,6 +10,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Literal
 
 from fishplate.journal.batch import Owner
 from fishplate.journal.inbox import ANSWERS, answer, pending
@@ -30,8 +31,8 @@ class Desk:
         self._path = path
         self._journal = journal
         self._now_ms = now_ms
-        # `None`: not to be cancelled, since it has not begun yet, or its end is being written.
-        self._live: dict[str, asyncio.Task[object] | None] = {}
+        # What has no task is not to be cancelled: it has not begun yet, or its end is written.
+        self._live: dict[str, asyncio.Task[object] | Literal["begins", "ends"]] = {}
         self._cancelled: set[str] = set()
         self._watch: InboxWatch | None = None
         self._answering: asyncio.Task[None] | None = None
@@ -41,7 +42,7 @@ class Desk:
 
     def claim(self, run_id: str) -> None:
         """Hear that a run is driven here from now on."""
-        self._live[run_id] = None
+        self._live[run_id] = "begins"
 
     def drives(self, run_id: str) -> bool:
         """Whether a run is driven here."""
@@ -49,11 +50,15 @@ class Desk:
 
     def begins(self, run_id: str) -> None:
         """Hear that a run works in the current task."""
-        self._live[run_id] = asyncio.current_task()
+        self._live[run_id] = asyncio.current_task() or "begins"
 
     def ends(self, run_id: str) -> None:
         """Hear that a run is over, and that its end is about to be written."""
-        self._live[run_id] = None
+        self._live[run_id] = "ends"
+
+    def is_ending(self, run_id: str) -> bool:
+        """Whether a run is over, and its end is being written."""
+        return self._live.get(run_id) == "ends"
 
     def ended(self, run_id: str) -> None:
         """Hear that a run is driven no more."""
@@ -127,7 +132,7 @@ class Desk:
 
     def _cancel(self, run_id: str) -> None:
         task = self._live[run_id]
-        if task is not None and run_id not in self._cancelled:
+        if isinstance(task, asyncio.Task) and run_id not in self._cancelled:
             self._cancelled.add(run_id)
             task.cancel()
 

@@ -174,8 +174,25 @@ class DurableSteps(Steps):
         try:
             history.check_child(frame.path, number, name)
         except Diverged as found:
-            effect = CallEffect(frame.path, frame.unit, (), frame.unit.about.where)
-            self._diverge(history, frame.run, effect, frame.path, found)
+            self._diverge_child(history, frame, found)
+
+    def check_refused(self, frame: Frame, number: int, name: str | None) -> None:
+        """Compare a call of a body that was refused with what the body did before.
+
+        Raises:
+            NeedsAttention: It made another one, and the body had changed something.
+        """
+        history = self.histories.get(frame.run.trace_id)
+        if history is None:
+            return
+        try:
+            history.check_refused(frame.path, number, name)
+        except Diverged as found:
+            self._diverge_child(history, frame, found)
+
+    def _diverge_child(self, history: History, frame: Frame, found: Diverged) -> None:
+        effect = CallEffect(frame.path, frame.unit, (), frame.unit.about.where)
+        self._diverge(history, frame.run, effect, frame.path, found)
 
     def _diverge(
         self, history: History, run: RunContext, effect: CallEffect, path: str, found: Diverged

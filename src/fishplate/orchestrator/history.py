@@ -130,9 +130,7 @@ class History:
         Raises:
             Diverged: It called something else at this place, or made no call here but a later one.
         """
-        if number == 0 and path in self._bodies:
-            self.drop(path)  # another attempt of the body, whose calls are counted anew
-        self._bodies.add(path)
+        self._count(path, number)
         if not self._records:
             return
         called = f"{path}/{number}.{name or ''}"
@@ -148,6 +146,27 @@ class History:
         left = self.below(path)
         if left and not self._was_answered(called):
             raise Diverged(left[0], called)
+
+    def check_refused(self, path: str, number: int, name: str | None) -> None:
+        """Hear of a body's next call, which was refused: of that there is no record.
+
+        Args:
+            path: Of the body's step.
+            number: Place of the call among the body's, from 0.
+            name: See `check_child`.
+
+        Raises:
+            Diverged: It made a call at this place, or one before it that it has not made now.
+        """
+        self._count(path, number)
+        for key in self.below(path):
+            if int(key[len(path) + 1 :].partition(".")[0]) <= number:
+                raise Diverged(key, f"{path}/{number}.{name or ''}")
+
+    def _count(self, path: str, number: int) -> None:
+        if number == 0 and path in self._bodies:
+            self.drop(path)  # another attempt of the body, whose calls are counted anew
+        self._bodies.add(path)
 
     def _was_answered(self, called: str) -> bool:
         """Whether a body waited at a place, of which nothing is recorded but the answer."""

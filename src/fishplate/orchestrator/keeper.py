@@ -92,7 +92,7 @@ class Keeper:
         self._work = work
         self._agents = agents
         self._begin_task = begin
-        self.runs = KeptRuns(self._cancel_waiting)
+        self.runs = KeptRuns(self._cancel_waiting, self._is_ending)
         self._path = store_path(url)
         self._durability: Durability = durability
         self._steps = steps
@@ -378,6 +378,9 @@ class Keeper:
     async def _as_stored(self, run_id: str) -> object:
         stored, unit = await self._stored(run_id)
         return await end_of(stored, unit)
+
+    def _is_ending(self, run_id: str) -> bool:
+        return self._desk.is_ending(run_id)  # which comes with the store, later than the handles
 
     def _cancel_waiting(self, run_id: str) -> None:
         self.runs.go_on(run_id, self._begin_task(self._cancelled(run_id)))

@@ -34,6 +34,7 @@ class KeptRun(Run[R_co]):
         context: Of the run.
         task: Its task so far; gives `WAITING` if the run waits.
         cancel_waiting: Ends the run of an id that waits.
+        is_ending: Whether the run of an id is over, and its end is being written.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class KeptRun(Run[R_co]):
         context: RunContext,
         task: asyncio.Future[object],
         cancel_waiting: Callable[[str], None],
+        is_ending: Callable[[str], bool],
     ) -> None:
         super().__init__(agent, context, task)
         self._cancel_waiting = cancel_waiting
+        self._is_ending = is_ending
         self._is_left = False
         self._next: asyncio.Future[None] | None = None
 
@@ -84,7 +87,7 @@ class KeptRun(Run[R_co]):
     def cancel(self) -> None:
         if self.is_waiting:
             self._cancel_waiting(self.id)
-        else:
+        elif not self._is_ending(self.id):  # else it has ended, and the store says so in a moment
             super().cancel()
 
     @override
@@ -121,10 +124,14 @@ class KeptRuns:
 
     Args:
         cancel_waiting: Ends the run of an id that waits.
+        is_ending: Whether the run of an id is over, and its end is being written.
     """
 
-    def __init__(self, cancel_waiting: Callable[[str], None]) -> None:
+    def __init__(
+        self, cancel_waiting: Callable[[str], None], is_ending: Callable[[str], bool]
+    ) -> None:
         self._cancel_waiting = cancel_waiting
+        self._is_ending = is_ending
         self._known: WeakValueDictionary[str, KeptRun[Any]] = WeakValueDictionary()
         self._running: dict[asyncio.Future[object], KeptRun[Any]] = {}
         self._unheld: dict[str, asyncio.Future[object]] = {}
@@ -133,7 +140,7 @@ class KeptRuns:
         self, agent: Agent[..., R], context: RunContext, task: asyncio.Future[object]
     ) -> KeptRun[R]:
         """The handle of a run."""
-        run = KeptRun(agent, context, task, self._cancel_waiting)
+        run = KeptRun(agent, context, task, self._cancel_waiting, self._is_ending)
         self._known[run.id] = run
         self._hold(run, task)
         return run

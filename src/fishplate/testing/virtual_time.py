@@ -41,34 +41,46 @@ class VirtualClock:
 
     Args:
         start: Aware wall clock time at which the loop's time is 0.
+        loop: Whose time it is; by default the running one's. A clock that is read outside of the
+            loop, e.g. where a thread would be, needs it.
     """
 
-    def __init__(self, start: datetime = START) -> None:
+    def __init__(
+        self, start: datetime = START, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         if start.tzinfo is None:
             msg = f"the clock needs an aware datetime, got {start!r}: add a tzinfo"
             raise ValueError(msg)
         self._start = start
+        self._loop = loop
 
     def now(self) -> datetime:
         """Wall clock time, aware, in the zone of the start."""
-        return self._start + timedelta(seconds=asyncio.get_running_loop().time())
+        return self._start + timedelta(seconds=self._time())
 
     def monotonic_ns(self) -> int:
-        """Nanoseconds since the loop was made."""
-        return round(asyncio.get_running_loop().time() * 1e9)
+        """Nanoseconds since the first loop was made."""
+        return round(self._time() * 1e9)
+
+    def _time(self) -> float:
+        return (self._loop or asyncio.get_running_loop()).time()
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in which time jumps to the next timer."""
+    """An event loop in which time jumps to the next timer.
 
-    def __init__(self) -> None:
-        self._seconds = 0.0
+    Args:
+        start: The time that it begins with, in seconds: that at which another loop has ended.
+    """
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._seconds = start
         super().__init__(_NoSelector(self))
         self._clock_resolution = 1e-9
 
     @override
     def time(self) -> float:
-        """Seconds since the loop was made."""
+        """Seconds since the first loop was made."""
         return self._seconds
 
     @override

@@ -61,6 +61,21 @@ def test_a_violation_comes_with_the_command_that_repeats_it() -> None:
     assert printed(*words) == (1, lines)
 
 
+def test_runs_are_kept_on_demand() -> None:
+    """With `--journal` a line tells crashes, and a violation is repeated in a store again."""
+    calm = printed("--seeds", "1", "--first", "3", "--runs", "100", "--journal")
+    code, lines = printed(
+        "--seeds", "1", "--first", "7", "--runs", "5", "--scenario", HERE, "--journal"
+    )
+    (again,) = (line.strip() for line in lines if line.startswith("  again: "))
+    words = shlex.split(again.removeprefix(f"again: {COMMAND}"))
+
+    assert calm[0] == 0
+    assert " 2 crashes; " in calm[1][0]
+    assert code == 1
+    assert printed(*words) == (1, lines)
+
+
 @pytest.mark.parametrize("address", ["nowhere", "no.such.module:X", f"{__name__}:careless"])
 def test_a_scenario_that_is_none_is_refused(
     address: str, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,8 @@
 
 from fishplate.testing.simulation.history import History, SimulatedRun
 from fishplate.testing.simulation.invariants import Invariant, invariant
+from fishplate.testing.simulation.kept import simulate_kept
+from fishplate.testing.simulation.kept_invariants import KEPT_INVARIANTS
 from fishplate.testing.simulation.rates import FaultRates
 from fishplate.testing.simulation.simulate import (
     INVARIANTS,
@@ -15,6 +17,7 @@ from fishplate.testing.simulation.world import GARBLED, World, WorldCall
 __all__ = [
     "GARBLED",
     "INVARIANTS",
+    "KEPT_INVARIANTS",
     "BrokenInvariant",
     "FaultRates",
     "History",
@@ -26,4 +29,5 @@ __all__ = [
     "WorldCall",
     "invariant",
     "simulate",
+    "simulate_kept",
 ]

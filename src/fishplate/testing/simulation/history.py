@@ -19,6 +19,7 @@ from fishplate.app import App, Run, RunState
 from fishplate.core.data import dataclass
 from fishplate.core.events import Span, SpanTuple
 from fishplate.resilience.resolve import ResolvedPolicy
+from fishplate.testing.simulation.stored import StoredFacts
 from fishplate.testing.simulation.world import RUN, World, WorldCall
 from fishplate.traces.recorder import TraceRecorder
 from fishplate.workflows.workflow import reachable
@@ -36,6 +37,7 @@ class SimulatedRun:
         given_up: When its caller cancelled it or stopped waiting for it; `None`: never.
         run: The run, if it was started by `App.start`; `None`, if its caller awaited it.
         task: What awaits it; `None`, if it was started by `App.start`.
+        run_id: Under which a store knows it; empty if there is none.
         state: How it has ended.
         output: What it gave, if it succeeded.
         error: What it raised, if it failed.
@@ -49,6 +51,7 @@ class SimulatedRun:
     given_up: float | None = None
     run: Run[object] | None = None
     task: asyncio.Task[None] | None = None
+    run_id: str = ""
     state: RunState = "running"
     output: object = None
     error: BaseException | None = None
@@ -82,6 +85,9 @@ class History(TraceRecorder):
         tasks_left: Names of the tasks that were left when every run had ended.
         decisions: How often each decision was told, e.g. `breaker.opened`.
         calm_since: When the faults stopped, in virtual seconds.
+        ended: When everything was over, in virtual seconds.
+        run_of: Gives the number of the run that a span belongs to, by its trace id.
+        lives: What the store held after each crash, and at the end; empty without a store.
     """
 
     app: App
@@ -104,6 +110,9 @@ class History(TraceRecorder):
         self.tasks_left: list[str] = []
         self.decisions: Counter[str] = Counter()
         self.calm_since = math.inf
+        self.ended = math.inf
+        self.lives: list[StoredFacts] = []
+        self.run_of: Callable[[int], int] = lambda _trace_id: RUN.get()
         self._policies: dict[int, ResolvedPolicy] = {}
         self._hash = hashlib.sha256()
         world.watchers.ended.append(self._called)
@@ -125,7 +134,9 @@ class History(TraceRecorder):
         self._hash.update(f"{run.number} {run.state} {code} {run.given_up}\n".encode())
 
     def _take(self, found: SpanTuple) -> None:
-        number, span = RUN.get(), Span.of(found)
+        if self.world.is_unreachable:
+            return  # of a process that has crashed, and tells nobody anything
+        number, span = self.run_of(found[0]), Span.of(found)
         if span.kind == "decision":
             self.decisions[span.name] += 1
         self.runs[number].spans.append(span)

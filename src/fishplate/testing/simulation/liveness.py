@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import Final
 
@@ -37,7 +36,7 @@ def recovers(history: History, broken: Broken) -> AtEnd:
             error = run.error
             if isinstance(error, FishplateError) and error.error_class in SICK:
                 broken(f"run {run.number} failed in a healthy world: {error.code}")
-        now = asyncio.get_running_loop().time()
+        now = history.ended
         calls = _healthy_calls(history)
         for key in history.world.in_flight:
             target = history.app.targets.get(key)
@@ -74,7 +73,7 @@ def all_given_back(history: History, broken: Broken) -> AtEnd:
     """When nothing runs any more, every slot, place in a queue and retry credit is back."""
 
     def at_end() -> None:
-        now = asyncio.get_running_loop().time()
+        now = history.ended
         for key in history.world.in_flight:
             target = history.app.targets.get(key)
             if target is None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from fishplate.core.errors import UsageError
+from fishplate.testing.simulation.kept import simulate_kept
 from fishplate.testing.simulation.simulate import Report, Scenario, simulate
 
 COMMAND: Final = "python -m fishplate.testing.simulation"
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str], out: TextIO) -> int:
     parser.add_argument(
         "--scenario", default=OURS, metavar="MODULE:NAME", help=f"what runs (default: {OURS})"
     )
+    parser.add_argument(
+        "--journal", action="store_true", help="keep the runs in a store, and let its process crash"
+    )
     chosen = parser.parse_args(arguments)
     try:
         scenario = scenario_of(chosen.scenario)
@@ -42,13 +46,16 @@ def main(arguments: Sequence[str], out: TextIO) -> int:
         parser.error(error.message)
     failed: list[int] = []
     for seed in range(chosen.first, chosen.first + chosen.seeds):
-        report = simulate(scenario, seed=seed, runs=chosen.runs)
-        out.write(f"{_line(report)}\n")
+        simulated = simulate_kept if chosen.journal else simulate
+        report = simulated(scenario, seed=seed, runs=chosen.runs)
+        out.write(f"{_line(report, tells_crashes=chosen.journal)}\n")
         if report.violations:
             failed.append(seed)
             again = ["--seeds", "1", "--first", str(seed), "--runs", str(chosen.runs)]
             if chosen.scenario != OURS:
                 again += ["--scenario", chosen.scenario]
+            if chosen.journal:
+                again += ["--journal"]
             out.writelines(f"  {violation}\n" for violation in report.violations)
             out.write(f"  again: {COMMAND} {shlex.join(again)}\n")
         out.flush()
@@ -75,11 +82,12 @@ def scenario_of(address: str) -> Scenario:
     return found
 
 
-def _line(report: Report) -> str:
+def _line(report: Report, *, tells_crashes: bool) -> str:
+    crashes = f"{report.crashes} crashes; " if tells_crashes else ""
     states = ", ".join(f"{count} {state}" for state, count in report.states.items())
     return (
         f"seed {report.seed}: {states}; {report.calls} calls, {report.fault_rate:.0%} faulted; "
-        f"{report.seconds:.0f} s; {report.hash[:16]}"
+        f"{crashes}{report.seconds:.0f} s; {report.hash[:16]}"
     )
 
 

@@ -103,6 +103,7 @@ class Report:
         faults: How many of them something was done to, by kind.
         decisions: How often the policies told what, e.g. `retry.scheduled`.
         given_up: How many runs their caller cancelled or stopped waiting for.
+        crashes: How often the process crashed; 0 without a store.
         seconds: How long it took, in virtual time.
     """
 
@@ -116,6 +117,7 @@ class Report:
     faults: Mapping[str, int]
     decisions: Mapping[str, int]
     given_up: int
+    crashes: int
     seconds: float
 
     @property
@@ -144,12 +146,47 @@ def simulate(
     Raises:
         ValueError: There is no run.
     """
+
+    def run(history: History, drawn: FaultRates) -> float:
+        simulation = _Simulation(scenario, history, seed, drawn)
+
+        async def whole() -> float:
+            await simulation.run(runs)
+            return asyncio.get_running_loop().time()
+
+        return run_in_virtual_time(whole())
+
+    return observed(scenario, run, seed=seed, runs=runs, rates=rates, invariants=invariants)
+
+
+def observed(  # noqa: PLR0913 -- those of a simulation, keyword-only
+    scenario: Scenario,
+    run: Callable[[History, FaultRates], float],
+    *,
+    seed: int,
+    runs: int,
+    rates: FaultRates | None,
+    invariants: Sequence[Invariant],
+) -> Report:
+    """Watch a simulation while it runs, and report what came of it.
+
+    Args:
+        scenario: What runs.
+        run: Runs it to its end; how many virtual seconds that took.
+        seed: See `simulate`.
+        runs: See `simulate`.
+        rates: See `simulate`.
+        invariants: See `simulate`.
+
+    Raises:
+        ValueError: There is no run.
+    """
     if runs < 1:
         msg = f"simulate(runs={runs!r}): at least 1"
         raise ValueError(msg)
     if rates is None:
-        rates = FaultRates.drawn(_random(seed, "rates"))
-    world = World(_random(seed, "world"), rates)
+        rates = FaultRates.drawn(seeded(seed, "rates"))
+    world = World(seeded(seed, "world"), rates)
     history = History(scenario.agent, world, scenario.expected)
     violations: list[BrokenInvariant] = []
     told: Counter[str] = Counter()
@@ -163,28 +200,23 @@ def simulate(
         return broken
 
     at_end = [found.watch(history, broken_of(found.name)) for found in invariants]
-    simulation = _Simulation(scenario, history, seed, rates)
-
-    async def whole() -> float:
-        await simulation.run(runs)
-        for check in at_end:
-            check()
-        return asyncio.get_running_loop().time()
-
-    seconds = run_in_virtual_time(whole())
+    seconds = history.ended = run(history, rates)
+    for check in at_end:
+        check()
     return Report(
         seed=seed,
         runs=runs,
         rates=rates,
-        hash=simulation.hash,
+        hash=history.digest(),
         violations=tuple(violations),
-        states=dict(sorted(Counter(run.state for run in history.runs).items())),
+        states=dict(sorted(Counter(one.state for one in history.runs).items())),
         calls=len(world.calls),
         faults=dict(
             sorted(Counter(call.fault for call in world.calls if call.fault != "none").items())
         ),
         decisions=dict(sorted(history.decisions.items())),
-        given_up=sum(run.given_up is not None for run in history.runs),
+        given_up=sum(one.given_up is not None for one in history.runs),
+        crashes=world.life,
         seconds=seconds,
     )
 
@@ -193,16 +225,15 @@ class _Simulation:
     """The runs of one scenario under one seed."""
 
     def __init__(self, scenario: Scenario, history: History, seed: int, rates: FaultRates) -> None:
-        self.hash = ""
         self._scenario = scenario
         self._history = history
         self._rates = rates
-        self._random = _random(seed, "callers")
+        self._random = seeded(seed, "callers")
         world = history.world
         self._app = history.app = App(
             scenario.agent,
             clock=VirtualClock(),
-            randomness=_random(seed, "app"),
+            randomness=seeded(seed, "app"),
             traces=history,
             working_time=scenario.working_time,
             pools=scenario.pools,
@@ -234,7 +265,6 @@ class _Simulation:
             await asyncio.sleep(SILENCE)
             left = asyncio.all_tasks() - before
             history.tasks_left = sorted(task.get_name() for task in left)
-            self.hash = history.digest()
 
     def _begin(self, *, is_calm: bool) -> None:
         """Begin one run: most are started, some are awaited by a caller with a deadline."""
@@ -292,6 +322,6 @@ class _Simulation:
         self._history.note_end(run)
 
 
-def _random(seed: int, of: str) -> random.Random:
+def seeded(seed: int, of: str) -> random.Random:
     """Randomness of one part, so that a draw more in one changes nothing in another."""
     return random.Random(f"{seed}/{of}")  # noqa: S311 -- has to be repeatable

@@ -26,7 +26,7 @@ T = TypeVar("T")
 Fault: TypeAlias = Literal[
     "none", "fails", "loses", "hangs", "slows", "garbles", "lingers", "down", "down_hanging"
 ]
-Ending: TypeAlias = Literal["running", "answered", "failed", "cancelled"]
+Ending: TypeAlias = Literal["running", "answered", "failed", "cancelled", "cut_off"]
 
 GARBLED: Final = "simulated garbage"
 """No output may hold this text: it stands in every answer that breaks its contract."""
@@ -58,7 +58,10 @@ class WorldCall:
         fault: What was done to it.
         time_left: Seconds that its run had left to work when it began.
         ended: When it ended; `None` while it runs.
-        ending: How it ended, as the target sees it: garbage is an answer.
+        ending: How it ended, as the target sees it: garbage is an answer, and what was cut off
+            belongs to a process that has crashed.
+        life: How often the process had crashed when it began.
+        has_acted: It has done to the world what it was to do, or found it done under its key.
     """
 
     order: int
@@ -72,6 +75,8 @@ class WorldCall:
     time_left: float
     ended: float | None = None
     ending: Ending = "running"
+    life: int = 0
+    has_acted: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -99,10 +104,16 @@ class World:
         in_flight: By target, how many calls run.
         effects: How often each effect has happened.
         watchers: Who is told.
+        life: How often the process has crashed.
+        is_unreachable: Whoever calls now belongs to a process that has crashed.
+        run_of: Gives the number of the run that a call belongs to.
     """
 
     def __init__(self, randomness: random.Random, rates: FaultRates) -> None:
         self.is_calm = False
+        self.life = 0
+        self.is_unreachable = False
+        self.run_of: Callable[[Frame], int] = lambda _frame: RUN.get()
         self.calls: list[WorldCall] = []
         self.in_flight: Counter[str] = Counter()
         self.effects: Counter[Hashable] = Counter()
@@ -111,6 +122,7 @@ class World:
         self._rates = rates
         self._kept: set[tuple[str, str]] = set()
         self._outages: dict[str, _Outages] = {}
+        self._sent: dict[int, tuple[Hashable, str | None]] = {}
 
     async def call(
         self,
@@ -134,30 +146,48 @@ class World:
         Raises:
             Exception: What was drawn.
         """
-        call = self._begun()
+        if self.is_unreachable:
+            raise ConnectionRefusedError("simulated: the process has crashed")
+        call = self._begun(acts, key)
+        ending: Ending = "cancelled"
         try:
             found = await self._lived(call, answer, acts, key, garbled)
-            call.ending = "answered"
+            ending = "answered"
             return found
         except Exception:
-            call.ending = "failed"
-            raise
-        except BaseException:
-            call.ending = "cancelled"
+            ending = "failed"
             raise
         finally:
-            call.ended = asyncio.get_running_loop().time()
-            self.in_flight[call.target] -= 1
-            for told in self.watchers.ended:
-                told(call)
+            if call.ended is None:
+                self._over(call, ending, asyncio.get_running_loop().time())
 
-    def _begun(self) -> WorldCall:
+    def cut_off(self, now: float) -> None:
+        """Let the process crash: what it has sent may still act, and nobody hears the answer.
+
+        Args:
+            now: The virtual time.
+        """
+        self.life += 1
+        for call in self.calls:
+            if call.ended is None:
+                if self._random.random() < 0.5:  # noqa: PLR2004 -- a coin
+                    self._act(call, *self._sent[call.order])
+                self._over(call, "cut_off", now)
+
+    def _over(self, call: WorldCall, ending: Ending, now: float) -> None:
+        call.ending, call.ended = ending, now
+        del self._sent[call.order]
+        self.in_flight[call.target] -= 1
+        for told in self.watchers.ended:
+            told(call)
+
+    def _begun(self, acts: Hashable, key: str | None) -> WorldCall:
         frame = current()
         assert isinstance(frame, Frame), "the runtime's calls are frames"
         target, now = target_of(frame.unit), asyncio.get_running_loop().time()
         call = WorldCall(
             order=len(self.calls),
-            run=RUN.get(),
+            run=self.run_of(frame),
             unit=frame.unit,
             path=frame.path,
             span_id=frame.span_id,
@@ -165,8 +195,10 @@ class World:
             began=now,
             fault=self._drawn(target, now),
             time_left=frame.deadline,
+            life=self.life,
         )
         self.calls.append(call)
+        self._sent[call.order] = acts, key
         self.in_flight[target] += 1
         for told in self.watchers.began:
             told(call)
@@ -247,6 +279,9 @@ class World:
         return answer
 
     def _act(self, call: WorldCall, acts: Hashable, key: str | None) -> None:
+        if call.ended is not None:
+            return  # it was cut off, and what became of it is decided
+        call.has_acted = True
         if acts is None:
             return
         if key is not None:
