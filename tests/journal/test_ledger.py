@@ -123,7 +123,7 @@ async def test_a_key_that_is_let_go_can_be_taken_again(tmp_path: Path) -> None:
         assert isinstance(first, Reserved)
         ledger.release(first)
         second = await ledger.reserve(PAY, LEASE)
-        assert second == Reserved("k1", 2)
+        assert second == Reserved("k1", 2, effect="keyed")
 
 
 async def test_attempts_share_one_key(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ class Reserved(NamedTuple):
         first_dispatch_ms: When it was first dispatched; `None` if never.
         last_dispatch_ms: When it was last dispatched; `None` if never.
         is_open: It was dispatched and never answered: it may have happened.
+        effect: The word that its tool declared when it was first reserved.
     """
 
     key: str
@@ -90,6 +91,7 @@ class Reserved(NamedTuple):
     first_dispatch_ms: int | None = None
     last_dispatch_ms: int | None = None
     is_open: bool = False
+    effect: str = ""
 
 
 class IdempotencyConflictError(FishplateError):

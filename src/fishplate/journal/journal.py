@@ -24,7 +24,7 @@ StoredState: TypeAlias = Literal[
     "cancelled",
     "needs_attention",
 ]
-RecordKind: TypeAlias = Literal["value", "failure", "dropped", "now"]
+RecordKind: TypeAlias = Literal["value", "failure", "dropped", "now", "open"]
 OPEN_STATES: Final[tuple[StoredState, ...]] = ("queued", "running", "waiting")
 READY_STATES: Final[tuple[StoredState, ...]] = ("queued", "running")
 """Of open runs that have something to do; the others wait."""
@@ -127,7 +127,8 @@ class StepRecord(NamedTuple):
         key: Path of the step.
         kind: What `data` is: its value or its failure. `dropped`: the records below the step that
             were written before this one count no more, since its body began anew. `now`: the
-            time that its body was told, at a place that the key names behind an `@`.
+            time that its body was told, at a place that the key names behind an `@`. `open`, which
+            is never written: an effect was sent, and no answer to it is kept.
         arguments: SHA-256 of what a body called it with; `None` for a step of a plan.
         data: JSON.
         reasons: JSON: why the value is degraded; `None` if it is not.

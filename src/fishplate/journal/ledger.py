@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, cast
 
 from fishplate.core.current import Principal
@@ -260,6 +260,26 @@ class Ledger:
             )
         )
 
+    async def give_up(self, run: str, calls: Sequence[str]) -> None:
+        """Leave calls of a run that nobody makes again to a person: what was sent is unknown.
+
+        Args:
+            run: Id of the run, which has ended here.
+            calls: Their paths.
+        """
+        now = self._now_ms()
+
+        def apply(connection: sqlite3.Connection) -> None:
+            for call in calls:
+                open_keys = connection.execute(
+                    "SELECT key FROM effect WHERE run = ? AND call = ? AND state = 'dispatched'",
+                    (run, call),
+                ).fetchall()
+                for (key,) in open_keys:
+                    move_effect(connection, key, "unknown", b'"nobody made the call again"', now)
+
+        await self._change(apply)
+
     async def sweep(self) -> int:
         """Free the business keys whose window is over; how many those were."""
         now = self._now_ms()
@@ -280,13 +300,13 @@ class Ledger:
         until = now + round(lease * 1000)
         row = connection.execute(
             "SELECT fingerprint, state, fence, attempts, first_dispatch_ms, last_dispatch_ms, "
-            "outcome FROM effect WHERE key = ?",
+            "outcome, effect FROM effect WHERE key = ?",
             (call.key,),
         ).fetchone()
         if row is None:
             insert_effect(connection, call, self._boot_id, now, until)
-            return Reserved(call.key, 1)
-        fingerprint, state, fence, attempts, first, last, outcome = row
+            return Reserved(call.key, 1, effect=call.effect)
+        fingerprint, state, fence, attempts, first, last, outcome, effect = row
         if fingerprint != call.fingerprint:
             msg = (
                 f"call {call.call!r} of run {call.run!r} asks {call.tool!r} for something else "
@@ -305,7 +325,7 @@ class Ledger:
                     (self._boot_id, fence + 1, until, now, call.key),
                 )
                 is_open = state == "dispatched"
-                return Reserved(call.key, fence + 1, attempts, first, last, is_open)
+                return Reserved(call.key, fence + 1, attempts, first, last, is_open, effect)
             case "unknown":
                 msg = (
                     f"the outcome of {call.tool!r} in call {call.call!r} of run {call.run!r} is "

@@ -18,6 +18,9 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 MOUNTS: Final = Path("/proc/self/mounts")
 
 
+_HELD: Final[set[DrivingLock]] = set()
+
+
 class StoreLockedError(FishplateError):
     """Another process drives the store."""
 
@@ -61,6 +64,8 @@ class DrivingLock:
                 f"the store {str(store)!r} is driven by process {owner or 'unknown'}: "
                 "stop that one first, or read it with 'fishplate runs', which needs no lock"
             ) from None
+        # A fork would hold the lock for as long as it lives, also when its parent is dead.
+        _HELD.add(self)
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
@@ -69,6 +74,7 @@ class DrivingLock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+        _HELD.discard(self)
 
 
 def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str:
@@ -93,3 +99,11 @@ def _mounts(table: Path) -> Iterator[tuple[Path, str]]:
         fields = line.split(" ")
         # The kernel spells blanks in paths as octal escapes.
         yield Path(fields[1].replace("\\040", " ")), fields[2]
+
+
+def _forget_all() -> None:
+    for lock in tuple(_HELD):
+        lock.release()  # closes this process's copy, and leaves the lock to the one that forked
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -94,6 +94,9 @@ class DurableSteps(Steps):
         except (StoreUnavailableError, NeedsAttention):
             raise
         except (FishplateError, DeclaredError) as failure:
+            cut_off = filter(history.is_open, history.below(effect.key))
+            if effect.unit.grants and (call := next(cut_off, None)) is not None:
+                self._diverge(history, run, effect, effect.key, Diverged(call, None))
             if is_step and history.attention is None:
                 await self._failed(history, run, effect, failure)
             raise
@@ -260,7 +263,9 @@ class DurableSteps(Steps):
     ) -> Awaitable[object]:
         effect, history = unit.about.effect, self.histories.get(frame.run.trace_id)
         run_once = super()._effective
-        if effect is None or effect.is_readonly or history is None:
+        if effect is None or history is None:
+            return run_once(frame, unit, arguments, started_ns)
+        if effect.is_readonly and not history.is_open(frame.path):  # it may have been another word
             return run_once(frame, unit, arguments, started_ns)
         guard = GuardedEffect(
             self._ledger,

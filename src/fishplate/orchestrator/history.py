@@ -46,7 +46,8 @@ class History:
         log: Of this run.
         now_ms: Wall clock, milliseconds since 1970.
         records: What it did before, in the order of its steps' ends.
-        effects: Paths of its calls whose effects have happened, or may have.
+        effects: Paths of its calls whose effects have happened, or may have; one of them without
+            a record was cut off, and has to be made again before the run ends.
         answers: What its steps were answered with that waited, each with the digest of what was
             asked, by key.
         rewritten: As the attribute.
@@ -101,6 +102,27 @@ class History:
                 self._times[record.key] = from_json(record.data)
             else:
                 self._records[record.key] = record
+        for path in self._effects:
+            if path not in self._records and not self._is_recorded_above(path):
+                self._records[path] = StepRecord(0, path, "open", None, b"null", None, 0)
+
+    def _is_recorded_above(self, path: str) -> bool:
+        """Whether a step that the call was made in has its record: the call stands in it."""
+        return any(path.startswith(f"{key}/") for key in self._records)
+
+    def is_open(self, path: str) -> bool:
+        """Whether a call was cut off in a former life, and nobody has made it again here."""
+        record = self._records.get(path)
+        return record is not None and record.kind == "open"
+
+    def open_calls(self) -> list[str]:
+        """Paths of the calls that were cut off in a former life and not made again."""
+        return [key for key in self._records if self.is_open(key)]
+
+    def close(self, path: str) -> None:
+        """Hear that a call that was cut off is made again, or answered."""
+        if self.is_open(path):
+            del self._records[path]
 
     def take(self, effect: CallEffect) -> StepRecord | None:
         """The record of a call, which is not given twice; `None` if it has to be made.
@@ -111,7 +133,7 @@ class History:
         if not self._records:
             return None
         record = self._records.get(effect.key)
-        if record is None:
+        if record is None or record.kind == "open":
             return None
         if record.arguments is not None and record.arguments != arguments_digest(effect):
             raise Diverged(effect.key, effect.key)
@@ -215,7 +237,8 @@ class History:
 
     def _forget(self, path: str) -> None:
         for key in self.below(path):
-            del self._records[key]
+            if not self.is_open(key):
+                del self._records[key]
         # What it was told before its first call was told to the body that begins anew, too.
         of_calls, of_none = (f"{path}/", f"{path}@"), f"{path}@0."
         for key in [one for one in self._times if one.startswith(of_calls)]:

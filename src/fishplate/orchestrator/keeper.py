@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
 from fishplate.agents.agent import AnyAgent
@@ -453,6 +453,8 @@ class Keeper:
         """
         history = self._steps.histories.pop(context.trace_id)
         try:
+            if left := history.open_calls():
+                await self._give_up(history, left)
             if history.attention is None and _is_failed_saga(failure, effect):
                 await self._sagas.end_run(history, effect, failure, self.now_ms())
             else:
@@ -473,6 +475,16 @@ class Keeper:
             code=history.attention,
             where=effect.where,
         )
+
+    async def _give_up(self, history: History, calls: Sequence[str]) -> None:
+        """Leave to a person what a former life had sent, and this one did not ask for again."""
+        await self._ledger.give_up(history.log.run_id, calls)
+        if history.attention is None:
+            history.attention = "unknown_outcome"
+            history.explanation = (
+                f"call {calls[0]!r} was cut off when its process ended, and its effect may have "
+                "happened; the run has ended without making it again"
+            )
 
 
 def _is_failed_saga(

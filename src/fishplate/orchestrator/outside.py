@@ -24,9 +24,15 @@ from fishplate.core.errors import (
     NeedsAttention,
 )
 from fishplate.core.outcome import DeclaredError, NotDone
-from fishplate.journal.effect_rows import EffectCall, OutcomeUnknownError, Reserved
+from fishplate.journal.effect_rows import (
+    EffectCall,
+    IdempotencyConflictError,
+    OutcomeUnknownError,
+    Reserved,
+)
 from fishplate.journal.effects import EffectState, Recovery, recovery
 from fishplate.journal.ledger import Ledger, Settled
+from fishplate.journal.store import StoreUnavailableError
 from fishplate.orchestrator.frame import Frame
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.lookup import Done, Finding
@@ -97,8 +103,13 @@ class GuardedEffect:
         call = _call_of(self._frame, self._unit, arguments)
         try:
             found = await self._ledger.reserve(call, LEASE)
+        except IdempotencyConflictError as error:
+            if not self._history.is_open(self._frame.path):
+                raise
+            raise self._diverged(error) from error
         except OutcomeUnknownError as error:  # a former life left it so, and ended before the run
             raise self._unknown() from error
+        self._history.close(self._frame.path)
         if isinstance(found, Settled):
             return self._recorded(found)
         self._reserved = found
@@ -220,7 +231,7 @@ class GuardedEffect:
     async def _after_cancellation(self) -> None:
         if not self._may_have_gone_out:
             await self._ledger.withdraw(self._reserved)
-        elif self._is_closing() and self._recovery() != "unknown":
+        elif self._is_left_to_others() and self._recovery() != "unknown":
             self._ledger.release(self._reserved)  # the next life repeats it, or looks it up
         elif self._is_idempotent:
             await self._settle("reserved", b"null")
@@ -228,9 +239,18 @@ class GuardedEffect:
             await self._settle("unknown", b'"the call was cancelled before its answer came"')
             self._history.attention = "unknown_outcome"
 
+    def _is_left_to_others(self) -> bool:
+        """Whether the run goes on later: in another life, or when somebody has decided."""
+        return self._is_closing() or self._history.attention is not None
+
     async def _settle(self, state: EffectState, outcome: bytes) -> None:
-        await self._ledger.settle(self._reserved, state, outcome)
-        self._ledger.release(self._reserved)
+        try:
+            await self._ledger.settle(self._reserved, state, outcome)
+        except StoreUnavailableError as error:
+            self._history.log.failure = error  # the run stays open: its end would be a wrong one
+            raise
+        finally:
+            self._ledger.release(self._reserved)
 
     @property
     def _is_idempotent(self) -> bool:
@@ -244,11 +264,24 @@ class GuardedEffect:
 
     def _recovery(self) -> Recovery:
         first = self._reserved.first_dispatch_ms
+        sent_as = self._reserved.effect  # what was sent keeps to the word under which it was
+        is_same = sent_as == self._declared.effect
         return recovery(
-            self._declared.effect,
+            sent_as,
             since_first_dispatch=0.0 if first is None else (self._now_ms() - first) / 1000,
-            key_ttl=self._declared.key_ttl,
+            key_ttl=self._declared.key_ttl if is_same else None,
             has_lookup=self._unit.about.lookup is not None,
+        )
+
+    def _diverged(self, error: IdempotencyConflictError) -> NeedsAttention:
+        self._history.attention = "diverged"
+        return NeedsAttention(
+            f"{error}, and its effect may have happened: bring the old code back, or decide by "
+            "'fishplate runs attention'",
+            run_id=self._frame.run_id,
+            step=self._frame.path,
+            code="diverged",
+            where=self._unit.about.where,
         )
 
     def _unknown(self) -> NeedsAttention:

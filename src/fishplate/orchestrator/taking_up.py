@@ -81,16 +81,17 @@ class TakingUp:
         check_stored(stored)
         way = await self._way(stored)
         records = await self._journal.steps(stored.id)
-        check_way(way, [record.key for record in records if record.kind != "dropped"])
+        effects = [
+            one.call
+            for one in await self._ledger.of_run(stored.id)
+            if one.state not in {"reserved", "failed"} and one.undoes is None
+        ]
+        recorded = [record.key for record in records if record.kind != "dropped"]
+        check_way(way, [*recorded, *(path for path in effects if path not in recorded)])
         arguments = arguments_of(stored, way.unit)
         context = self.context_of(stored)
         if way.changed:
             context.sink = telling_releases(context.sink, way.changed)
-        effects = [
-            one.call
-            for one in await self._ledger.of_run(stored.id)
-            if one.state not in {"reserved", "failed"}
-        ]
         log = self._journal.reopen(stored, records[-1].n if records else 0)
         answers = await log.change(lambda connection: answers_of(connection, stored.id))
         if not await log.taken_up(is_recovery=stored.state == "running"):
