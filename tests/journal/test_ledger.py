@@ -148,9 +148,11 @@ async def test_a_crash_after_the_mark_is_seen_by_the_next_life(tmp_path: Path) -
     async with _writer(path) as writer:
         after = Ledger(writer, "boot2", Now())
         assert await after.reserve(PAY, LEASE) == Reserved(
-            "k1", 2, 1, 1_000_000, 1_000_000, is_open=True
+            "k1", 2, 1, 1_000_000, 1_000_000, is_open=True, effect="keyed"
         )
-        assert await after.reserve(PAY._replace(key="k2"), LEASE) == Reserved("k2", 2)
+        assert await after.reserve(PAY._replace(key="k2"), LEASE) == Reserved(
+            "k2", 2, effect="keyed"
+        )
 
 
 async def test_who_was_replaced_can_neither_dispatch_nor_overwrite(tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ class DurableSteps(Steps):
                 record = None
             if record is not None:
                 return self._replayed(run, parent_id, effect, record)
+            if history.is_open(effect.key) and not _changes_something(effect.unit):
+                self._refuse_harmless(history, run, effect)
         if history.rewritten and effect.unit.name in history.rewritten:
             self._check_rewritten(history, run, effect)
         try:
@@ -141,6 +143,19 @@ class DurableSteps(Steps):
             return
         history.attention = "release_changed"
         history.explanation = history.rewritten[effect.unit.name]
+        raise self._attention(history, run, effect)
+
+    def _refuse_harmless(self, history: History, run: RunContext, effect: CallEffect) -> None:
+        """Refuse to repeat what may have changed something, though it says by now that it cannot.
+
+        Raises:
+            NeedsAttention: Always.
+        """
+        history.attention = "release_changed"
+        history.explanation = (
+            f"{effect.unit.about.subject} was sent when it declared an effect, and its answer was "
+            "lost; by now it declares none, which says nothing about what was sent"
+        )
         raise self._attention(history, run, effect)
 
     def _attention(self, history: History, run: RunContext, effect: CallEffect) -> NeedsAttention:
@@ -263,9 +278,7 @@ class DurableSteps(Steps):
     ) -> Awaitable[object]:
         effect, history = unit.about.effect, self.histories.get(frame.run.trace_id)
         run_once = super()._effective
-        if effect is None or history is None:
-            return run_once(frame, unit, arguments, started_ns)
-        if effect.is_readonly and not history.is_open(frame.path):  # it may have been another word
+        if effect is None or effect.is_readonly or history is None:
             return run_once(frame, unit, arguments, started_ns)
         guard = GuardedEffect(
             self._ledger,
@@ -291,3 +304,8 @@ class DurableSteps(Steps):
             return await finding_of(super().perform(frame.driver, run, frame.span_id, effect))
         finally:
             SCOPE.set(frame)
+
+
+def _changes_something(unit: AnyAgent) -> bool:
+    effect = unit.about.effect
+    return effect is not None and not effect.is_readonly
