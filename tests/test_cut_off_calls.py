@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from fishplate import Agent, App, agent, parallel, tool, workflow
+from fishplate import Agent, App, agent, parallel, tool, wait_for, workflow
+from fishplate.core.current import Principal
 from fishplate.core.errors import FishplateError, NeedsAttention
+from fishplate.journal.journal import MOST_BYTES, PayloadTooLargeError
 from fishplate.journal.lock import DrivingLock
 
 SENT: list[str] = []
@@ -211,3 +214,30 @@ def test_a_fork_does_not_hold_the_lock_of_its_parent(tmp_path: Path) -> None:
     DrivingLock(tmp_path / "runs.db").release()
     os.close(says_end)
     os.waitpid(child, 0)
+
+
+class Word(BaseModel):
+    """What somebody says."""
+
+    text: str
+
+
+@workflow
+async def looking(text: str) -> Word:
+    """Wait for a word."""
+    return await wait_for("word", Word)
+
+
+async def test_inputs_and_signals_have_the_limit_of_outputs(tmp_path: Path) -> None:
+    """What is larger than a store keeps of one document is refused, and nothing is written."""
+    url = f"sqlite:///{tmp_path}/runs.db"
+    large = "x" * (MOST_BYTES + 1)
+    async with App(looking, store=url) as app:
+        with pytest.raises(PayloadTooLargeError, match="the input of 'looking'"):
+            await app.start(looking, large).result()
+        run = app.start(looking, "small")
+        assert await run.ended_or_waiting() == "waiting"
+        with pytest.raises(PayloadTooLargeError, match="the signal 'word'"):
+            await app.signal(run.id, "word", Word(text=large), principal=Principal(name="ann"))
+        await app.signal(run.id, "word", Word(text="small"), principal=Principal(name="ann"))
+        assert await run.result() == Word(text="small")

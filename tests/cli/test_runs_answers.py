@@ -106,6 +106,18 @@ def test_an_approved_run_goes_on_when_its_store_is_opened(cli: Program) -> None:
     assert output(cli, run_id) == "paid #W1"
 
 
+def test_a_run_shows_who_decided_what_about_it(cli: Program) -> None:
+    """Name, action and note of whoever decided stand on the run, in words and as JSON."""
+    run_id = started(cli, "refund")
+    cli("runs", "approve", run_id, *HERE, *LEAD, "--note", "as agreed")
+    shown = cli("runs", "show", run_id, *HERE)
+    [row] = cli("runs", "show", run_id, *HERE, "--json").json["audit"]
+
+    assert "by 'ann': approve" in shown.out
+    assert "as agreed" in shown.out
+    assert (row["principal"], row["action"], row["subject"]) == ("ann", "approve", run_id)
+
+
 def test_a_rejected_run_hears_by_whom_and_why(cli: Program) -> None:
     """A rejection is a value of the workflow, with the name and the note."""
     run_id = started(cli, "refund")

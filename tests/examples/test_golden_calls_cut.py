@@ -33,6 +33,7 @@ SEED = 4
 CHOSEN = [
     pytest.param(task, id=name, marks=() if number % 4 == 0 else pytest.mark.long)
     for number, (task, name) in enumerate(zip(TASKS, TASK_NAMES, strict=True))
+    if task["steps"]  # two tasks make no call, and have no step to be cut at
 ]
 
 

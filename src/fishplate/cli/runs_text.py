@@ -1,5 +1,6 @@
 """A kept run in words: what it is, what its steps gave, what it did outside, what can be done."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -45,6 +46,9 @@ def run_lines(whole: WholeRun) -> Iterator[str]:
         yield from effect_lines(effect)
     for wait in whole.waits:
         yield _wait_line(wait)
+    for row in whole.audit:
+        said = json.dumps(dict(row.details), ensure_ascii=False)
+        yield f"  decided {moment(row.at_ms)} by {row.principal!r}: {row.action} {said}"
     if run.outcome is not None:
         yield f"  outcome {_on_one_line(run.outcome)}"
 

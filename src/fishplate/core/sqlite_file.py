@@ -85,6 +85,8 @@ def open_database(path: Path, layout: Layout) -> sqlite3.Connection:
             connection.execute("PRAGMA foreign_keys = ON")
             for number in range(version, layout.version):
                 _migrate(connection, layout, number)
+            if version < layout.version:  # so that no damage to the log can make a new store of it
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             # SQLite opens a file that is read-only without a word, until something is written.
             probe = f"PRAGMA user_version = {layout.version}"
             connection.executescript(f"BEGIN IMMEDIATE; {probe}; ROLLBACK;")

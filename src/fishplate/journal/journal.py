@@ -47,7 +47,7 @@ MOST_SHARED: Final = 1_000
 
 
 class PayloadTooLargeError(FishplateError):
-    """A value is larger than the journal keeps; the step that gave it fails for good."""
+    """A value is larger than the journal keeps; a step that gave it fails for good."""
 
     code = "payload_too_large"
     error_class = ErrorClass.PERMANENT
@@ -229,12 +229,7 @@ class RunLog(Owner):
         """
         is_large = len(data) > INLINE_BYTES
         if is_large:
-            if len(data) > MOST_BYTES:
-                msg = (
-                    f"step {key!r} gave {len(data)} bytes of JSON, and the journal keeps at most "
-                    f"{MOST_BYTES} of one step: hand on a reference to what is that large"
-                )
-                raise PayloadTooLargeError(msg)
+            check_size(f"what step {key!r} gave", data)
             data = self.document(data).encode()
         self._written += 1
         self._journal.writer.add(
@@ -421,7 +416,22 @@ class Journal:
         self.known.update(digests)
 
 
+def check_size(what: str, data: bytes) -> None:
+    """Refuse a document that is larger than the journal keeps.
+
+    Raises:
+        PayloadTooLargeError: It is.
+    """
+    if len(data) > MOST_BYTES:
+        msg = (
+            f"{what} is {len(data)} bytes of JSON, and the journal keeps at most {MOST_BYTES} of "
+            "one document: hand on a reference to what is that large"
+        )
+        raise PayloadTooLargeError(msg)
+
+
 def _row_of(run: NewRun, log: RunLog) -> Values:
+    check_size(f"the input of {run.agent!r}", run.input)
     return (
         run.id,
         run.agent,

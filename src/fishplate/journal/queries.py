@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from pydantic_core import from_json
 
 from fishplate.core.errors import JsonValue
+from fishplate.journal.audit import AuditRow, audit_rows
 from fishplate.journal.effect_rows import Evidence, select_effects
 from fishplate.journal.effects import EffectState
 from fishplate.journal.journal import (
@@ -55,12 +56,14 @@ class WholeRun(NamedTuple):
         steps: What its steps gave, in the order in which they ended.
         effects: What it did outside, or may have done, in the order of the first dispatch.
         waits: What it waits for, oldest first.
+        audit: Who decided what about it or one of its effects, oldest first.
     """
 
     run: StoredRun
     steps: list[StepRecord]
     effects: list[Evidence]
     waits: list[Wait]
+    audit: list[AuditRow]
 
 
 class Attention(NamedTuple):
@@ -110,11 +113,15 @@ def whole_run(connection: sqlite3.Connection, run_id: str) -> WholeRun | None:
     run = find_run(connection, run_id)
     if run is None:
         return None
+    effects = effects_of(connection, run_id)
+    subjects = [run_id, *(effect.key for effect in effects)]
+    audit = [row for subject in subjects for row in audit_rows(connection, subject)]
     return WholeRun(
         run,
         steps_of(connection, run_id),
-        effects_of(connection, run_id),
+        effects,
         open_waits(connection, run_id),
+        sorted(audit, key=lambda row: row.n),
     )
 
 
@@ -214,6 +221,18 @@ def whole_json(whole: WholeRun) -> dict[str, JsonValue]:
         "steps": [step_json(step) for step in whole.steps],
         "effects": [effect_json(effect) for effect in whole.effects],
         "waits": [wait_json(wait) for wait in whole.waits],
+        "audit": [_audit_json(row) for row in whole.audit],
+    }
+
+
+def _audit_json(row: AuditRow) -> dict[str, JsonValue]:
+    return {
+        "at_ms": row.at_ms,
+        "principal": row.principal,
+        "action": row.action,
+        "subject": row.subject,
+        "details": dict(row.details),
+        "seal": row.seal,
     }
 
 

@@ -15,7 +15,7 @@ from fishplate.contracts.json import canonical_json
 from fishplate.core.current import Principal
 from fishplate.core.errors import ErrorClass, FishplateError, JsonValue
 from fishplate.journal.audit import append_audit
-from fishplate.journal.journal import OPEN_STATES, UnknownRunError
+from fishplate.journal.journal import OPEN_STATES, UnknownRunError, check_size
 
 WaitKind: TypeAlias = Literal["signal", "approval", "sleep"]
 Decision: TypeAlias = Literal["approve", "reject"]
@@ -187,6 +187,7 @@ def receive(  # noqa: PLR0913 -- what a signal is
         UnknownRunError: There is no such run of the sender's tenant.
         NotWaitingError: It has ended.
     """
+    check_size(f"the signal {name!r}", answer)
     open_run(connection, run, by)
     waits = connection.execute(
         "SELECT key, contract FROM wait WHERE run = ? AND kind = 'signal' AND name = ? "

@@ -19,7 +19,7 @@ from fishplate.core.errors import (
 )
 from fishplate.core.events import HeadTuple, SpanStatus
 from fishplate.core.outcome import DeclaredError
-from fishplate.journal.journal import StepRecord
+from fishplate.journal.journal import PayloadTooLargeError, StepRecord
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.store import StoreUnavailableError
 from fishplate.journal.waits import announce
@@ -92,7 +92,7 @@ class DurableSteps(Steps):
             if effect.unit.grants and (left := history.below(effect.key)):
                 self._diverge(history, run, effect, effect.key, Diverged(left[0], None))
             if is_step:
-                history.succeeded(effect, answer)
+                self._keep(history, run, effect, answer)
         except (StoreUnavailableError, NeedsAttention):
             raise
         except (FishplateError, DeclaredError) as failure:
@@ -103,6 +103,13 @@ class DurableSteps(Steps):
                 await self._failed(history, run, effect, failure)
             raise
         return answer
+
+    def _keep(self, history: History, run: RunContext, effect: CallEffect, answer: object) -> None:
+        try:
+            history.succeeded(effect, answer)
+        except PayloadTooLargeError as failure:
+            failure.has_effect = run.has_effect_below(effect.key)
+            raise
 
     async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:
         """The answer that a step waits for, if the store has it.
