@@ -48,7 +48,12 @@ def add_decide_arguments(parser: ArgumentParser) -> None:
 def decide(arguments: Namespace, screen: Screen) -> ExitCode:
     """Say what happened to an effect whose outcome is unknown, or have one undone."""
     if (arguments.decision == "confirm_done") != (arguments.result is not None):
-        message = "--result belongs to confirm_done: it is what the tool would have given"
+        missing = (
+            "confirm_done needs --result JSON"
+            if arguments.result is None
+            else (f"--result belongs to confirm_done, not to {arguments.decision}")
+        )
+        message = f"{missing}: it is what the tool would have given"
         raise UsageError(message, code="bad_usage")
     with reading(store_of(arguments)) as connection:
         effect = check_effect(connection, arguments.key, arguments.decision)

@@ -44,7 +44,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     with reading(url) as connection:
         before = open_runs(connection)
         stuck = {row.id for row in list_runs(connection, states=["needs_attention"])}
-    _check_known(before, app, arguments.target)
+    _check_known(before, app, arguments.target, url)
     resume = "exact" if arguments.exact else app.resume
     app.keep_in(url, durability=app.durability, resume=resume)
     asyncio.run(_until_ended(app))
@@ -89,7 +89,7 @@ async def _until_ended(app: App) -> None:
         await app.settled()
 
 
-def _check_known(rows: list[RunRow], app: App, target: str) -> None:
+def _check_known(rows: list[RunRow], app: App, target: str, url: str) -> None:
     """Refuse an app that some open run could not go on in; none of them is touched.
 
     Raises:
@@ -99,6 +99,7 @@ def _check_known(rows: list[RunRow], app: App, target: str) -> None:
         if row.agent not in app.agents:
             message = (
                 f"run {row.id!r} is of {row.agent!r}, which the app of {target!r} does not name: "
-                f"name an App that has it, or give the run up by 'fishplate runs cancel {row.id}'"
+                f"name an App that has it, or give the run up by 'fishplate runs cancel {row.id} "
+                f"--store {url} --as NAME'"
             )
             raise UsageError(message, code="unknown_agent")

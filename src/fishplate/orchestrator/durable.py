@@ -224,6 +224,8 @@ class DurableSteps(Steps):
     ) -> None:
         """Let a body go on live that takes another way than before, unless it had an effect."""
         instead = f"calls {found.called!r}" if found.called else "has ended"
+        if found.called == found.recorded:
+            instead = "makes that call with other arguments"
         if not any(history.has_effect(key) for key in history.below(path)):
             history.drop(path)
             self._tell_diverged(run, path, found.recorded, instead)
