@@ -83,7 +83,11 @@ class DurableSteps(Steps):
                 record = None
             if record is not None:
                 return self._replayed(run, parent_id, effect, record)
-            if history.is_open(effect.key) and not _changes_something(effect.unit):
+            if (
+                history.is_resumed
+                and history.is_open(effect.key)
+                and not _changes_something(effect.unit)
+            ):
                 self._refuse_harmless(history, run, effect)
         if history.rewritten and effect.unit.name in history.rewritten:
             self._check_rewritten(history, run, effect)

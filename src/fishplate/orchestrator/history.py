@@ -57,6 +57,7 @@ class History:
         explanation: The same in words; `None` where the failure says it.
         rewritten: Bodies whose code is another one by now, by name, with what is to be said.
         has_waited: The store has waits of the run.
+        is_resumed: It did something before it was taken up.
     """
 
     __slots__ = (
@@ -70,6 +71,7 @@ class History:
         "attention",
         "explanation",
         "has_waited",
+        "is_resumed",
         "log",
         "rewritten",
     )
@@ -105,6 +107,7 @@ class History:
         for path in self._effects:
             if path not in self._records and not self._is_recorded_above(path):
                 self._records[path] = StepRecord(0, path, "open", None, b"null", None, 0)
+        self.is_resumed = bool(self._records)
 
     def _is_recorded_above(self, path: str) -> bool:
         """Whether a step that the call was made in has its record: the call stands in it."""

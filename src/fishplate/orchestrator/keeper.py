@@ -453,7 +453,7 @@ class Keeper:
         """
         history = self._steps.histories.pop(context.trace_id)
         try:
-            if left := history.open_calls():
+            if history.is_resumed and (left := history.open_calls()):
                 await self._give_up(history, left)
             if history.attention is None and _is_failed_saga(failure, effect):
                 await self._sagas.end_run(history, effect, failure, self.now_ms())
