@@ -72,7 +72,7 @@ def _server() -> Iterator[FakeProviders]:
         while not server.is_up():
             assert process.poll() is None, "llmock has ended"
             assert time.monotonic() < gives_up, "llmock does not answer"
-            time.sleep(0.05)
+            time.sleep(0.05)  # a real process, which nobody tells of when it listens
         yield server
         process.terminate()
 
