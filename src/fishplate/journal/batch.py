@@ -41,6 +41,7 @@ class Table:
         on_conflict: Literal["ABORT", "IGNORE"] = "ABORT",
     ) -> None:
         self.name = name
+        self.columns = columns
         self.width = len(columns)
         # All of it is our own text: no value of anybody else gets into a statement.
         head = f"INSERT OR {on_conflict} INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608
@@ -74,6 +75,7 @@ class Overwriting(Table):
 
     def __init__(self, name: str, columns: tuple[str, ...]) -> None:
         self.name = name
+        self.columns = columns
         self.width = len(columns)
         key, *others = columns
         one = f"({', '.join('?' * len(columns))})"

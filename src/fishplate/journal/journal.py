@@ -160,12 +160,12 @@ _RUNS: Final = Table(
         "protocol",
     ),
 )
-_STEPS: Final = Table(
-    "step",
-    ("run", "n", "key", "kind", "arguments", "data", "is_large", "reasons", "ended_ms"),
-)
+# Most steps and ends have nothing in some columns, and every value that is bound takes its time.
+_STEPS: Final = Table("step", ("run", "n", "key", "kind", "data", "is_large", "ended_ms"))
+_FULL_STEPS: Final = Table("step", (*_STEPS.columns, "arguments", "reasons"))
+_ENDS: Final = Overwriting("run", ("id", "state", "ended_ms", "outcome"))
 _STATES: Final = Overwriting(
-    "run", ("id", "state", "ended_ms", "outcome", "attention", "explanation", "left_ns", "given_up")
+    "run", (*_ENDS.columns, "attention", "explanation", "left_ns", "given_up")
 )
 _DOCUMENTS: Final = Table("document", ("digest", "data"), on_conflict="IGNORE")
 
@@ -185,12 +185,16 @@ class RunLog(Owner):
         journal: Where it goes.
         run_id: Whose it is.
         written: How many steps were written before.
+
+    Attributes:
+        has_moved: The run may have been in another state than the one that it began in.
     """
 
-    __slots__ = ("_documents", "_journal", "_written", "run_id")
+    __slots__ = ("_documents", "_journal", "_written", "has_moved", "run_id")
 
     def __init__(self, journal: Journal, run_id: str, written: int = 0) -> None:
         super().__init__()
+        self.has_moved = True
         self._journal = journal
         self.run_id = run_id
         self._written = written
@@ -232,21 +236,11 @@ class RunLog(Owner):
             check_size(f"what step {key!r} gave", data)
             data = self.document(data).encode()
         self._written += 1
-        self._journal.writer.add(
-            self,
-            _STEPS,
-            (
-                self.run_id,
-                self._written,
-                key,
-                kind,
-                arguments,
-                data,
-                int(is_large),
-                reasons,
-                ended_ms,
-            ),
-        )
+        row = (self.run_id, self._written, key, kind, data, int(is_large), ended_ms)
+        if arguments is None and reasons is None:
+            self._journal.writer.add(self, _STEPS, row)
+        else:
+            self._journal.writer.add(self, _FULL_STEPS, (*row, arguments, reasons))
 
     async def settled(self) -> None:
         """Wait until everything written so far is kept.
@@ -286,20 +280,13 @@ class RunLog(Owner):
         """
         if self.failure is not None:
             raise self.failure
-        self._journal.writer.add(
-            self,
-            _STATES,
-            (
-                self.run_id,
-                state,
-                ended_ms,
-                outcome,
-                attention,
-                explanation,
-                left_ns,
-                int(is_given_up),
-            ),
-        )
+        row = (self.run_id, state, ended_ms, outcome)
+        if self.has_moved or attention or explanation or left_ns is not None or is_given_up:
+            more = (attention, explanation, left_ns, int(is_given_up))
+            self._journal.writer.add(self, _STATES, (*row, *more))
+        else:
+            self._journal.writer.add(self, _ENDS, row)
+        self.has_moved = True
         if also is None:
             await self.settled()
         else:
@@ -330,6 +317,7 @@ class RunLog(Owner):
         """
         if self.failure is not None:
             raise self.failure
+        self.has_moved = True
         found = await self._journal.writer.change(self, apply)
         if self.failure is not None:  # rows before it may have been of an earlier transaction
             raise self.failure
@@ -361,6 +349,7 @@ class Journal:
     def begin(self, run: NewRun) -> RunLog:
         """Write that a run was started; not waited for."""
         log = RunLog(self, run.id)
+        log.has_moved = False
         self.writer.add(log, _RUNS, _row_of(run, log))
         return log
 

@@ -75,7 +75,7 @@ class DurableSteps(Steps):
         if history is None:
             return await super().perform(driver, run, parent_id, effect)
         is_step = parent_id is not None  # a run's own answer is kept with the run
-        if is_step:
+        if is_step and history.is_resumed:
             try:
                 record = history.take(effect)
             except Diverged as found:
@@ -83,11 +83,7 @@ class DurableSteps(Steps):
                 record = None
             if record is not None:
                 return self._replayed(run, parent_id, effect, record)
-            if (
-                history.is_resumed
-                and history.is_open(effect.key)
-                and not _changes_something(effect.unit)
-            ):
+            if history.is_open(effect.key) and not _changes_something(effect.unit):
                 self._refuse_harmless(history, run, effect)
         if history.rewritten and effect.unit.name in history.rewritten:
             self._check_rewritten(history, run, effect)
@@ -96,7 +92,7 @@ class DurableSteps(Steps):
             if effect.unit.grants and (left := history.below(effect.key)):
                 self._diverge(history, run, effect, effect.key, Diverged(left[0], None))
             if is_step:
-                self._keep(history, run, effect, answer)
+                history.succeeded(effect, answer)
         except (StoreUnavailableError, NeedsAttention):
             raise
         except (FishplateError, DeclaredError) as failure:
@@ -107,13 +103,6 @@ class DurableSteps(Steps):
                 await self._failed(history, run, effect, failure)
             raise
         return answer
-
-    def _keep(self, history: History, run: RunContext, effect: CallEffect, answer: object) -> None:
-        try:
-            history.succeeded(effect, answer)
-        except PayloadTooLargeError as failure:
-            failure.has_effect = run.has_effect_below(effect.key)
-            raise
 
     async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:
         """The answer that a step waits for, if the store has it.
@@ -187,6 +176,8 @@ class DurableSteps(Steps):
         failure: FishplateError | DeclaredError,
     ) -> None:
         """Record that a step has failed, and undo what it did if it was declared so."""
+        if isinstance(failure, PayloadTooLargeError):  # of an answer that had come
+            failure.has_effect = failure.has_effect or run.has_effect_below(effect.key)
         history.failed(effect, failure)
         if is_saga(effect.unit):
             await self.sagas.undo_step(history, run, effect, self._now_ms())

@@ -19,7 +19,6 @@ from fishplate.orchestrator.records import (
     failure_from_record,
     failure_to_record,
     value_from_record,
-    value_to_record,
 )
 
 
@@ -90,7 +89,7 @@ async def write_end(
     elif failure is not None:
         state = "cancelled"
     else:
-        data, reasons = value_to_record(effect.unit, answer)
+        data, reasons = history.answer_to_record(effect.unit, answer)
         state = "degraded" if reasons else "succeeded"
         outcome = b'{"output":' + data + b',"reasons":' + (reasons or b"[]") + b"}"
     run_id = history.log.run_id

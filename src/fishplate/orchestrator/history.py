@@ -14,11 +14,12 @@ from typing import Final
 
 from pydantic_core import from_json, to_json
 
+from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.core.errors import FishplateError
 from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import RunLog, StepRecord
-from fishplate.orchestrator.effects import CallEffect
+from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.records import failure_to_record, value_to_record
 
 NO_ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {}
@@ -63,6 +64,7 @@ class History:
     __slots__ = (
         "_bodies",
         "_effects",
+        "_last",
         "_last_asked",
         "_now_ms",
         "_records",
@@ -96,6 +98,7 @@ class History:
         self._records: dict[str, StepRecord] = {}
         self._bodies: set[str] = set()
         self._times: dict[str, str] = {}
+        self._last: tuple[object, object, bytes] | None = None
         self._last_asked: tuple[object, str, int] = (None, "", 0)
         for record in records:
             if record.kind == "dropped":
@@ -254,7 +257,12 @@ class History:
         Raises:
             PayloadTooLargeError: It is larger than the journal keeps.
         """
-        data, reasons = value_to_record(effect.unit, answer)
+        shape = effect.unit.signature.output
+        if type(answer) is Marked:
+            data, reasons = value_to_record(effect.unit, answer)
+        else:
+            data, reasons = shape.to_json(answer), None
+        self._last = (answer, shape, data)
         self.log.step(
             effect.key,
             "value",
@@ -266,6 +274,7 @@ class History:
 
     def failed(self, effect: CallEffect, failure: FishplateError | DeclaredError) -> None:
         """Write how a call failed."""
+        self._last = None  # its body may have changed what another one gave
         self.log.step(
             effect.key,
             "failure",
@@ -273,6 +282,17 @@ class History:
             ended_ms=self._now_ms(),
             arguments=self._arguments(effect) if self._bodies else None,
         )
+
+    def answer_to_record(self, unit: AnyAgent, answer: object) -> tuple[bytes, bytes | None]:
+        """The JSON of what the run gave; see `value_to_record`.
+
+        A workflow mostly gives what its last step gave, which is written already.
+        """
+        if self._last is not None and unit.about.kind == "plan":
+            last, shape, data = self._last
+            if last is answer and shape is unit.signature.output:
+                return data, None
+        return value_to_record(unit, answer)
 
     def _arguments(self, effect: CallEffect) -> str | None:
         if any(effect.key.startswith(f"{path}/") for path in self._bodies):

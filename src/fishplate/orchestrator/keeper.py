@@ -249,16 +249,17 @@ class Keeper:
         """Run a call to its end, and write that."""
         answer: object = None
         failure: BaseException | None = None
-        self._desk.begins(context.run_id)
+        run_id = context.run_id
+        self._desk.begins(run_id)
         try:
             answer = await self._work(context, effect)
         except (FishplateError, DeclaredError, asyncio.CancelledError) as error:
             failure = error
         finally:
-            self._desk.ends(context.run_id)
+            self._desk.ends(run_id)
         if isinstance(failure, asyncio.CancelledError) and self._steps.is_closing:
             del self._steps.histories[context.trace_id]  # it stays open, for the next life
-            self._desk.ended(context.run_id)
+            self._desk.ended(run_id)
             raise failure
         # A cancellation meanwhile loses nothing: what is written is given before it is waited for.
         attention = await self._end(context, effect, answer, failure)
@@ -460,7 +461,7 @@ class Keeper:
             else:
                 await write_end(history, effect, answer, failure, self.now_ms())
         finally:
-            self._desk.ended(context.run_id)
+            self._desk.ended(history.log.run_id)
         if history.attention is not None and self._tending is not None:
             self._tending.wake()
         if history.attention is None:
