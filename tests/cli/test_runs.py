@@ -253,3 +253,24 @@ def test_a_damaged_store_is_said(cli: Program, words: list[str]) -> None:
     ended = cli(*words, *HERE, "--json")
 
     assert (ended.code, ended.json["error"]["code"]) == (2, "corrupt_store")
+
+
+def test_a_store_that_nobody_made_is_called_that(cli: Program) -> None:
+    """A missing file and an empty one are told apart from one that cannot be read."""
+    missing = cli("runs", "--store", "sqlite:///nowhere.db")
+    cli.write("empty.db", "")
+    empty = cli("runs", "--store", "sqlite:///empty.db")
+
+    assert (missing.code, "there is no store at 'nowhere.db'" in missing.err) == (2, True)
+    assert (empty.code, "is an empty file" in empty.err) == (2, True)
+
+
+def test_long_values_are_shown_short_and_printed_whole_as_json(cli: Program) -> None:
+    """A run of large values still fits a screen; nothing is cut for programs."""
+    run_id = refund(cli, "#" + "W" * 10_000)
+    shown = cli("runs", "show", run_id, *HERE)
+    whole = cli("runs", "show", run_id, *HERE, "--json").json
+
+    assert max(map(len, shown.out.splitlines()[:4])) < 600
+    assert "--json prints them all" in shown.out
+    assert whole["input"] == {"order_id": "#" + "W" * 10_000}

@@ -12,7 +12,15 @@ from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_runnable
 from fishplate.core.errors import UsageError
 from fishplate.journal.journal import StoredState
-from fishplate.journal.queries import RunRow, list_runs, open_runs
+from fishplate.journal.queries import (
+    UNSETTLED,
+    RunRow,
+    effect_json,
+    effects_to_tend,
+    list_runs,
+    open_runs,
+    tended_since,
+)
 
 # Where several runs end in several ways, the first of these is told by the exit code.
 _GRAVEST: Final[tuple[StoredState, ...]] = (
@@ -44,6 +52,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     with reading(url) as connection:
         before = open_runs(connection)
         stuck = {row.id for row in list_runs(connection, states=["needs_attention"])}
+        to_tend = effects_to_tend(connection)
     _check_known(before, app, arguments.target, url)
     resume = "exact" if arguments.exact else app.resume
     app.keep_in(url, durability=app.durability, resume=resume)
@@ -55,12 +64,21 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
             for row in list_runs(connection)
             if row.id in taken or (row.id in stuck and row.state != "needs_attention")
         ]
+        tended = tended_since(connection, to_tend)
     if screen.as_json:
-        screen.document({"runs": [row_json(row) for row in ended]})
-    elif ended:
-        screen.lines(row_lines(ended))
+        screen.document(
+            {
+                "runs": [row_json(row) for row in ended],
+                "effects": [effect_json(effect) for effect in tended],
+            }
+        )
+    elif ended or tended:
+        screen.lines(row_lines(ended) if ended else [])
+        screen.lines(f"effect {one.key} of {one.tool!r} is {one.state}" for one in tended)
     else:
         screen.note([f"no run is open in {url}"])
+    if any(effect.state in UNSETTLED for effect in tended):
+        return ExitCode.NEEDS_ATTENTION
     states = {row.state for row in ended}
     return next((exit_of_state(state) for state in _GRAVEST if state in states), ExitCode.OK)
 
@@ -73,7 +91,8 @@ COMMAND: Final = Command(
         "wait for something, and print where they stand. No recorded step runs again. The exit\n"
         "code is that of the gravest end; with Ctrl-C the runs stay open.\n"
         "Unknown outcomes that a tool can look up by now are looked up, and runs that only waited\n"
-        "for that go on too. What is to be undone is undone."
+        "for that go on too. What is to be undone is undone; each effect whose state has changed\n"
+        "by that is printed, and one that could not be undone makes the exit code 3."
     ),
     examples=(
         "runs resume shop.py:app --store sqlite:///runs.db",

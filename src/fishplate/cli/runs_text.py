@@ -23,6 +23,7 @@ _REASONS: Final = {
     "unknown_agent": "the app that opened the store does not name its agent",
     "input_refused": "its input breaks the contract that its agent has now",
 }
+_MOST_SHOWN: Final = 400
 _REMEDIES: Final = {
     "unknown_outcome": "its effects are decided by now",
     "diverged": "bring the old code back",
@@ -38,10 +39,10 @@ def run_lines(whole: WholeRun) -> Iterator[str]:
     """A run with its steps and effects."""
     run = whole.run
     yield from head_lines(run)
-    yield f"  input {_on_one_line(run.input)}"
+    yield f"  input {_shortened(run.input)}"
     for step in whole.steps:
         degraded = "" if step.reasons is None else f"  degraded {_on_one_line(step.reasons)}"
-        yield f"  step {step.n} {step.key}: {step.kind} {_on_one_line(step.data)}{degraded}"
+        yield f"  step {step.n} {step.key}: {step.kind} {_shortened(step.data)}{degraded}"
     for effect in whole.effects:
         yield from effect_lines(effect)
     for wait in whole.waits:
@@ -50,7 +51,7 @@ def run_lines(whole: WholeRun) -> Iterator[str]:
         said = json.dumps(dict(row.details), ensure_ascii=False)
         yield f"  decided {moment(row.at_ms)} by {row.principal!r}: {row.action} {said}"
     if run.outcome is not None:
-        yield f"  outcome {_on_one_line(run.outcome)}"
+        yield f"  outcome {_shortened(run.outcome)}"
 
 
 def head_lines(run: StoredRun) -> Iterator[str]:
@@ -151,3 +152,11 @@ def remedies(run: StoredRun, unknown: Sequence[Evidence], url: str) -> list[str]
 
 def _on_one_line(data: bytes) -> str:
     return one_line(from_json(data))
+
+
+def _shortened(data: bytes) -> str:
+    """A value that nobody has to decide about."""
+    whole = _on_one_line(data)
+    if len(whole) <= _MOST_SHOWN:
+        return whole
+    return f"{whole[:_MOST_SHOWN]}... ({len(whole)} characters; --json prints them all)"

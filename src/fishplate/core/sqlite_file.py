@@ -103,6 +103,12 @@ def open_database_reader(path: Path, layout: Layout) -> sqlite3.Connection:
         StoreError: As `open_database`, and for an older version, since reading does not migrate.
         StoreUnavailableError: There is no such file, or it cannot be read.
     """
+    if not path.exists():
+        msg = (
+            f"there is no store at {str(path)!r}: an app makes it when it is entered; "
+            "look at the path, or run something first"
+        )
+        raise StoreUnavailableError(msg)
     with told(path):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro",
@@ -171,6 +177,9 @@ def _version_of(connection: sqlite3.Connection, path: Path, layout: Layout) -> i
 
 
 def _check_current(version: int, path: Path, layout: Layout) -> None:
+    if version == 0:
+        msg = f"the store {str(path)!r} is an empty file: no app has been entered with it yet"
+        raise StoreError(msg, code="old_store")
     if version < layout.version:
         msg = (
             f"the store {str(path)!r} has version {version}, and this code reads "

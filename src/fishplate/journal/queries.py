@@ -125,6 +125,19 @@ def whole_run(connection: sqlite3.Connection, run_id: str) -> WholeRun | None:
     )
 
 
+def effects_to_tend(connection: sqlite3.Connection) -> list[Evidence]:
+    """The effects that an app looks up or undoes when it opens the store."""
+    return select_effects(
+        connection, "state IN ('unknown', 'compensating') ORDER BY first_dispatch_ms, key", ()
+    )
+
+
+def tended_since(connection: sqlite3.Connection, before: Sequence[Evidence]) -> list[Evidence]:
+    """Those of some effects that are in another state by now."""
+    now = [one for old in before for one in select_effects(connection, "key = ?", (old.key,))]
+    return [new for old, new in zip(before, now, strict=True) if new.state != old.state]
+
+
 def effects_of(connection: sqlite3.Connection, run_id: str) -> list[Evidence]:
     """The effects of a run, in the order of the first dispatch."""
     return select_effects(connection, "run = ? ORDER BY first_dispatch_ms, key", (run_id,))
