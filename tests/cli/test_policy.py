@@ -29,6 +29,22 @@ async def count(number: str) -> int: ...
 async def flow(number: str) -> str:
     return await ask.or_else(count)(number)
 """
+UNDOABLE = """
+from fishplate import *
+
+@tool(effect="readonly")
+async def paid(order: str) -> str | None: ...
+
+@tool(effect="idempotent")
+async def give_back(order: str, result: str) -> None: ...
+
+@tool(effect="verifiable", lookup=paid, settle_time=5, compensate=give_back)
+async def pay(order: str) -> str: ...
+
+@workflow(tools=[pay], on_failure="compensate")
+async def refund(order: str) -> str:
+    return await pay(order)
+"""
 HASTY = """
 from fishplate import *
 
@@ -206,3 +222,14 @@ def test_a_limit_of_tokens_and_a_reserve_alone_are_told() -> None:
 
     assert words["rate_limit"] == "60 requests and 900 tokens a minute"
     assert words["reserve"] == "2 s of the time around it are kept for its fallback"
+
+
+def test_a_call_tells_who_looks_it_up_and_who_undoes_it(cli: Program) -> None:
+    """Whoever reads how a call is protected sees what becomes of it when its answer is lost."""
+    cli.write("shop.py", UNDOABLE)
+    out = cli("policy", "shop.py:refund").out
+    (call,) = cli("policy", "shop.py:refund", "--json").json["runs"][0]["calls"]
+
+    assert "undoes what it did when it fails" in out
+    assert "verifiable, looked up by 'paid', undone by 'give_back'" in out
+    assert (call["lookup"], call["compensate"]) == ("paid", "give_back")

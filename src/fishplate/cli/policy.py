@@ -25,6 +25,7 @@ from fishplate.resilience.lint import Finding
 from fishplate.resilience.resolve import Stage, pipeline_of
 
 _STYLES: Final = {"error": "red", "warning": "yellow"}
+_UNDOES: Final = "undoes what it did when it fails"
 _STAGE_WIDTH: Final = 15
 
 
@@ -117,6 +118,12 @@ class _Told:
         }
         if about.effect is not None:
             found["effect"] = about.effect.effect
+        if about.lookup is not None:
+            found["lookup"] = about.lookup.name
+        if about.compensate is not None:
+            found["compensate"] = about.compensate.name
+        if about.on_failure == "compensate":
+            found["on_failure"] = about.on_failure
         if call.policy.needs_pipeline:
             found["target"] = call.target
         found["pipeline"] = [
@@ -146,7 +153,9 @@ class _Told:
 
 
 def _title(unit: AnyAgent) -> str:
-    return f"{unit.about.subject} {unit.about.version} ({unit.about.where})"
+    about = unit.about
+    undoing = f", {_UNDOES}" if about.on_failure == "compensate" else ""
+    return f"{about.subject} {about.version} ({about.where}){undoing}"
 
 
 def _called(call: ProtectedCall) -> str:
@@ -154,6 +163,12 @@ def _called(call: ProtectedCall) -> str:
     words = [about.subject]
     if about.effect is not None:
         words.append(about.effect.effect)
+    if about.lookup is not None:
+        words.append(f"looked up by {about.lookup.name!r}")
+    if about.compensate is not None:
+        words.append(f"undone by {about.compensate.name!r}")
+    if about.on_failure == "compensate":
+        words.append(_UNDOES)
     if about.pool is not None:
         words.append(f"pool {about.pool!r}")
     if call.policy.needs_pipeline:
