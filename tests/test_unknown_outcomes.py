@@ -6,11 +6,12 @@ import asyncio
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from fishplate import (
+    Agent,
     App,
     CannotSay,
     ErrorClass,
@@ -34,6 +35,7 @@ class Bank:
 
     Attributes:
         charges: Amounts by idempotency key.
+        sent: Keys of the requests of the keyed charge, in order.
         asked: Keys that were looked up, in order.
         loses: Whether the answer of a charge gets lost.
         forgets: Whether a charge that gets lost has not happened.
@@ -43,6 +45,7 @@ class Bank:
 
     def __init__(self) -> None:
         self.charges: dict[str, int] = {}
+        self.sent: list[str] = []
         self.asked: list[str] = []
         self.loses = True
         self.forgets = False
@@ -330,3 +333,47 @@ async def test_a_refusal_says_nothing_of_an_attempt_before_it(
         await _end_of(app.start(transfer, 5))
 
     assert await asyncio.to_thread(lives.rows, "SELECT state FROM effect") == [(state,)]
+
+
+def _keyed(caches: Literal["all", "success"]) -> Agent[[int], str]:
+    @tool(
+        effect="keyed",
+        key_ttl=3600,
+        key_caches=caches,
+        lookup=find_charge,
+        settle_time=0,
+        policy=Policy(retry=Retry(attempts=3, base=0.001)),
+    )
+    async def charge_keyed(amount: int) -> str:
+        """Charge somebody at a bank that answers the first request with its failure."""
+        key = current().idempotency_key
+        BANK.sent.append(key)
+        if len(BANK.sent) == 1:
+            if not BANK.forgets:
+                BANK.charges[key] = amount
+            raise Failure("the bank answered 500", error_class=ErrorClass.TRANSIENT, is_answer=True)
+        return f"paid {amount}"
+
+    return charge_keyed
+
+
+REPLAYED, SENT_AGAIN = _keyed("all"), _keyed("success")
+
+
+@pytest.mark.parametrize(("unit", "sent"), [(REPLAYED, 1), (SENT_AGAIN, 2)])
+async def test_a_key_that_brings_a_failure_back_is_not_sent_again(
+    unit: Agent[[int], str], sent: int, tmp_path: Path
+) -> None:
+    """Where the other side remembers failures, an answered failure is looked up, not repeated."""
+    async with App(unit, store=f"sqlite:///{tmp_path}/runs.db"):
+        assert await unit(5) == "paid 5"
+    assert (len(BANK.sent), len(BANK.asked)) == (sent, 2 - sent)
+
+
+async def test_an_answered_failure_that_did_nothing_fails_the_call(tmp_path: Path) -> None:
+    """The lookup proves that nothing happened, and the key would bring the failure back."""
+    BANK.forgets = True
+    async with App(REPLAYED, store=f"sqlite:///{tmp_path}/runs.db"):
+        with pytest.raises(Failure, match="answered 500"):
+            await REPLAYED(5)
+    assert len(BANK.sent) == 1

@@ -374,13 +374,12 @@ async def test_a_changed_audit_row_is_found(tmp_path: Path) -> None:
         assert await broken("DELETE FROM audit WHERE n = 1") == 1
 
 
-def _after(seconds: float, effect: str, **facts: bool) -> str:
+def _after(seconds: float, effect: str, *, has_lookup: bool = False) -> str:
     return recovery(
         effect,
         since_first_dispatch=seconds,
         key_ttl=3600.0 if effect == "keyed" else None,
-        has_lookup=facts.pop("has_lookup", False),
-        **facts,
+        has_lookup=has_lookup,
     )
 
 
@@ -392,9 +391,6 @@ def _after(seconds: float, effect: str, **facts: bool) -> str:
         (_after(3539, "keyed"), "repeat"),
         (_after(3540, "keyed"), "unknown"),
         (_after(3540, "keyed", has_lookup=True), "lookup"),
-        (_after(1, "keyed", was_answered=True), "unknown"),
-        (_after(1, "keyed", was_answered=True, has_lookup=True), "lookup"),
-        (_after(1, "keyed", was_answered=True, caches_failures=False), "repeat"),
         (_after(1, "verifiable", has_lookup=True), "lookup"),
         (_after(1, "transactional"), "unknown"),
         (_after(0, "at_most_once", has_lookup=True), "unknown"),

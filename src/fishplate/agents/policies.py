@@ -85,8 +85,15 @@ def policy_of(unit: Protected) -> ResolvedPolicy:
     """The policies of an agent's calls: what is declared, and the defaults of what it is."""
     about = unit.about
     effect = None if about.effect is None else about.effect.effect
+    caches_failures = about.effect is not None and about.effect.key_caches == "all"
     policy = around_requests(unit.policy) if about.kind == "model" else unit.policy
-    return resolve(policy, kind_of(unit), effect, named_target=about.target is not None)
+    return resolve(
+        policy,
+        kind_of(unit),
+        effect,
+        named_target=about.target is not None,
+        caches_failures=caches_failures,
+    )
 
 
 def around_requests(policy: Policy) -> Policy:

@@ -38,6 +38,13 @@ def _cache(of: _Numbers) -> str:
     return f"an answer about {of.number('scope')!r} holds for {of.seconds('ttl')}"
 
 
+_WHEN_REPEATED: Final = {
+    "always": "",
+    "unless_answered": ", unless the other side has answered with its failure",
+    "without_effect": ", only if the last one did nothing",
+}
+
+
 def _timeout(of: _Numbers) -> str:
     kept = f", {of.seconds('reserve')} of them kept" if "reserve" in of else ""
     return f"{of.seconds('seconds')} for the whole call{kept}"
@@ -50,7 +57,7 @@ def _reserve(of: _Numbers) -> str:
 def _retry(of: _Numbers) -> str:
     if of.number("attempts") == "1":
         return "1 attempt"
-    when = "" if of.number("repeats") == "always" else ", only if the last one did nothing"
+    when = _WHEN_REPEATED[of.number("repeats")]
     return (
         f"{of.number('attempts')} attempts in all{when}; delays from 0 to {of.seconds('base')}, "
         f"doubling to {of.seconds('cap')}; the target may ask for "

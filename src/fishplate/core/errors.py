@@ -326,11 +326,16 @@ class Failure(FishplateError):  # noqa: N818 -- raised by users, who read it as 
     """Raised by a body that knows how its failure is to be treated.
 
     Example: `raise Failure("the carrier answered 503", error_class=ErrorClass.OVERLOAD)`
+
+    Attributes:
+        is_answer: The other side has answered with this failure. Where it answers a repeated key
+            with its first answer (`key_caches="all"`), the call is not repeated, but looked up.
     """
 
     code = "failure"
+    is_answer: bool = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- facts about a failure, keyword-only
         self,
         message: str,
         *,
@@ -338,9 +343,11 @@ class Failure(FishplateError):  # noqa: N818 -- raised by users, who read it as 
         code: str | None = None,
         retry_after: float | None = None,
         retry_exhausted: bool = False,
+        is_answer: bool = False,
     ) -> None:
         super().__init__(message, code=code)
         self.error_class = error_class
+        self.is_answer = is_answer
         self.retry_after = retry_after
         self.retry_exhausted = retry_exhausted
 

@@ -66,14 +66,8 @@ def next_lookup(lookups: int, *, last_dispatch_ms: int, settle_time: float) -> i
     return last_dispatch_ms + round((settle_time + delays[lookups]) * 1000)
 
 
-def recovery(  # noqa: PLR0913 -- facts about one lost answer, keyword-only
-    effect: str,
-    *,
-    since_first_dispatch: float,
-    key_ttl: float | None,
-    has_lookup: bool,
-    was_answered: bool = False,
-    caches_failures: bool = True,
+def recovery(
+    effect: str, *, since_first_dispatch: float, key_ttl: float | None, has_lookup: bool
 ) -> Recovery:
     """What may be done with an effect whose answer is lost.
 
@@ -82,9 +76,6 @@ def recovery(  # noqa: PLR0913 -- facts about one lost answer, keyword-only
         since_first_dispatch: Seconds since it was first sent.
         key_ttl: Seconds for which the other side remembers a key; `None` if it takes none.
         has_lookup: Whether the tool can ask what happened.
-        was_answered: The other side answered with an error, instead of not at all.
-        caches_failures: The other side answers a repeated key with the first answer even if that
-            was a failure: repeating would only bring back the same error.
 
     Returns:
         `repeat` only where a second dispatch can change nothing that the first one did not.
@@ -94,7 +85,7 @@ def recovery(  # noqa: PLR0913 -- facts about one lost answer, keyword-only
     is_remembered = key_ttl is not None and (
         since_first_dispatch < key_ttl - min(KEY_MARGIN, key_ttl / 2)
     )
-    if effect == "keyed" and is_remembered and not (was_answered and caches_failures):
+    if effect == "keyed" and is_remembered:
         return "repeat"
     if has_lookup and effect in {"keyed", "verifiable"}:
         return "lookup"

@@ -19,6 +19,7 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.errors import (
+    Failure,
     FishplateError,
     JsonValue,
     NeedsAttention,
@@ -141,6 +142,9 @@ class GuardedEffect:
             if finding is None:
                 await asyncio.shield(self._settle("unknown", _failure_to_record(error)))
                 raise self._unknown() from error
+            if self._is_replayed(error):
+                await asyncio.shield(self._ledger.withdraw(self._reserved))
+                raise
         try:
             return Done(await proceed())
         except Exception as error:
@@ -261,6 +265,11 @@ class GuardedEffect:
         declared = self._unit.about.effect
         assert declared is not None, "only a tool with an effect is guarded"
         return declared
+
+    def _is_replayed(self, error: Exception) -> bool:
+        """Whether the other side answers the same key with the same failure again."""
+        is_answer = isinstance(error, Failure) and error.is_answer
+        return is_answer and self._declared.effect == "keyed" and self._declared.key_caches == "all"
 
     def _recovery(self) -> Recovery:
         first = self._reserved.first_dispatch_ms

@@ -193,7 +193,10 @@ class Aftermath:
     ) -> bool:
         if call.options.may_repeat is not None:
             return call.options.may_repeat(failure, error_class)
-        return self._resolved.repeats == "always" or had_no_effect(error)
+        repeats = self._resolved.repeats
+        if repeats == "unless_answered":
+            return not (isinstance(failure, Failure) and failure.is_answer)
+        return repeats == "always" or had_no_effect(error)
 
     def _after_rejection(
         self, call: CallState, failure: Exception, *, is_repeatable: bool

@@ -96,7 +96,7 @@ def lint_policy(call: Linted) -> Iterator[Finding]:
 
 def _retry_on_effect(call: Linted) -> Iterator[Finding]:
     policy = call.policy
-    if policy.repeats == "always" or policy.retry is None or policy.retry.attempts == 1:
+    if policy.repeats != "without_effect" or policy.retry is None or policy.retry.attempts == 1:
         return
     yield call.finding(
         "retry_on_effect",

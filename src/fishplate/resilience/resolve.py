@@ -17,7 +17,7 @@ from fishplate.resilience.retry import longest_delays
 
 Kind: TypeAlias = Literal["agent", "workflow", "tool", "model", "remote"]
 Source: TypeAlias = Literal["declared", "default"]
-Repeats: TypeAlias = Literal["always", "without_effect"]
+Repeats: TypeAlias = Literal["always", "unless_answered", "without_effect"]
 
 # A tool of another effect may have done its work although the answer was lost.
 REPEATABLE: Final = frozenset({"readonly", "idempotent", "keyed"})
@@ -41,8 +41,8 @@ class ResolvedPolicy:
         rate_limit: Stay below what the target grants.
         cache: Answer from memory.
         max_wait: Seconds for which a call waits in all for local rejections to pass.
-        repeats: Whether an attempt may be repeated at any time, or only when it certainly had no
-            effect.
+        repeats: Whether an attempt may be repeated at any time, or not when the other side has
+            answered, since it would give the same answer, or only when it certainly had no effect.
         declared: Names of the settings that somebody wrote; the others are defaults.
     """
 
@@ -91,7 +91,12 @@ class Stage:
 
 @lru_cache(maxsize=1_024)  # a body may configure an agent anew at every call
 def resolve(
-    policy: Policy, kind: Kind, effect: str | None = None, *, named_target: bool = False
+    policy: Policy,
+    kind: Kind,
+    effect: str | None = None,
+    *,
+    named_target: bool = False,
+    caches_failures: bool = False,
 ) -> ResolvedPolicy:
     """Fill a policy up with the defaults of what is called.
 
@@ -104,6 +109,8 @@ def resolve(
         kind: What is called.
         effect: The declared effect of a tool.
         named_target: Whether a tool names its `target=`.
+        caches_failures: Whether the other side answers a key of a keyed effect as it did before,
+            even if that was a failure.
 
     Raises:
         ValueError: A tool without an effect, a reserve that leaves no time to the call, or less
@@ -131,11 +138,17 @@ def resolve(
         rate_limit=policy.rate_limit,
         cache=policy.cache,
         max_wait=MAX_WAIT if retry is None else retry.max_wait,
-        repeats="always" if is_repeatable else "without_effect",
+        repeats=_repeats(effect, is_repeatable=is_repeatable, caches_failures=caches_failures),
         declared=frozenset(policy.to_json()),
     )
     _check_time(resolved)
     return resolved
+
+
+def _repeats(effect: str | None, *, is_repeatable: bool, caches_failures: bool) -> Repeats:
+    if not is_repeatable:
+        return "without_effect"
+    return "unless_answered" if effect == "keyed" and caches_failures else "always"
 
 
 def pipeline_of(resolved: ResolvedPolicy) -> tuple[Stage, ...]:  # noqa: C901 -- a table of stages
