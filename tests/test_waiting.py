@@ -12,7 +12,7 @@ from fishplate import App, Rejected, approval, each, sleep, wait_for, workflow
 from fishplate.core.current import Principal
 from fishplate.core.errors import FishplateError, InputError, StepError, UsageError
 from fishplate.journal.audit import audit_rows
-from fishplate.journal.journal import UnknownRunError
+from fishplate.journal.run_rows import UnknownRunError
 from fishplate.journal.waits import DecisionDeniedError, NotWaitingError
 from tests.waiting_cast import (
     CALLS,

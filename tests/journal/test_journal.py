@@ -11,16 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fishplate.journal.journal import (
-    INLINE_BYTES,
-    MOST_BYTES,
-    Journal,
-    NewRun,
-    PayloadTooLargeError,
-    StepRecord,
-    find_run,
-    steps_of,
-)
+from fishplate.journal.journal import INLINE_BYTES, MOST_BYTES, Journal, PayloadTooLargeError
+from fishplate.journal.run_rows import NewRun, StepRecord, find_run, steps_of
 from fishplate.journal.store import open_reader, open_store
 from fishplate.journal.writer import Writer
 
@@ -99,7 +91,8 @@ async def test_a_value_that_is_too_large_is_refused(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from fishplate.journal.journal import Journal, NewRun
+from fishplate.journal.journal import Journal
+from fishplate.journal.run_rows import NewRun
 from fishplate.journal.store import open_store
 from fishplate.journal.writer import Writer
 

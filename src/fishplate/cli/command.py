@@ -7,7 +7,7 @@ from typing import Final
 
 from fishplate.cli.screen import Screen
 from fishplate.core.data import dataclass
-from fishplate.journal.journal import StoredState
+from fishplate.journal.run_rows import StoredState
 
 
 class ExitCode(IntEnum):

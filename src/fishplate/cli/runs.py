@@ -7,8 +7,8 @@ from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.runs_store import add_store, duration, moment, reading, store_of, table
 from fishplate.cli.screen import Screen
 from fishplate.core.errors import JsonValue
-from fishplate.journal.journal import StoredState
 from fishplate.journal.queries import RunRow, list_runs
+from fishplate.journal.run_rows import StoredState
 
 _MOST: Final = 50
 

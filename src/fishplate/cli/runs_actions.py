@@ -18,7 +18,7 @@ from fishplate.core.errors import JsonValue, OutputError, UsageError
 from fishplate.journal.decisions import check_effect
 from fishplate.journal.effect_rows import Evidence
 from fishplate.journal.inbox import Request
-from fishplate.journal.journal import find_run
+from fishplate.journal.run_rows import find_run
 from fishplate.journal.sending import send
 from fishplate.journal.store import store_path
 

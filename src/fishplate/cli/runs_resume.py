@@ -11,7 +11,6 @@ from fishplate.cli.runs_store import add_store, reading, store_of
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_runnable
 from fishplate.core.errors import UsageError
-from fishplate.journal.journal import StoredState
 from fishplate.journal.queries import (
     UNSETTLED,
     RunRow,
@@ -21,6 +20,7 @@ from fishplate.journal.queries import (
     open_runs,
     tended_since,
 )
+from fishplate.journal.run_rows import StoredState
 
 # Where several runs end in several ways, the first of these is told by the exit code.
 _GRAVEST: Final[tuple[StoredState, ...]] = (

@@ -9,8 +9,8 @@ from pydantic_core import from_json
 from fishplate.cli.problems import one_line
 from fishplate.cli.runs_store import duration, moment
 from fishplate.journal.effect_rows import Evidence
-from fishplate.journal.journal import StoredRun
 from fishplate.journal.queries import WholeRun
+from fishplate.journal.run_rows import StoredRun
 from fishplate.journal.waits import Wait
 
 _REASONS: Final = {

@@ -16,7 +16,7 @@ from fishplate.core.errors import ErrorClass, FishplateError, JsonValue, StepErr
 from fishplate.journal.audit import append_audit
 from fishplate.journal.effect_rows import Evidence, evidence_of, move_effect
 from fishplate.journal.effects import EffectState
-from fishplate.journal.journal import OPEN_STATES, StoredState, UnknownRunError
+from fishplate.journal.run_rows import OPEN_STATES, StoredState, UnknownRunError
 from fishplate.journal.waits import forget_open
 
 Decision: TypeAlias = Literal["confirm_done", "confirm_not_done", "redo", "compensate"]

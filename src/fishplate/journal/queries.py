@@ -12,7 +12,7 @@ from fishplate.core.errors import JsonValue
 from fishplate.journal.audit import AuditRow, audit_rows
 from fishplate.journal.effect_rows import Evidence, select_effects
 from fishplate.journal.effects import EffectState
-from fishplate.journal.journal import (
+from fishplate.journal.run_rows import (
     OPEN_STATES,
     StepRecord,
     StoredRun,

@@ -15,7 +15,8 @@ from fishplate.contracts.json import canonical_json
 from fishplate.core.current import Principal
 from fishplate.core.errors import ErrorClass, FishplateError, JsonValue
 from fishplate.journal.audit import append_audit
-from fishplate.journal.journal import OPEN_STATES, UnknownRunError, check_size
+from fishplate.journal.journal import check_size
+from fishplate.journal.run_rows import OPEN_STATES, UnknownRunError
 
 WaitKind: TypeAlias = Literal["signal", "approval", "sleep"]
 Decision: TypeAlias = Literal["approve", "reject"]

@@ -9,7 +9,7 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.core.current import Principal, RunContext
 from fishplate.core.ids import trace_hex
-from fishplate.journal.journal import NewRun
+from fishplate.journal.run_rows import NewRun
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.records import principal_to_record, with_caller
 from fishplate.orchestrator.resume_rule import roster_of

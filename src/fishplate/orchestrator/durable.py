@@ -19,8 +19,9 @@ from fishplate.core.errors import (
 )
 from fishplate.core.events import HeadTuple, SpanStatus
 from fishplate.core.outcome import DeclaredError
-from fishplate.journal.journal import PayloadTooLargeError, StepRecord
+from fishplate.journal.journal import PayloadTooLargeError
 from fishplate.journal.ledger import Ledger
+from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import StoreUnavailableError
 from fishplate.journal.waits import announce
 from fishplate.orchestrator.effects import CallEffect, SignalEffect, SleepEffect, Suspended

@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.errors import FishplateError, NeedsAttention, UsageError
 from fishplate.core.outcome import DeclaredError
-from fishplate.journal.journal import StoredRun, StoredState
+from fishplate.journal.run_rows import StoredRun, StoredState
 from fishplate.journal.waits import forget_open
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.history import History

@@ -18,7 +18,8 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
 from fishplate.core.errors import FishplateError
 from fishplate.core.outcome import DeclaredError
-from fishplate.journal.journal import RunLog, StepRecord
+from fishplate.journal.journal import RunLog
+from fishplate.journal.run_rows import StepRecord
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.records import failure_to_record, value_to_record
 

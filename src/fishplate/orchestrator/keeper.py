@@ -14,14 +14,10 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.outcome import DeclaredError
-from fishplate.journal.journal import (
-    READY_STATES,
-    Journal,
-    StoredRun,
-    UnknownRunError,
-)
+from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
+from fishplate.journal.run_rows import READY_STATES, StoredRun, UnknownRunError
 from fishplate.journal.starts import StartKey
 from fishplate.journal.store import Durability, open_store, store_path
 from fishplate.journal.waits import suspend

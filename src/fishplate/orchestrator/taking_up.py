@@ -16,8 +16,9 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.core.current import CalledRun, RunContext, Surroundings
 from fishplate.core.errors import InputError, JsonValue
 from fishplate.core.events import Sink, SpanTuple
-from fishplate.journal.journal import PROTOCOL, Journal, StoredRun
+from fishplate.journal.journal import PROTOCOL, Journal
 from fishplate.journal.ledger import Ledger
+from fishplate.journal.run_rows import StoredRun
 from fishplate.journal.waits import answers_of
 from fishplate.orchestrator.beginnings import Beginnings
 from fishplate.orchestrator.effects import CallEffect

@@ -18,8 +18,9 @@ from fishplate.core.current import RunContext, Surroundings, UndoingRun
 from fishplate.core.errors import FishplateError
 from fishplate.core.outcome import CannotSay
 from fishplate.journal.effect_rows import Evidence
-from fishplate.journal.journal import Journal, StoredRun
+from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
+from fishplate.journal.run_rows import StoredRun
 from fishplate.orchestrator.compensator import Compensator
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.history import History

@@ -15,8 +15,8 @@ from typing import Final
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError
-from fishplate.journal.journal import StepRecord, StoredState, steps_of
 from fishplate.journal.queries import list_runs
+from fishplate.journal.run_rows import StepRecord, StoredState, steps_of
 from fishplate.journal.store import open_reader
 
 _SQLITE: Final = b"SQLite format 3\x00"

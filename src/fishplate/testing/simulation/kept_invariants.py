@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic_core import from_json, to_jsonable_python
 
-from fishplate.journal.journal import StepRecord
+from fishplate.journal.run_rows import StepRecord
 from fishplate.testing.simulation.history import History
 from fishplate.testing.simulation.invariants import AtEnd, Broken, Invariant, invariant
 from fishplate.testing.simulation.liveness import LIVENESS

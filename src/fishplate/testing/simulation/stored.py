@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 
 from fishplate.app import RunState
 from fishplate.core.data import dataclass
-from fishplate.journal.journal import OPEN_STATES, StepRecord, steps_of
+from fishplate.journal.run_rows import OPEN_STATES, StepRecord, steps_of
 from fishplate.journal.store import open_reader
 
 _WITH_OUTPUT: Final = frozenset({"succeeded", "degraded"})
