@@ -20,6 +20,14 @@ class Asks(Protocol):
         """Why an app with these models, by alias, cannot run the agent."""
         ...
 
+    def estimated_tokens(self, arguments: tuple[object, ...]) -> int:
+        """Model tokens that a call with these arguments takes at most, as far as one can tell."""
+        ...
+
+    def used_tokens(self, result: object) -> int | None:
+        """Model tokens that a call took which gave this; `None` if nobody has counted them."""
+        ...
+
     def model_name(self, models: Mapping[str, object]) -> str | None:
         """Name of the model that is meant; `None` if there is none."""
         ...

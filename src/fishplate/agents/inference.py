@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from fishplate.agents.limits import tokens_of
 from fishplate.contracts.keywords import SchemaDocument
 from fishplate.core.current import current
 from fishplate.core.data import dataclass
@@ -90,6 +91,17 @@ class Inference:
             tools=tools,
             settings=settings,
         )
+
+    def estimated_tokens(self, arguments: tuple[object, ...]) -> int:
+        """Roughly what goes in, and the most that may come out where the settings say it."""
+        (conversation,) = arguments
+        # Whatever the model can do, the schema goes out with the tools or in words.
+        request = self.request_of(cast("Conversation", conversation), Features(has_tools=True))
+        return tokens_of(request) + (request.settings.max_tokens or 0)
+
+    def used_tokens(self, result: object) -> int | None:
+        """What the provider counted."""
+        return cast("ModelAnswer", result).usage.total
 
     def problem(self, models: Mapping[str, object]) -> Problem | None:
         """Why an app with these models cannot run the agent."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue
-from fishplate.models.model import Message, ModelAnswer
+from fishplate.models.model import Message, ModelAnswer, ModelRequest
 from fishplate.resilience.checks import check_count
 
 CHARACTERS_A_TOKEN: Final = 4
@@ -125,3 +126,12 @@ def estimated_tokens(messages: Iterable[Message]) -> int:
         for message in messages
     )
     return -(-characters // CHARACTERS_A_TOKEN)
+
+
+def tokens_of(request: ModelRequest) -> int:
+    """Roughly how many tokens a request is, its schemas included."""
+    schemas = [tool.schema for tool in request.tools]
+    if request.mode == "native" and request.schema is not None:
+        schemas.append(request.schema)
+    texts = [Message(role="system", text=json.dumps(schema)) for schema in schemas]
+    return estimated_tokens((*request.messages, *texts))

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import Final, cast
 
-from fishplate.agents.limits import estimated_tokens
+from fishplate.agents.limits import tokens_of
 from fishplate.agents.model import ModelAgent
 from fishplate.app import App
 from fishplate.cli.command import Command, ExitCode, add_target
@@ -14,7 +14,7 @@ from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_agent
 from fishplate.contracts.keywords import SchemaDocument
 from fishplate.core.errors import JsonValue, UsageError
-from fishplate.models.model import Features, Message, ModelRequest
+from fishplate.models.model import Features, ModelRequest
 from fishplate.models.prompt import Prompt
 
 EVERYTHING: Final = Features(has_schemas=True, has_tools=True)
@@ -77,7 +77,7 @@ def _model_of(agent: ModelAgent[..., object], app: App | None) -> tuple[str, Fea
 
 
 def _lines(request: ModelRequest) -> Iterator[str]:
-    yield f"output: {request.mode}; about {_tokens(request)} tokens"
+    yield f"output: {request.mode}; about {tokens_of(request)} tokens"
     for message in request.messages:
         yield f"--- {message.role}"
         yield from message.text.splitlines()
@@ -105,13 +105,5 @@ def _as_json(agent: ModelAgent[..., object], name: str, request: ModelRequest) -
             {"name": tool.name, "description": tool.description, "schema": tool.schema}
             for tool in request.tools
         ],
-        "estimated_tokens": _tokens(request),
+        "estimated_tokens": tokens_of(request),
     }
-
-
-def _tokens(request: ModelRequest) -> int:
-    schemas = [tool.schema for tool in request.tools]
-    if request.mode == "native" and request.schema is not None:
-        schemas.append(request.schema)
-    texts = [Message(role="system", text=json.dumps(schema)) for schema in schemas]
-    return estimated_tokens((*request.messages, *texts))

@@ -138,8 +138,10 @@ def _reserve_above_deadline(call: ProtectedCall) -> Iterator[Finding]:
 
 
 def _uncounted_tokens(call: ProtectedCall) -> Iterator[Finding]:
-    """Only a call of a model says how many tokens it uses."""
+    """Only a request to a model says how many tokens it uses."""
     limit, subject = call.policy.rate_limit, call.unit.about.subject
+    if call.unit.about.asks is not None:
+        return
     if limit is not None and limit.tokens_per_minute is not None:
         yield _finding(
             call,

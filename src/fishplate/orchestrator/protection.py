@@ -76,13 +76,16 @@ class Protections:
                 target_of(unit), policy, owner=about.subject, errors=about.error_classes
             )
         makes_calls = bool(unit.grants) or about.kind == "plan"
+        limit = policy.rate_limit
+        has_limit = limit is not None and limit.tokens_per_minute is not None
+        counts_tokens = about.asks is not None and has_limit
         return Protection(
             policy=policy,
             pipeline=pipeline,
             usual=usual_allowance(unit, policy),
             is_bounded=pipeline is not None or policy.timeout is not None or bool(unit.fallbacks),
             is_plain=_is_plain(unit),
-            options=None if makes_calls or unit.fallbacks else ORDINARY,
+            options=None if makes_calls or unit.fallbacks or counts_tokens else ORDINARY,
         )
 
 

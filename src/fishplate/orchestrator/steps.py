@@ -335,11 +335,11 @@ class Steps:
         ends = started + time.seconds
         try:
             if pipeline is not None:  # it ends its attempts itself
+                options = protection.options or _options(frame, unit, time, arguments)
                 attempt: Callable[..., Coroutine[Any, Any, object]] = unit.function
                 if not (protection.is_plain and self.is_lean):
                     attempt = self._behaviours.run
                     arguments = (frame, unit, arguments, pipeline.hold_until)
-                options = protection.options or _options(frame, unit, time)
                 return await pipeline.run(
                     attempt, frame.path, ends, options, arguments, frame.begin_attempt, started
                 )
@@ -373,9 +373,18 @@ class Steps:
         return found[1]
 
 
-def _options(frame: Frame, unit: AnyAgent, time: Allowance) -> CallOptions:
+def _options(
+    frame: Frame, unit: AnyAgent, time: Allowance, arguments: tuple[object, ...]
+) -> CallOptions:
     """What a call says to its pipeline: whether it may be repeated, and who waits behind it."""
-    has_fallback = bool(unit.fallbacks)
+    has_fallback, asks = bool(unit.fallbacks), unit.about.asks
+    if asks is not None:
+        return CallOptions(
+            tokens=asks.estimated_tokens(arguments),
+            tokens_used=asks.used_tokens,
+            has_fallback=has_fallback,
+            cancel_grace=time.cancel_grace,
+        )
     if not unit.grants and unit.about.kind != "plan":  # nothing below it changes anything
         return CallOptions(has_fallback=True, cancel_grace=time.cancel_grace)
     return CallOptions(

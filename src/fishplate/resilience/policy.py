@@ -149,7 +149,8 @@ class RateLimit(Settings):
 
     Attributes:
         requests_per_minute: Most requests a minute, and most at once; above 0.
-        tokens_per_minute: Most tokens a minute, and most at once; above 0.
+        tokens_per_minute: Most tokens of models a minute, and most at once; above 0. Each request
+            reserves an estimate, and the provider's count settles it.
     """
 
     requests_per_minute: float | None = None
