@@ -21,6 +21,7 @@ from fishplate import Agent, App
 from fishplate.core.clock import SystemClock
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.events import HeadTuple, SpanTuple
+from fishplate.orchestrator.releases import Releases
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import BATCH
 from fishplate.traces.queries import RunFilter, list_traces, totals, whole_trace
@@ -166,7 +167,9 @@ def _read(pace: Pace, folder: str) -> tuple[Figure, ...]:
 def _fill(url: str, runs: int, pace: Pace) -> int:
     """Write so many runs of five spans each, over two days; when the last one began."""
     clock = SystemClock()
-    around = Surroundings(clock=clock, sink=lambda _: None, resources={}, working_time=300)
+    around = Surroundings(
+        clock=clock, sink=lambda _: None, resources={}, working_time=300, heads=Releases({})
+    )
     writer = StoreWriter(TraceStore(url=url))
     draw = random.Random(1)
     now_ms = int(clock.now().timestamp() * 1000)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-from fishplate.agents.agent import Agent, AnyAgent, Call, Description, release_with
+from fishplate.agents.agent import Agent, AnyAgent, Call, Description
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import CalledRun, Principal, RunContext, Surroundings
@@ -31,6 +31,7 @@ from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
+from fishplate.orchestrator.releases import Releases
 from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.roster import (
     all_of,
@@ -38,7 +39,6 @@ from fishplate.orchestrator.roster import (
     check_in_memory,
     check_models,
     check_runnable,
-    read_releases,
 )
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.steps import Steps
@@ -168,11 +168,13 @@ class App:
         self.models: Mapping[str, Model] = dict(models or {})
         if models:
             self._provide_models(prices)
+        self._releases = Releases(self.models)
         self._around = Surroundings(
             clock=clock or SystemClock(),
             sink=self.traces.sink,
             resources=self._resources.opened,
             working_time=working_time,
+            heads=self._releases,
         )
         random_id = functools.partial(self._random.getrandbits, 64)
         now_ns = self._around.now_ns
@@ -222,7 +224,7 @@ class App:
                 check_in_memory(agent)
         self._is_open = True
         try:
-            await asyncio.to_thread(read_releases, tuple(self.agents.values()))
+            await asyncio.to_thread(self._releases.read, tuple(self.agents.values()))
             await self._resources.open()
             self._begin_faults()
             await self._open_traces()
@@ -652,8 +654,8 @@ class App:
         return self._keeper
 
     def release(self, agent: AnyAgent) -> Release:
-        """The release of an agent together with the models that its aliases mean here."""
-        return release_with(agent, self.models)
+        """The release of an agent with the models that its aliases mean here, as runs tell it."""
+        return self._releases.of(agent)
 
     def spans(self, run: Run[Any]) -> list[Span]:
         """The kept spans of a run, in the order in which they ended."""
@@ -782,6 +784,7 @@ class App:
             begin=self._begin,
             resume=self.resume,
             open_writer=open_writer or Writer,
+            releases=self._releases,
         )
 
     def _made(self, kind: type[S], random_id: Callable[[], int]) -> S:
@@ -801,8 +804,8 @@ class App:
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
         """Run a call within the working time; its value, if asked with the marks of degradation."""
         unit = effect.unit
-        if unit.span_head is None:
-            await asyncio.to_thread(read_releases, (unit,))
+        if unit.span_head is None and not self._releases.knows(unit):
+            await asyncio.to_thread(self._releases.read, (unit,))
         if self._feeds is not None:
             self._feeds.begin(context, unit.name)
         outer = SCOPE.get()

@@ -10,6 +10,7 @@ from fishplate import App, agent, current
 from fishplate.core.clock import FixedClock
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.orchestrator.kept_run import WAITING, KeptRun
+from fishplate.orchestrator.releases import Releases
 from tests.waiting_cast import same
 
 
@@ -19,6 +20,7 @@ def _handle(task: asyncio.Future[object]) -> KeptRun[str]:
         sink=lambda _: None,
         resources={},
         working_time=60,
+        heads=Releases({}),
     )
     return KeptRun(same, RunContext(around, Principal(), 1), task, lambda _: None, lambda _: False)
 

@@ -389,33 +389,29 @@ class Agent(Generic[P, R_co]):
             )
             use = (self.policy, tuple(behind))
             known = self.about.releases
-            self._release = known[use] if use in known else known.setdefault(use, _release_of(self))
+            if use not in known:
+                below = (*self.granted, *self.fallbacks, *self.about.behind)
+                known[use] = release_of(self, {one.name: one.release for one in below}, None)
+            self._release = known[use]
         return self._release
 
     @property
     def label(self) -> str:
-        """The release as it stands on runs and spans: `1.2.0+fp.9c3e12ab34cd`."""
-        return self.head[2]
+        """The release in short: `1.2.0+fp.9c3e12ab34cd`.
+
+        On runs and spans that of an agent that asks a model names the app's model too.
+        """
+        return self.release.label
 
     @property
-    def head(self) -> HeadTuple:
-        """What all its spans share: a `SpanHead` as it is emitted.
-
-        Made on first use, since a fingerprint reads sources.
-        """
-        if self.span_head is None:
-            about = self.about
-            kind: SpanKind = (
-                "tool"
-                if about.effect is not None
-                else "workflow"
-                if about.kind == "plan"
-                else "model"
-                if about.asks is not None
-                else "agent"
-            )
-            self.span_head = (kind, self.name, self.release.label)
-        return self.span_head
+    def span_kind(self) -> SpanKind:
+        """What its spans are."""
+        about = self.about
+        if about.effect is not None:
+            return "tool"
+        if about.kind == "plan":
+            return "workflow"
+        return "agent" if about.asks is None else "model"
 
     @property
     def granted(self) -> tuple[AnyAgent, ...]:
@@ -591,31 +587,16 @@ def _fails_for(name: str) -> Callable[..., Never]:
     return nothing_remembered
 
 
-def release_with(agent: AnyAgent, models: Mapping[str, object]) -> Release:
-    """The release of an agent together with the models that its aliases mean in an app.
+def release_of(agent: AnyAgent, children: Mapping[str, Release], model: str | None) -> Release:
+    """Digest an agent.
 
     Args:
-        agent: Any agent; one that asks no model, at any depth, has the release that it has anyway.
-        models: The app's, by alias.
+        agent: Any agent.
+        children: Releases of all that it calls, by name.
+        model: Name of the model that it asks, if it is known which one.
     """
-    below = (*agent.granted, *agent.fallbacks, *agent.about.behind)
-    found = {child.name: release_with(child, models) for child in below}
-    asks = agent.about.asks
-    if asks is None and all(found[child.name] is child.release for child in below):
-        return agent.release
-    return _release_of(agent, found, None if asks is None else asks.model_name(models))
-
-
-def _release_of(
-    agent: AnyAgent,
-    children: Mapping[str, Release] | None = None,
-    model: str | None = None,
-) -> Release:
     about = agent.about
     contract = agent.contract
-    if children is None:
-        behind = (*agent.granted, *agent.fallbacks, *about.behind)
-        children = {child.name: child.release for child in behind}
     is_written = about.kind in _WRITTEN and about.asks is None
     behaviour: dict[str, JsonValue] = {
         "kind": about.kind,

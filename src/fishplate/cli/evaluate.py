@@ -56,13 +56,15 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
         screen.note([_WHOLE_EXPECTED.format(at=arguments.at)], style="yellow")
     if loaded.is_chosen:
         screen.note([f"evaluating {loaded.agent.about.subject} ({loaded.agent.about.where})"])
-    predictions = asyncio.run(_predictions(loaded.app(), loaded.agent, dataset, screen))
+    app = loaded.app()
+    label = app.release(loaded.agent).label
+    predictions = asyncio.run(_predictions(app, loaded.agent, dataset, screen))
     evaluation = evaluate(dataset, predictions, at=arguments.at)
     if screen.as_json:
-        agent: dict[str, JsonValue] = {"agent": loaded.agent.name, "release": loaded.agent.label}
+        agent: dict[str, JsonValue] = {"agent": loaded.agent.name, "release": label}
         screen.document({**agent, **evaluation.to_json()})
     else:
-        screen.lines([f"{loaded.agent.name} {loaded.agent.label}"], style="bold")
+        screen.lines([f"{loaded.agent.name} {label}"], style="bold")
         screen.lines(evaluation.to_text().split("\n"))
     return _verdict(evaluation.accuracy, arguments.at_least, screen)
 

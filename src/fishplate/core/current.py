@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from typing_extensions import override
 
@@ -14,7 +14,7 @@ from fishplate.core.call import SCOPE
 from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, UsageError
-from fishplate.core.events import Sink
+from fishplate.core.events import HeadTuple, Sink
 from fishplate.core.ids import child_span_id, idempotency_key, run_id
 from fishplate.core.outcome import Reason
 from fishplate.core.trace_context import Caller, format_baggage, format_traceparent
@@ -51,6 +51,14 @@ class Passage:
     score: float | None = None
 
 
+class Heads(Protocol):
+    """Says what all spans of an agent share, for agents that do not know it themselves."""
+
+    def head(self, unit: Any, /) -> HeadTuple:
+        """What all spans of an agent share in this app."""
+        ...
+
+
 class Surroundings:
     """What all runs of one app share.
 
@@ -59,19 +67,27 @@ class Surroundings:
         sink: Where finished spans go.
         resources: Opened resources by the type they were declared under.
         working_time: Seconds that a run may work.
+        heads: Says what the spans of an agent share.
         kept_now: Gives a call the time that it was given before, if runs are kept; else `None`.
     """
 
-    __slots__ = ("clock", "kept_now", "now_ns", "resources", "sink", "working_time")
+    __slots__ = ("clock", "heads", "kept_now", "now_ns", "resources", "sink", "working_time")
 
     def __init__(
-        self, *, clock: Clock, sink: Sink, resources: Mapping[type, object], working_time: float
+        self,
+        *,
+        clock: Clock,
+        sink: Sink,
+        resources: Mapping[type, object],
+        working_time: float,
+        heads: Heads,
     ) -> None:
         self.clock = clock
         self.now_ns = clock.monotonic_ns
         self.sink = sink
         self.resources = resources
         self.working_time = working_time
+        self.heads = heads
         self.kept_now: Callable[[Current], datetime] | None = None
 
 

@@ -12,6 +12,7 @@ from fishplate.core.ids import trace_hex
 from fishplate.journal.run_rows import NewRun
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.records import principal_to_record, with_caller
+from fishplate.orchestrator.releases import Releases
 from fishplate.orchestrator.resume_rule import roster_of
 from fishplate.workflows.workflow import Workflow
 
@@ -35,9 +36,11 @@ class Beginnings:
 
     Args:
         now_ms: Wall clock, milliseconds since 1970.
+        releases: Of the app's agents.
     """
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], releases: Releases) -> None:
+        self._releases = releases
         self._now_ms = now_ms
         self._units: dict[int, Described] = {}
         self._last_principal: tuple[Principal | None, bytes] = (None, b"")
@@ -49,7 +52,7 @@ class Beginnings:
         return NewRun(
             id=context.run_id,
             agent=unit.name,
-            release=unit.label,
+            release=self._releases.of(unit).label,
             units=units,
             plan=plan,
             input=unit.signature.to_json(effect.arguments),
@@ -63,7 +66,7 @@ class Beginnings:
         found = self._units.get(id(unit))
         if found is None:
             plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
-            found = self._units[id(unit)] = Described(unit, roster_of(unit), plan)
+            found = self._units[id(unit)] = Described(unit, roster_of(unit, self._releases), plan)
         return found
 
     def _principal_as_json(self, principal: Principal) -> bytes:

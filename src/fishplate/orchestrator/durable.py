@@ -269,7 +269,7 @@ class DurableSteps(Steps):
         if failure is not None:
             status = "error"
             facts["error"] = failure.code
-        head = unit.span_head or unit.head
+        head = unit.span_head or run.around.heads.head(unit)
         run.sink(
             (run.trace_id, self._random_id(), parent_id, head, effect.key, now, now, status, facts)
         )

@@ -30,12 +30,13 @@ from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
 from fishplate.orchestrator.ends import attention_of, end_of, write_end
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
+from fishplate.orchestrator.releases import Releases
 from fishplate.orchestrator.resume_rule import (
     CannotGoOn,
     Resume,
     ResumeRule,
 )
-from fishplate.orchestrator.roster import all_of, read_releases
+from fishplate.orchestrator.roster import all_of
 from fishplate.orchestrator.run import run_cancelled
 from fishplate.orchestrator.sagas import Sagas, is_saga
 from fishplate.orchestrator.taking_up import TakenUp, TakingUp
@@ -61,6 +62,7 @@ class Keeper:
         begin: Begins a task that ends with the app.
         resume: What may have changed since a run began.
         open_writer: Makes the writer.
+        releases: Of the app's agents.
 
     Attributes:
         runs: The handles of runs.
@@ -81,9 +83,11 @@ class Keeper:
         begin: Callable[[Coroutine[Any, Any, object]], asyncio.Task[object]],
         resume: Resume,
         open_writer: OpenWriter,
+        releases: Releases,
     ) -> None:
         self._takes_up = takes_up
-        self._rule = ResumeRule(agents, resume)
+        self._releases = releases
+        self._rule = ResumeRule(agents, resume, releases)
         self._open_writer = open_writer
         self._work = work
         self._agents = agents
@@ -96,7 +100,7 @@ class Keeper:
         self._random_id = random_id
         self._tending: Tending | None = None
         self.now_ms = WallClock(around).now_ms
-        self._beginnings = Beginnings(self.now_ms)
+        self._beginnings = Beginnings(self.now_ms, releases)
 
     async def open(self) -> None:
         """Take the lock and open the store.
@@ -197,8 +201,8 @@ class Keeper:
             StoreUnavailableError: Something of the run was not kept: it is still open in the store,
                 and goes on when an app opens that again.
         """
-        if effect.unit.span_head is None:
-            await asyncio.to_thread(read_releases, (effect.unit,))
+        if not self._releases.knows(effect.unit):
+            await asyncio.to_thread(self._releases.read, (effect.unit,))
         self._begin(context, effect)
         return await self.go_on(context, effect)
 
@@ -331,8 +335,8 @@ class Keeper:
         Raises:
             StartConflictError: That one was started with another input.
         """
-        if effect.unit.span_head is None:
-            await asyncio.to_thread(read_releases, (effect.unit,))
+        if not self._releases.knows(effect.unit):
+            await asyncio.to_thread(self._releases.read, (effect.unit,))
         principal = context.principal
         start = StartKey(principal.tenant, principal.name, effect.unit.name, key)
         found = await self._journal.claim(self._beginnings.of(context, effect), start)

@@ -19,6 +19,7 @@ from fishplate.contracts.contract import Contract
 from fishplate.contracts.evolution import Safety, ToolSafety, compatible
 from fishplate.contracts.json import canonical_json
 from fishplate.core.errors import DeclarationError, JsonValue
+from fishplate.orchestrator.releases import Releases
 from fishplate.orchestrator.roster import all_of
 from fishplate.orchestrator.still_to_run import still_to_run
 from fishplate.releases.code import code_digest
@@ -78,30 +79,35 @@ class _Former(NamedTuple):
     plan: JsonValue
 
 
-def described(unit: AnyAgent) -> dict[str, JsonValue]:
+def described(unit: AnyAgent, releases: Releases) -> dict[str, JsonValue]:
     """What is kept of an agent beside a run, so that the rule can be applied later."""
     effect = unit.about.effect
-    is_body = unit.grants and not isinstance(unit, Workflow)
     return {
-        "release": unit.release.to_json(),
+        "release": releases.of(unit).to_json(),
         "contract": unit.contract.to_json(),
         "effect": None if effect is None else effect.to_json(),
         "grants": list[JsonValue](sorted(one.name for one in unit.granted)),
-        "code": digest(code_digest(unit.about.written)) if is_body else None,
+        "code": _code_of(unit),
     }
 
 
-def roster_of(unit: AnyAgent) -> bytes:
+def roster_of(unit: AnyAgent, releases: Releases) -> bytes:
     """The same of everything that runs of an agent may call, as JSON by name.
 
     Plans of workflows stand there too, but for the agent's own, which stands beside the run.
     """
     return canonical_json(
         {
-            one.name: {**described(one), "plan": None if one is unit else _plan_of(one)}
+            one.name: {**described(one, releases), "plan": None if one is unit else _plan_of(one)}
             for one in all_of(unit)
         }
     )
+
+
+def _code_of(unit: AnyAgent) -> str | None:
+    """Digest of a body that calls others; `None` of anything else."""
+    is_body = unit.grants and not isinstance(unit, Workflow)
+    return digest(code_digest(unit.about.written)) if is_body else None
 
 
 def _plan_of(unit: AnyAgent) -> JsonValue:
@@ -114,17 +120,19 @@ class ResumeRule:
     Args:
         agents: The app's, by name.
         resume: What may have changed.
+        releases: Of the app's agents.
 
     Raises:
         ValueError: `resume` is none of its words.
     """
 
-    def __init__(self, agents: Mapping[str, AnyAgent], resume: Resume) -> None:
+    def __init__(self, agents: Mapping[str, AnyAgent], resume: Resume, releases: Releases) -> None:
         if resume not in get_args(Resume):
             words = " or ".join(map(repr, get_args(Resume)))
             msg = f"App(resume={resume!r}): resume is {words}"
             raise ValueError(msg)
         self._agents = agents
+        self._releases = releases
         self._resume = resume
         self._known: dict[tuple[str, bytes, bytes | None], Way | CannotGoOn] = {}
 
@@ -163,7 +171,7 @@ class ResumeRule:
                 "unknown_agent",
                 f"the app that opened the store does not name {agent!r}: name it in App(...)",
             )
-        now = _formers(roster_of(unit), agent, _plan_of(unit))
+        now = _formers(roster_of(unit, self._releases), agent, _plan_of(unit))
         formers: Mapping[str, _Former] = {}
         try:
             formers = _formers(before, agent, None if plan is None else _parsed(plan))
@@ -172,9 +180,9 @@ class ResumeRule:
             if self._resume == "exact":
                 _refuse_difference(formers, now)
             plans = _Plans(formers, unit, self._agents)
-            return _compared(plans.under(agent, unit), formers, plans.carried)
+            return _compared(plans.under(agent, unit), formers, plans.carried, self._releases)
         except PlanError as error:
-            _refuse_misfit(unit, formers)
+            _refuse_misfit(unit, formers, self._releases)
             raise CannotGoOn(
                 "plan_changed",
                 f"the plan that the run of {agent!r} carries cannot be followed among the agents "
@@ -260,7 +268,12 @@ class _Plans:
         return self.under(name, found)
 
 
-def _compared(unit: AnyAgent, formers: Mapping[str, _Former], carried: AbstractSet[str]) -> Way:
+def _compared(
+    unit: AnyAgent,
+    formers: Mapping[str, _Former],
+    carried: AbstractSet[str],
+    releases: Releases,
+) -> Way:
     changed: dict[str, tuple[str, str]] = {}
     misfits: dict[str, str] = {}
     rewritten: dict[str, str] = {}
@@ -269,12 +282,13 @@ def _compared(unit: AnyAgent, formers: Mapping[str, _Former], carried: AbstractS
         former = formers.get(one.name)
         if former is None:  # a body may call it now; that it may is judged with the body
             continue
-        labels = f"agent {one.name!r} was {former.label} when the run began and is {one.label}"
-        if former.label != one.label:
-            changed[one.name] = (former.label, one.label)
+        label = releases.of(one).label
+        labels = f"agent {one.name!r} was {former.label} when the run began and is {label}"
+        if former.label != label:
+            changed[one.name] = (former.label, label)
         if differences := _differences(one, former, formers):
             misfits[one.name] = f"{labels}: {differences}. Bring the old one back"
-        if former.code is not None and former.code != described(one)["code"]:
+        if former.code is not None and former.code != _code_of(one):
             rewritten[one.name] = (
                 f"{labels}, its body has other code, and some of its calls are recorded: "
                 "bring the old body back"
@@ -286,9 +300,9 @@ def _compared(unit: AnyAgent, formers: Mapping[str, _Former], carried: AbstractS
     return Way(unit, changed, misfits, rewritten, tuple(replanned))
 
 
-def _refuse_misfit(unit: AnyAgent, formers: Mapping[str, _Former]) -> None:
+def _refuse_misfit(unit: AnyAgent, formers: Mapping[str, _Former], releases: Releases) -> None:
     """Name the agent that breaks what it was, if one does: a plan cannot be followed for that."""
-    for misfit in _compared(unit, formers, frozenset()).misfits.values():
+    for misfit in _compared(unit, formers, frozenset(), releases).misfits.values():
         raise CannotGoOn("release_changed", misfit)
 
 

@@ -89,13 +89,6 @@ def check_models(agent: AnyAgent, models: Mapping[str, object]) -> None:
     problems.raise_if_any()
 
 
-def read_releases(agents: Iterable[AnyAgent]) -> None:
-    """Make the releases of agents and of all they call, which reads their sources."""
-    for agent in agents:
-        for unit in all_of(agent):
-            assert unit.label
-
-
 def all_of(*agents: AnyAgent) -> Iterator[AnyAgent]:
     """Agents and everything that their runs may call, at any depth; each object once."""
     pending, seen = list(agents), set[int]()

@@ -59,8 +59,8 @@ class Run(Generic[R_co]):
 
     @property
     def release(self) -> str:
-        """Version and fingerprint of the agent: `1.2.0+fp.9c3e12ab34cd`."""
-        return self.agent.label
+        """Version and fingerprint of the agent, with the app's models: `1.2.0+fp.9c3e12ab34cd`."""
+        return self._context.around.heads.head(self.agent)[2]
 
     @property
     def state(self) -> RunState:

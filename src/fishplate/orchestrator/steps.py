@@ -154,7 +154,7 @@ class Steps:
                 run.trace_id,
                 frame.span_id,
                 parent_id,
-                unit.span_head or unit.head,
+                unit.span_head or run.around.heads.head(unit),
                 frame.path,
                 started,
                 run.now_ns(),
