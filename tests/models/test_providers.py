@@ -24,7 +24,7 @@ from fishplate.models.model import (
 )
 from fishplate.models.providers import ProviderModel, StreamTimers
 from tests.agents.asked import Question, Refund, intent, refund
-from tests.models.conftest import FakeProviders
+from tests.models.fake_providers import FakeProviders
 
 KEY: Final = "sk-this-is-a-secret"
 NAMES: Final = {
