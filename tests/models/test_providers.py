@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from fishplate import App, ErrorClass, Failure, FishplateError, OutputError, Policy, Retry
+from fishplate import ErrorClass, Failure
 from fishplate.core.errors import UsageError
 from fishplate.models.model import (
     Features,
@@ -23,7 +23,6 @@ from fishplate.models.model import (
     ToolSpec,
 )
 from fishplate.models.providers import ProviderModel, StreamTimers
-from tests.agents.asked import Question, Refund, intent, refund
 from tests.models.fake_providers import FakeProviders
 
 KEY: Final = "sk-this-is-a-secret"
@@ -42,9 +41,6 @@ PRICE: Final = ToolSpec(
     description="The price.",
     schema={"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
 )
-GOOD: Final = '{"result": {"kind": "refund", "amount": 5}}'
-BAD: Final = '{"result": {"kind": "refund", "amount": 0}}'
-WITHOUT_DELAY: Final = Policy(retry=Retry(attempts=3, base=0.001, cap=0.001))
 
 
 @pytest.fixture(params=NAMES)
@@ -231,64 +227,6 @@ async def test_a_whole_conversation_goes_out(
     sent = str(providers.requests()[0])
     for text in ("Be kind.", "Hello.", "I look.", "W1", "1250", "The price."):
         assert text in sent
-
-
-@pytest.mark.parametrize("model", ["openai", "google"], indirect=True)
-async def test_an_agent_repairs_over_the_wire(
-    model: ProviderModel, providers: FakeProviders
-) -> None:
-    """Invalid and then valid: two requests, and the tokens of both stand on the spans."""
-    providers.behave({"type": "reply", "text": BAD, "times": 1}, {"type": "reply", "text": GOOD})
-    async with closing(model), App(intent, models={"fast": model}) as app:
-        run = app.start(intent, Question(text="?"))
-        assert await run.result() == Refund(amount=5)
-        tokens = [
-            (span.attributes or {})["output_tokens"]
-            for span in app.spans(run)
-            if span.kind == "model"
-        ]
-
-    assert len(providers.requests()) == 2
-    assert len(tokens) == 2
-    assert all(isinstance(count, int) and count > 0 for count in tokens)
-
-
-async def test_never_valid_is_two_requests_and_a_failure(
-    model: ProviderModel, providers: FakeProviders
-) -> None:
-    """What breaks the contract to the end is never handed on."""
-    providers.behave({"type": "reply", "text": BAD})
-    async with closing(model), App(intent, models={"fast": model}):
-        with pytest.raises(OutputError):
-            await intent(Question(text="?"))
-
-    assert len(providers.requests()) == 2
-
-
-async def test_attempts_are_exactly_those_of_the_policy(
-    openai: ProviderModel, providers: FakeProviders
-) -> None:
-    """Three attempts are three requests: no layer below multiplies them."""
-    providers.behave({"type": "fail", "status": 500, "times": 9})
-    patient = intent.using(WITHOUT_DELAY)
-    async with closing(openai), App(patient, models={"fast": openai}):
-        with pytest.raises(FishplateError) as failed:
-            await patient(Question(text="?"))
-
-    assert failed.value.code == "model_server_error"
-    assert len(providers.requests()) == 3
-
-
-async def test_a_model_that_calls_what_is_not_there_is_not_obeyed(
-    openai: ProviderModel, providers: FakeProviders
-) -> None:
-    """An unknown tool is said to the model, and to the end it is a failure."""
-    providers.behave({"type": "tool_fault", "kind": "unknown_tool", "times": 9})
-    async with closing(openai), App(refund, models={"fast": openai}):
-        with pytest.raises(OutputError, match="no tool"):
-            await refund(Question(text="?"))
-
-    assert len(providers.requests()) == 2
 
 
 def test_what_cannot_be_configured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

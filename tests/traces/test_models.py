@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from fishplate import App, Prompt, model_agent, workflow
-from fishplate.models.model import Usage
+from fishplate import App, ErrorClass, Policy, Prompt, Retry, model_agent, workflow
+from fishplate.models.model import ModelAnswer, Usage
 from fishplate.models.prices import Price, PriceTable
 from fishplate.testing import ScriptedModel
+from fishplate.testing.scripted_model import Scripted
 from fishplate.traces.explain import explain
-from fishplate.traces.queries import RunFilter, WholeTrace, list_traces, whole_trace
+from fishplate.traces.queries import RunFilter, TracedRun, WholeTrace, list_traces, whole_trace
 from fishplate.traces.store import open_trace_reader
 
 USAGE = Usage(input_tokens=321, output_tokens=12, cache_read_tokens=100)
 PRICES = PriceTable(
     {"scripted": Price(input=Decimal("0.15"), cache_read=Decimal("0.075"), output=Decimal("0.60"))}
 )
+TWICE = Policy(retry=Retry(attempts=2, base=0.001, cap=0.001))
 
 
 @model_agent("fast", version="1.0.0")
@@ -64,6 +66,51 @@ def test_the_cost_of_a_run_is_that_of_its_requests(tmp_path: Path) -> None:
     assert (trace.run.model_calls, trace.run.input_tokens, trace.run.output_tokens) == (2, 642, 24)
     models = [one for one in trace.spans if one.span.kind == "model"]
     assert [(one.span.attributes or {})["cost_nanos"] for one in models] == [47_850, 47_850]
+
+
+@workflow
+async def patient(question: str) -> str:
+    """One request, of two attempts at most."""
+    return await answer.using(TWICE)(question)
+
+
+def spent(folder: Path, *said: Scripted) -> TracedRun:
+    """What a run of `patient` has used whose model says this."""
+    url = f"sqlite:///{folder}/traces.db"
+    model = ScriptedModel(said, usage=USAGE)
+
+    async def main() -> None:
+        async with App(patient, models={"fast": model}, prices=PRICES, traces=url) as app:
+            await app.start(patient, "Where is W1?").ended()
+
+    asyncio.run(main())
+    connection = open_trace_reader(url)
+    [run] = list_traces(connection, RunFilter())
+    connection.close()
+    return run
+
+
+def test_an_attempt_that_broke_off_makes_the_cost_unknown(tmp_path: Path) -> None:
+    """What a request took that failed on its way nobody has said, so the sum is a lower bound."""
+    run = spent(tmp_path, ErrorClass.TRANSIENT, "W1 is on its way.")
+
+    assert (run.model_calls, run.unpriced) == (2, 1)
+    assert (run.known_cost, run.cost_nanos) == (None, 47_850)
+
+
+def test_a_request_that_was_refused_costs_nothing(tmp_path: Path) -> None:
+    """A provider that answers that the quota is spent has not begun."""
+    run = spent(tmp_path, ErrorClass.QUOTA_EXHAUSTED)
+
+    assert (run.state, run.model_calls, run.known_cost) == ("failed", 1, 0)
+
+
+def test_every_attempt_that_was_answered_is_counted(tmp_path: Path) -> None:
+    """An answer that ended in an error has its tokens and its price too."""
+    run = spent(tmp_path, ModelAnswer(finish_reason="error"), "W1 is on its way.")
+
+    assert (run.model_calls, run.input_tokens, run.output_tokens) == (2, 642, 24)
+    assert run.known_cost == 2 * 47_850
 
 
 def test_a_cost_that_nobody_knows_is_not_zero(tmp_path: Path) -> None:

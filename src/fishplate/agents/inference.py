@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from fishplate.agents.limits import tokens_of
 from fishplate.contracts.keywords import SchemaDocument
-from fishplate.core.current import current
+from fishplate.core.current import Current, current
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, Problem
 from fishplate.models.model import (
@@ -23,6 +23,16 @@ from fishplate.models.model import (
 )
 from fishplate.models.output import WireOutput, instructions
 from fishplate.models.registry import Models, no_model
+
+# A provider that answers so has not begun; whatever else goes wrong, it may have counted tokens.
+_TOOK_NOTHING: Final = frozenset(
+    {
+        ErrorClass.RATE_LIMITED,
+        ErrorClass.QUOTA_EXHAUSTED,
+        ErrorClass.OVERLOAD,
+        ErrorClass.PERMANENT,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +64,15 @@ class Inference:
         call = current()
         models = call.resource(Models)
         model = models.get(self.alias)
-        answer = await model.request(self.request_of(conversation, model.features))
+        _add(call, "requests", 1)
+        try:
+            answer = await model.request(self.request_of(conversation, model.features))
+        except BaseException as error:
+            if not isinstance(error, Failure) or error.error_class not in _TOOK_NOTHING:
+                _add(call, "unpriced_requests", 1)
+            raise
         answer = models.priced(model, answer, call.now())
-        call.note(**dict(_facts(model, answer)))
+        _tell(call, model, answer)
         if answer.finish_reason == "error":
             raise Failure(
                 f"the model {self.alias!r} ended its answer to {self.agent!r} with an error",
@@ -154,18 +170,18 @@ def _told(messages: tuple[Message, ...], schema: SchemaDocument) -> tuple[Messag
     return (Message(role="system", text=text), *messages)
 
 
-def _facts(model: Model, answer: ModelAnswer) -> Iterator[tuple[str, JsonValue]]:
+def _tell(call: Current, model: Model, answer: ModelAnswer) -> None:
     """What is not known is left out, so that it is never taken for nothing."""
-    yield "model", model.name
-    yield "finish_reason", answer.finish_reason
+    call.note(model=model.name, finish_reason=answer.finish_reason)
     if answer.snapshot is not None:
-        yield "snapshot", answer.snapshot
-    if answer.cost.nanos is not None:
-        yield "cost_nanos", answer.cost.nanos
-        yield "cost_currency", answer.cost.currency
-        yield "cost_source", answer.cost.source
+        call.note(snapshot=answer.snapshot)
+    if answer.cost.nanos is None:
+        _add(call, "unpriced_requests", 1)
+    else:
+        _add(call, "cost_nanos", answer.cost.nanos)
+        call.note(cost_currency=answer.cost.currency, cost_source=answer.cost.source)
     if answer.reasoning:
-        yield "reasoning_parts", len(answer.reasoning)
+        call.note(reasoning_parts=len(answer.reasoning))
     for word in (
         "input_tokens",
         "output_tokens",
@@ -175,4 +191,10 @@ def _facts(model: Model, answer: ModelAnswer) -> Iterator[tuple[str, JsonValue]]
     ):
         count: int | None = getattr(answer.usage, word)
         if count is not None:
-            yield word, count
+            _add(call, word, count)
+
+
+def _add(call: Current, word: str, count: int) -> None:
+    """Put a count on the span, on top of what earlier attempts have put there."""
+    told = (call.attributes or {}).get(word)
+    call.note(**{word: count + (told if isinstance(told, int) else 0)})

@@ -37,7 +37,8 @@ class TracedRun(NamedTuple):
         input_tokens: Of those.
         output_tokens: Of those.
         cost_nanos: What is known of their cost, in 10^-9 of the currency.
-        unpriced: How many of them have no known price; if any, the cost is at least `cost_nanos`.
+        unpriced: How many of them have no known price, those among them that broke off; if any, the
+            cost is at least `cost_nanos`.
     """
 
     id: str

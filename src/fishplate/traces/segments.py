@@ -291,22 +291,23 @@ def _count(  # noqa: PLR0913, PLR0917 -- what a span says
     if status != "ok":
         counters[1 if status == "error" else 2] += status != "cancelled"
     if head[0] == "model" or (facts is not None and "cost_nanos" in facts):
-        spent = _spent(facts or {})
+        spent = _spent(facts or {}, is_model=head[0] == "model")
         for at, amount in enumerate(spent):
             counters[3 + at] += amount
             run.totals[at] += amount
 
 
-def _spent(facts: Facts) -> tuple[int, int, int, int, int]:
-    """What a leaf has used: calls, tokens in and out, cost, and calls of unknown price."""
+def _spent(facts: Facts, *, is_model: bool) -> tuple[int, int, int, int, int]:
+    """What a leaf has used: calls, tokens in and out, cost, and calls of unknown price.
+
+    A request to a model says how often it was sent, and how many of those nobody has priced.
+    """
     cost = facts.get("cost_nanos")
-    return (
-        1,
-        _whole(facts.get("input_tokens")),
-        _whole(facts.get("output_tokens")),
-        _whole(cost),
-        0 if isinstance(cost, int) else 1,
-    )
+    calls, unpriced = 1, 0 if isinstance(cost, int) else 1
+    if is_model:
+        calls, unpriced = _whole(facts.get("requests")), _whole(facts.get("unpriced_requests"))
+    tokens = _whole(facts.get("input_tokens")), _whole(facts.get("output_tokens"))
+    return (calls, *tokens, _whole(cost), unpriced)
 
 
 def _whole(value: object) -> int:
