@@ -75,3 +75,14 @@ def test_the_release_that_is_told_names_the_configured_model(cli: Program) -> No
         shown = cli("trace", "show", run["run_id"], *GIVEN[2:], "--json").json
         assert shown["release"] == run["release"]
         assert shown["trace"][0]["release"] == run["release"]
+
+
+def test_a_model_that_nobody_configured_is_told_before_anything_runs(cli: Program) -> None:
+    """The declaration is refused: the command names the alias, and says what to write."""
+    cli.write("alone.py", APP.partition("app = ")[0])
+    ended = cli("run", "alone.py:talk", *GIVEN)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "error[unknown_model]" in ended.err
+    assert "the app has no model 'fast'" in ended.err
+    assert "App(models={'fast': model})" in ended.err
