@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -33,7 +33,7 @@ class FakeProviders:
         """Where a provider is."""
         return self._base + PATHS[provider]
 
-    def behave(self, *behaviors: dict[str, object]) -> None:
+    def behave(self, *behaviors: Mapping[str, object]) -> None:
         """Forget everything, and then behave so; without a word, normally."""
         self._asked("/_llmock/reset", {})
         if behaviors:

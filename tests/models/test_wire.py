@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -227,7 +227,7 @@ class Ended(NamedTuple):
     """
 
     output: Refund
-    fallbacks: list[tuple[object, object]]
+    fallbacks: Sequence[tuple[object, object]]
     marks: list[tuple[str, str]]
     run: TracedRun
     delays: list[float]
@@ -257,14 +257,14 @@ def traced(url: str) -> TracedRun:
 
 def run_all(row: Row, places: Mapping[Provider, str], folder: Path) -> Mapping[Provider, Ended]:
     """Run a row's workflow with a model of each provider, all at a time."""
-    models = {
+    models: dict[Provider, ProviderModel] = {
         provider: ProviderModel(NAMES[provider], key="sk-secret", url=place, timers=TIMERS)
         for provider, place in places.items()
     }
 
     async def together() -> Mapping[Provider, Ended]:
         async with asyncio.TaskGroup() as tasks:
-            found = {
+            found: dict[Provider, asyncio.Task[Ended]] = {
                 provider: tasks.create_task(
                     run(row.unit, model, f"sqlite:///{folder / provider}.traces.db")
                 )
@@ -273,7 +273,7 @@ def run_all(row: Row, places: Mapping[Provider, str], folder: Path) -> Mapping[P
         # The libraries of the providers leave the end of their generators to the event loop.
         while left := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(left)
-        return {provider: task.result() for provider, task in found.items()}
+        return {one: found[one].result() for one in found}
 
     return asyncio.run(together())
 
@@ -358,7 +358,7 @@ def test_an_exhausted_quota_is_asked_for_once(
         requests=1,
         failure=(ErrorClass.QUOTA_EXHAUSTED, "model_quota"),
     )
-    does = {one: (behavior,) for one, behavior in QUOTA.items()}
+    does: dict[Provider, tuple[Behavior]] = {one: (QUOTA[one],) for one in QUOTA}
     try_out(row, does, providers, tmp_path, subtests)
 
 
