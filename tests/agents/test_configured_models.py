@@ -159,6 +159,20 @@ async def test_a_kept_run_keeps_the_release_with_the_model(tmp_path: Path) -> No
     assert kept[0] != kept[1]
 
 
+async def test_an_ended_run_keeps_its_release_when_the_model_is_another(tmp_path: Path) -> None:
+    """Who finds an ended run again hears what it ran on, and not what is configured by now."""
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    async with App(reading, models=configured("a"), store=store) as app:
+        begun = app.start(reading, ASKED)
+        await begun.result()
+        before = begun.release
+    async with App(reading, models=configured("b"), store=store) as app:
+        found = await app.run(begun.id)
+
+        assert await found.result() == Refund(amount=5)
+        assert found.release == before != app.release(reading).label
+
+
 async def interrupted(store: str) -> str:
     """Leave an app while its model `a` is asked; the label of the run."""
     model = Silent("a")

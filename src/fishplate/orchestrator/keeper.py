@@ -17,7 +17,7 @@ from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
-from fishplate.journal.run_rows import READY_STATES, StoredRun, UnknownRunError
+from fishplate.journal.run_rows import OPEN_STATES, READY_STATES, StoredRun, UnknownRunError
 from fishplate.journal.starts import StartKey
 from fishplate.journal.store import Durability, open_store, store_path
 from fishplate.journal.waits import suspend
@@ -321,8 +321,12 @@ class Keeper:
         if task is None and stored.state in READY_STATES and not self._desk.drives(run_id):
             self._desk.claim(run_id)  # it is of a former life
             task = self._begin_task(self._again(run_id))
-        end = end_of(stored, unit) if task is None else task
-        return self.runs.add(unit, self._taking_up.context_of(stored), end)
+        context = self._taking_up.context_of(stored)
+        if task is not None:
+            return self.runs.add(unit, context, task)
+        has_ended = stored.state not in OPEN_STATES
+        ended_on = stored.release if has_ended else None
+        return self.runs.add(unit, context, end_of(stored, unit), ended_on=ended_on)
 
     async def signal(self, run_id: str, name: str, value: object, by: Principal) -> None:
         """Answer a wait for a signal; see `App.signal`."""

@@ -35,17 +35,21 @@ class KeptRun(Run[R_co]):
         task: Its task so far; gives `WAITING` if the run waits.
         cancel_waiting: Ends the run of an id that waits.
         is_ending: Whether the run of an id is over, and its end is being written.
+        ended_on: The release that it was of, if it has ended; `None`: the one at hand.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what the handles of an app share, and the run
         self,
         agent: Agent[..., R_co],
         context: RunContext,
         task: asyncio.Future[object],
         cancel_waiting: Callable[[str], None],
         is_ending: Callable[[str], bool],
+        *,
+        ended_on: str | None = None,
     ) -> None:
         super().__init__(agent, context, task)
+        self._ended_on = ended_on
         self._cancel_waiting = cancel_waiting
         self._is_ending = is_ending
         self._is_left = False
@@ -76,6 +80,12 @@ class KeptRun(Run[R_co]):
             and self._task.exception() is None
             and self._task.result() is WAITING
         )
+
+    @property
+    @override
+    def release(self) -> str:
+        """As of any run; if it has ended, what the store says that it was of."""
+        return self._ended_on or super().release
 
     @property
     @override
@@ -137,10 +147,17 @@ class KeptRuns:
         self._unheld: dict[str, asyncio.Future[object]] = {}
 
     def add(
-        self, agent: Agent[..., R], context: RunContext, task: asyncio.Future[object]
+        self,
+        agent: Agent[..., R],
+        context: RunContext,
+        task: asyncio.Future[object],
+        *,
+        ended_on: str | None = None,
     ) -> KeptRun[R]:
-        """The handle of a run."""
-        run = KeptRun(agent, context, task, self._cancel_waiting, self._is_ending)
+        """The handle of a run; see `KeptRun`."""
+        run = KeptRun(
+            agent, context, task, self._cancel_waiting, self._is_ending, ended_on=ended_on
+        )
         self._known[run.id] = run
         self._hold(run, task)
         return run
