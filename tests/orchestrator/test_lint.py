@@ -4,7 +4,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from fishplate import Agent, Breaker, Bulkhead, Policy, RateLimit, Retry, agent, tool, workflow
+from fishplate import (
+    Agent,
+    Breaker,
+    Bulkhead,
+    Policy,
+    Prompt,
+    RateLimit,
+    Retry,
+    agent,
+    model_agent,
+    tool,
+    workflow,
+)
 from fishplate.agents.agent import AnyAgent
 from fishplate.orchestrator.lint import lint_calls
 from fishplate.orchestrator.protected import protected_calls
@@ -152,6 +164,17 @@ def test_a_limit_of_tokens_where_none_are_used_is_told() -> None:
     assert found.code == "never_acts"
     assert "RateLimit(tokens_per_minute=9000), which never acts" in found.message
     assert findings(read.using(Policy(rate_limit=RateLimit(requests_per_minute=60)))) == []
+
+
+def test_a_limit_of_tokens_is_no_doubt_where_a_model_is_asked() -> None:
+    """Requests to models say how many tokens they take, so the limit acts on them."""
+
+    @model_agent("fast", policy=Policy(rate_limit=RateLimit(tokens_per_minute=9_000)))
+    def answer(question: str) -> Prompt[str]:
+        """Answer."""
+        return Prompt(user=question)
+
+    assert "never_acts" not in {found.code for found in findings(answer)}
 
 
 def test_one_agent_is_judged_by_the_time_of_each_place() -> None:
