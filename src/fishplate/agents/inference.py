@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from fishplate.contracts.keywords import SchemaDocument
 from fishplate.core.current import current
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, Problem
+from fishplate.core.text import TextAttempt
 from fishplate.models.model import (
     OUTPUT_TOOL,
     Conversation,
@@ -53,7 +55,12 @@ class Inference:
         call = current()
         models = call.resource(Models)
         model = models.get(self.alias)
-        answer = await model.request(self.request_of(conversation, model.features))
+        request = self.request_of(conversation, model.features)
+        feed = call.run.text if self.output.is_text else None
+        if feed is None:
+            answer = await model.request(request)
+        else:
+            answer = await _read_along(feed.begin(call.path), model, request)
         answer = models.priced(model, answer, call.now())
         call.note(**dict(_facts(model, answer)))
         if answer.finish_reason == "error":
@@ -126,6 +133,17 @@ class Inference:
                 "seed": self.settings.seed,
             },
         }
+
+
+async def _read_along(attempt: TextAttempt, model: Model, request: ModelRequest) -> ModelAnswer:
+    """Ask a model while somebody reads along."""
+    with attempt:
+        answer = await model.request(replace(request, tell=attempt.tell))
+        if answer.finish_reason == "error":
+            attempt.withdraw("model_error")
+        else:
+            attempt.finish(answer.text)
+        return answer
 
 
 def _output_tool(schema: SchemaDocument) -> ToolSpec:

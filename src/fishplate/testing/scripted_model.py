@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import TypeAlias
 
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.keywords import SchemaDocument
 from fishplate.contracts.schema import Schema
+from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, UsageError
 from fishplate.models.model import (
     OUTPUT_TOOL,
@@ -19,7 +21,20 @@ from fishplate.models.model import (
 )
 from fishplate.models.output import RESULT
 
-Scripted: TypeAlias = "ModelAnswer | JsonValue | ErrorClass | Failure"
+Scripted: TypeAlias = "ModelAnswer | ScriptedText | JsonValue | ErrorClass | Failure"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScriptedText:
+    """A text that comes in pieces; between two of them others get their turn.
+
+    Attributes:
+        pieces: In order.
+        fails: How it breaks off after the last one; `None` if it is whole.
+    """
+
+    pieces: tuple[str, ...]
+    fails: ErrorClass | Failure | None = None
 
 
 class ScriptedModel:
@@ -31,7 +46,7 @@ class ScriptedModel:
         answers: One for each request. JSON is an output, and goes out as the request asks for it:
             as text, or as the arguments of a call. A text is an output if one is asked for that may
             be this text; else it is what the model says, word by word. An `ErrorClass` or a
-            `Failure` is how it fails. A `ModelAnswer` comes as it is.
+            `Failure` is how it fails. A `ScriptedText` comes in pieces, a `ModelAnswer` as it is.
         name: What it is called.
         pinned: The snapshot that has to answer.
         snapshot: The snapshot that answers; by default the pinned one.
@@ -76,6 +91,12 @@ class ScriptedModel:
                 f"{len(self.requests) - 1} answers: write one more, or ask less"
             )
             raise UsageError(msg, code="script_ended") from None
+        if isinstance(found, ScriptedText):
+            for piece in found.pieces:
+                if request.tell is not None:
+                    request.tell(piece)
+                await asyncio.sleep(0)
+            found = found.fails or ModelAnswer(text="".join(found.pieces))
         if isinstance(found, Failure):
             raise found
         if isinstance(found, ErrorClass):
