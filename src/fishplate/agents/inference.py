@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from fishplate.agents.agent import misfit
+from fishplate.contracts.fits import fits
 from fishplate.contracts.keywords import SchemaDocument
+from fishplate.contracts.schema import Schema
 from fishplate.core.current import current
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, Problem
@@ -111,7 +114,22 @@ class Inference:
                 f"{self.alias!r} takes none: configure one that does, or leave out tools="
             )
             return Problem(code="missing_feature", message=message, where=self.where)
+        if model.features.gives is not None:
+            return self._misfit(model, model.features.gives)
         return None
+
+    def _misfit(self, model: Model, gives: SchemaDocument) -> Problem | None:
+        """Why a model that answers one thing only cannot give what the agent has to."""
+        wanted = self.output.shape
+        verdict = fits(Schema(gives), wanted.takes)
+        if verdict.verdict == "fits":
+            return None
+        message = (
+            f"model agent {self.agent!r} gives {wanted.name!r}, and the model {model.name!r} "
+            f"behind {self.alias!r} gives one thing only, which does not fit: {verdict.reason}. "
+            "Configure another model, or take what it gives"
+        )
+        return misfit("missing_feature", message, verdict, self.where)
 
     def model_name(self, models: Mapping[str, object]) -> str | None:
         """Name of the model that is meant, with its pinned snapshot; `None` if there is none."""

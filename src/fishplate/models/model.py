@@ -202,11 +202,14 @@ class Features:
         has_schemas: It takes a JSON Schema of its output.
         has_tools: It may ask for tool calls.
         has_both_at_once: It takes a schema of its output beside tools.
+        gives: JSON Schema of all that it ever answers, of a model that answers one thing only;
+            `None` if it answers what it is asked for.
     """
 
     has_schemas: bool = False
     has_tools: bool = False
     has_both_at_once: bool = True
+    gives: SchemaDocument | None = None
 
 
 class Model(Protocol):

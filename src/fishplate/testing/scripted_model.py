@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from fishplate.contracts.json import canonical_json
-from fishplate.contracts.keywords import SchemaDocument
 from fishplate.contracts.schema import Schema
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, UsageError
@@ -19,7 +18,7 @@ from fishplate.models.model import (
     ToolCall,
     Usage,
 )
-from fishplate.models.output import RESULT
+from fishplate.models.output import RESULT, is_wrapped
 
 Scripted: TypeAlias = "ModelAnswer | ScriptedText | JsonValue | ErrorClass | Failure"
 
@@ -110,7 +109,7 @@ class ScriptedModel:
 
 def _answered(output: JsonValue, request: ModelRequest) -> ModelAnswer:
     schema = request.schema
-    document: JsonValue = {RESULT: output} if _is_wrapped(schema) else output
+    document: JsonValue = {RESULT: output} if is_wrapped(schema) else output
     if isinstance(output, str) and (schema is None or not Schema(schema).is_valid(document)):
         return ModelAnswer(text=output)
     text = canonical_json(document).decode()
@@ -118,10 +117,3 @@ def _answered(output: JsonValue, request: ModelRequest) -> ModelAnswer:
         call = ToolCall(id=f"call-{len(request.messages)}", name=OUTPUT_TOOL, arguments=text)
         return ModelAnswer(calls=(call,), finish_reason="tool_call")
     return ModelAnswer(text=text)
-
-
-def _is_wrapped(schema: SchemaDocument | None) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    properties = schema.get("properties")
-    return isinstance(properties, dict) and list(properties) == [RESULT]
