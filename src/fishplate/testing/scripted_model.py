@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.schema import Schema
@@ -20,6 +20,7 @@ from fishplate.models.model import (
 )
 from fishplate.models.output import RESULT, is_wrapped
 
+NOT_COUNTED: Final = Usage()
 Scripted: TypeAlias = "ModelAnswer | ScriptedText | JsonValue | ErrorClass | Failure"
 
 
@@ -64,7 +65,7 @@ class ScriptedModel:
         pinned: str | None = None,
         snapshot: str | None = None,
         features: Features = Features(has_schemas=True, has_tools=True),
-        usage: Usage = Usage(),
+        usage: Usage = NOT_COUNTED,
     ) -> None:
         self.name = name
         self.pinned = pinned
@@ -102,9 +103,12 @@ class ScriptedModel:
             msg = f"the scripted model {self.name!r} fails"
             raise Failure(msg, error_class=found, code=found.word)
         answer = found if isinstance(found, ModelAnswer) else _answered(found, request)
-        usage = self._usage if answer.usage == Usage() else answer.usage
-        snapshot = answer.snapshot or self._snapshot
-        return answer.model_copy(update={"usage": usage, "snapshot": snapshot})
+        added: dict[str, object] = {}
+        if self._usage is not NOT_COUNTED and answer.usage == NOT_COUNTED:
+            added["usage"] = self._usage
+        if self._snapshot is not None and answer.snapshot is None:
+            added["snapshot"] = self._snapshot
+        return answer.model_copy(update=added) if added else answer
 
 
 def _answered(output: JsonValue, request: ModelRequest) -> ModelAnswer:
