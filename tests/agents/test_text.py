@@ -290,3 +290,27 @@ async def test_the_end_of_a_run_that_fails_is_the_end_of_its_text() -> None:
 
     assert isinstance(failure, Failure | StepError)
     assert heard[-1] == TextWithdrawn(step="say/0.say-model", attempt=1, reason="permanent")
+
+
+@agent(inline=True)
+def refuse(text: str) -> str:
+    """Refuse what was said."""
+    raise Failure(text, error_class=ErrorClass.PERMANENT, code="refused")
+
+
+@workflow
+async def said_and_refused(question: Question) -> str:
+    """Say something that a later step refuses."""
+    return await refuse(await say(question))
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["in memory", "kept"])
+async def test_a_run_that_fails_withdraws_all_that_was_said_in_it(
+    tmp_path: Path, *, is_kept: bool
+) -> None:
+    """Also what earlier steps have said that succeeded: it is part of no answer."""
+    store = f"sqlite:///{tmp_path / 'runs.db'}" if is_kept else None
+    heard, _ = await told(said_and_refused, HELLO, store=store)
+
+    assert heard[-1] == TextWithdrawn(step="say/0.say-model", attempt=1, reason="refused")
+    assert not_withdrawn(heard) == {}
