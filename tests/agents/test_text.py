@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from fishplate import (
     wait_for,
     workflow,
 )
-from fishplate.core.text import MOST_UNREAD, TextEvent, TextReader
+from fishplate.core.text import MOST_UNREAD, TextEvent
 from fishplate.models.model import ModelAnswer, ToolCall
 from fishplate.testing import ScriptedModel, ScriptedText, VirtualClock, run_in_virtual_time
 from fishplate.testing.scripted_model import Scripted
@@ -102,7 +103,7 @@ async def told(
             return heard, failure
 
 
-async def some(reader: TextReader, count: int) -> list[TextEvent]:
+async def some(reader: AsyncIterator[TextEvent], count: int) -> list[TextEvent]:
     """The next events of a run."""
     async with asyncio.timeout(5):
         return [await anext(reader) for _ in range(count)]

@@ -121,6 +121,22 @@ async def test_a_failure_withdraws_what_was_told_and_what_comes_after() -> None:
     ]
 
 
+async def test_what_a_model_tells_after_its_answer_is_not_heard() -> None:
+    """The answer is whole; a failure around it withdraws it all the same."""
+    story = Story()
+    reader = story.read()
+    attempt = story.feed.begin("say")
+    attempt.finish("Hello.")
+    attempt.tell(" And more.")
+    attempt.withdraw("not_polite")
+    story.end.set_result(None)
+
+    assert await rest(reader) == [
+        TextPiece(step="say", attempt=1, text="Hello."),
+        TextWithdrawn(step="say", attempt=1, reason="not_polite"),
+    ]
+
+
 async def test_an_attempt_that_told_nothing_is_not_withdrawn() -> None:
     """There is nothing to forget."""
     story = Story()

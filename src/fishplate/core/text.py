@@ -151,7 +151,8 @@ class TextAttempt:
         # Who comes later would read a text without its beginning.
         self._audience = WeakSet(feed.readers)
         self._told: list[str] = []
-        self._is_over = False
+        self._is_told_more = True
+        self._is_withdrawn = False
 
     def __enter__(self) -> Self:
         """The attempt itself."""
@@ -169,7 +170,7 @@ class TextAttempt:
 
     def tell(self, text: str) -> None:
         """Tell the next piece; what an attempt tells that is over is not heard."""
-        if self._is_over or not text:
+        if not self._is_told_more or not text:
             return
         self._told.append(text)
         for reader in tuple(self._audience):
@@ -182,12 +183,14 @@ class TextAttempt:
             self.tell(text[len(told) :])
         else:
             self.withdraw("retold")
+        self._is_told_more = False
+        self._told = self._told[:1]  # that there was something is all that is asked from now on
 
     def withdraw(self, reason: str) -> None:
         """Tell that all of it is void, once."""
-        if self._is_over:
+        if self._is_withdrawn:
             return
-        self._is_over = True
+        self._is_withdrawn, self._is_told_more = True, False
         if self._told:
             event = TextWithdrawn(step=self.step, attempt=self.number, reason=reason)
             for reader in tuple(self._audience):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from typing_extensions import override
@@ -12,7 +13,7 @@ from fishplate.core.current import RunContext
 from fishplate.core.errors import ErrorClass, NeedsAttention, StepError
 from fishplate.core.ids import trace_hex
 from fishplate.core.outcome import Reason
-from fishplate.core.text import TextFeeds, TextReader
+from fishplate.core.text import TextFeeds, TextPiece, TextWithdrawn
 from fishplate.orchestrator.effects import Marked
 
 R_co = TypeVar("R_co", covariant=True)
@@ -97,7 +98,7 @@ class Run(Generic[R_co]):
         found = self._task.result()
         return cast("R_co", found.value if type(found) is Marked else found)
 
-    def text(self) -> TextReader:
+    def text(self) -> AsyncIterator[TextPiece | TextWithdrawn]:
         """Read along with what models say, from now on, until the run ends.
 
         Told is the text of the model agents whose output is text, as it comes and before it is
@@ -106,8 +107,8 @@ class Run(Generic[R_co]):
         Whoever reads slowly is told longer pieces, and costs the run nothing.
 
         Returns:
-            An async iterator of `TextPiece` and `TextWithdrawn`, which ends with the run. It raises
-            `UsageError` (code `slow_reader`) if more is unread than it may hold.
+            What is told, until the run ends. It raises `UsageError` (code `slow_reader`) if more is
+            unread than it may hold.
         """
         around = self._context.around
         if around.texts is None:
