@@ -3,7 +3,7 @@
     python3 dev.py demo                        the order-support example: no key, no network
     python3 dev.py test [--long] [pytest ...]  the tests; --long adds those of more than seconds
     python3 dev.py check                       format, lint, types, layers
-    python3 dev.py bench                       our own benchmarks
+    python3 dev.py bench                       our own benchmarks, beside peers
 
 The first run installs what requirements-dev.txt pins into .venv; FISHPLATE_VENV names another
 folder, for a second Python version.
@@ -26,6 +26,8 @@ PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 LOCK = ROOT / "requirements-dev.txt"
 STAMP = ENVIRONMENT / "installed.sha256"
+PEERS = ROOT / "bench" / "peers.txt"
+STAMP_OF_PEERS = ENVIRONMENT / "peers.sha256"
 
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
@@ -84,7 +86,14 @@ def check(arguments: tuple[str, ...]) -> int:
 
 
 def bench(arguments: tuple[str, ...]) -> int:
-    """Run the benchmarks."""
+    """Run the benchmarks, beside the peers that they can have."""
+    wanted = hashlib.sha256(PEERS.read_bytes()).hexdigest()
+    if not STAMP_OF_PEERS.exists() or STAMP_OF_PEERS.read_text(encoding="ascii") != wanted:
+        say(f"installing what {PEERS.relative_to(ROOT)} pins, for the row `model` alone")
+        if run(*installer(), "--no-deps", "--require-hashes", "--requirement", PEERS):
+            say("that failed; the row goes without it")
+        else:
+            STAMP_OF_PEERS.write_text(wanted, encoding="ascii")
     return run(PYTHON, "-m", "bench", *arguments)
 
 
@@ -97,14 +106,11 @@ def prepare() -> None:
         return
     STAMP.unlink(missing_ok=True)  # what is interrupted now is not ready
     started = time.perf_counter()
-    uv = shutil.which("uv")
+    uv, install = shutil.which("uv"), installer()
     if Path(sys.prefix).resolve() != ENVIRONMENT:  # an environment cannot make itself anew
         say(f"1/3 making {ENVIRONMENT.name} with Python {platform.python_version()}")
         options = [*(["--clear"] if is_foreign() else []), *(["--without-pip"] if uv else [])]
         must(sys.executable, "-m", "venv", *options, ENVIRONMENT)
-    # pip with one -q still prints a warning for each place that a user's pip.conf names in vain
-    by_uv = [uv, "pip", "install", "-q", "--python", PYTHON]
-    install = by_uv if uv else [PYTHON, "-m", "pip", "install", "-qq"]
     say(f"2/3 installing the pinned packages with {'uv' if uv else 'pip; a minute the first time'}")
     must(*install, "--require-hashes", "--requirement", LOCK)
     say("3/3 installing fishplate from this folder")
@@ -113,6 +119,15 @@ def prepare() -> None:
     must(*install, *local)
     STAMP.write_text(wanted, encoding="ascii")
     say(f"ready after {time.perf_counter() - started:.0f} s")
+
+
+def installer() -> list[str | Path]:
+    """What a command begins with that installs into the environment."""
+    uv = shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "-q", "--python", PYTHON]
+    # pip with one -q still prints a warning for each place that a user's pip.conf names in vain
+    return [PYTHON, "-m", "pip", "install", "-qq"]
 
 
 def is_foreign() -> bool:

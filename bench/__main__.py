@@ -52,15 +52,16 @@ def main() -> int:
     figures: list[Figure] = []
     for row in chosen:
         figures += asyncio.run(row.measure(pace))
+    lacks = [sentence for row in chosen for sentence in row.lacks()]
     if options.json:
-        print(as_json(figures))
+        print(as_json(figures, lacks))
     else:
         pace.tell("")
         print(
             f"{machine()}. CPU time, in `journal` and `waiting` wall time: "
             "median (best) of rounds in turns; ratio within each round.\n"
         )
-        print(table(figures), closing(figures), sep="\n\n")
+        print(table(figures), *lacks, closing(figures), sep="\n\n")
     is_missed = any(figure.is_missed for figure in figures)
     return int(is_missed and not options.no_gate)
 

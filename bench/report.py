@@ -43,9 +43,13 @@ def closing(figures: Sequence[Figure]) -> str:
     return f"{len(missed)} of {len(judged)} budgets are MISSED: {'; '.join(missed)}"
 
 
-def as_json(figures: Sequence[Figure]) -> str:
-    """The report as one JSON object: `machine`, and `figures` in the order of the table."""
-    document = {"machine": machine(), "figures": [_document(figure) for figure in figures]}
+def as_json(figures: Sequence[Figure], lacks: Sequence[str]) -> str:
+    """The report as one JSON object: `machine`, `figures` in the table's order, what it `lacks`."""
+    document = {
+        "machine": machine(),
+        "figures": [_document(figure) for figure in figures],
+        "lacks": [*lacks],
+    }
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 

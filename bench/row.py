@@ -13,6 +13,10 @@ ROUNDS: Final = 60
 Side: TypeAlias = Callable[[int], Awaitable[None]]
 
 
+def _nothing() -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """What is measured under one name.
@@ -20,10 +24,12 @@ class Row:
     Attributes:
         name: As `--rows` takes it.
         measure: Takes the figures, on an event loop of its own.
+        lacks: Says what it cannot be compared with here, and how that is changed.
     """
 
     name: str
     measure: Callable[[Pace], Coroutine[object, object, tuple[Figure, ...]]]
+    lacks: Callable[[], tuple[str, ...]] = _nothing
 
 
 def step_row(  # noqa: PLR0913 -- what tells one row from another

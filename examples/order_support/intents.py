@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from examples.order_support.extract import replace_order_ids
 from fishplate.core.errors import MissingExtraError
@@ -89,6 +89,11 @@ class IntentClassifier:
         # Protects `_trained`: threads of one pool may come first together, and training twice
         # would double the second that the first message waits.
         self._lock = threading.Lock()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every intent."""
+        return get_args(Intent)
 
     def classify(self, text: str) -> Classification:
         """Judge a message; its label is an `Intent`. Order ids in it play no part."""

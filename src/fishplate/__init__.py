@@ -30,6 +30,7 @@ from fishplate.core.outcome import (
     Rejected,
     TimedOut,
 )
+from fishplate.core.text import TextPiece, TextWithdrawn
 from fishplate.resilience.fallback import Stale, Static
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Policy, RateLimit, Retry
 from fishplate.workflows.compose import (
@@ -101,6 +102,8 @@ __all__ = [
     "Stale",
     "Static",
     "StepError",
+    "TextPiece",
+    "TextWithdrawn",
     "TimedOut",
     "UsageError",
     "Workflow",

@@ -24,7 +24,7 @@ from fishplate import (
 from fishplate.agents.limits import Limits
 from fishplate.core.errors import JsonValue
 from fishplate.models.model import ModelAnswer, Usage
-from fishplate.testing import ScriptedModel
+from fishplate.testing import ScriptedModel, VirtualClock, run_in_virtual_time
 from fishplate.testing.scripted_model import Scripted
 from tests.agents.asked import Question, Refund, calling, intent, price_of, refund, say
 
@@ -180,6 +180,18 @@ async def test_a_transient_failure_is_retried_and_costs_no_repair() -> None:
     async with App(patient, models={"fast": model}):
         assert await patient(ASKED) == Refund(amount=5)
     assert len(model.requests) == 4
+
+
+def test_a_request_without_a_declared_policy_is_retried() -> None:
+    """It has the defaults of what leaves the process, in a run as in what a report says of it."""
+    model = ScriptedModel([ErrorClass.TRANSIENT, ErrorClass.OVERLOAD, GOOD])
+
+    async def scenario() -> object:
+        async with App(intent, models={"fast": model}, clock=VirtualClock()):
+            return await intent(ASKED)
+
+    assert run_in_virtual_time(scenario()) == Refund(amount=5)
+    assert len(model.requests) == 3
 
 
 async def test_a_permanent_failure_is_the_agents() -> None:

@@ -58,6 +58,22 @@ def test_policies_stand_beside_other_libraries() -> None:
     assert figures["guarded"]["budget"]["most"] == 6.5
 
 
+def test_model_agents_stand_beside_those_of_others() -> None:
+    """Ours has a budget; a peer that is not installed is named, with how to get it."""
+    answer = bench("--rows", "model", "--quick", "--no-gate", "--json")
+
+    assert answer.returncode == 0, answer.stderr
+    document = json.loads(answer.stdout)
+    figures = {figure["row"]: figure for figure in document["figures"]}
+    assert figures["model"]["budget"]["added"] == 100
+    assert figures["model: pydantic-ai Agent"]["budget"] is None
+    assert figures["model: provider adapter"]["budget"] is None
+    if "model: OpenAI Agents SDK" not in figures:
+        (lack,) = document["lacks"]
+        assert "openai-agents" in lack
+        assert "dev.py bench" in lack
+
+
 def test_a_row_that_is_not_there_is_answered_with_the_rows() -> None:
     """A wrong name is a usage error that names every row."""
     answer = bench("--rows", "chain,rout")

@@ -11,6 +11,7 @@ from examples.order_support.intents import (
     MINILM_THRESHOLD,
     TFIDF_THRESHOLD,
     TRAINING_ROWS,
+    Intent,
     IntentClassifier,
     readable,
 )
@@ -25,8 +26,11 @@ from examples.order_support.report_intents import (
     measure,
     most_frequent,
 )
-from fishplate.core.errors import MissingExtraError
+from fishplate import App, Prompt, model_agent
+from fishplate.core.errors import JsonValue, MissingExtraError
 from fishplate.models import LabelledText, MiniLmEncoder, TrainingSet, load_rows
+from fishplate.models.classified import Classified, ClassifierModel
+from fishplate.testing import ScriptedModel
 
 INTENTS = {"order_status", "refund_request", "shipping_question", "other"}
 
@@ -227,6 +231,23 @@ def test_the_fallback_announces_itself() -> None:
     assert classifier.notice is not None
     assert "by spelling" in classifier.notice
     assert "pip install 'fishplate[local]'" in classifier.notice
+
+
+@model_agent("reader")
+def read(text: str) -> Prompt[Classified[Intent]]:
+    """Tell what a customer wants."""
+    return Prompt(system="Sort the messages of customers.", user=text)
+
+
+async def test_the_classifier_or_a_language_model_stands_behind_one_alias() -> None:
+    """The agent that asks is the same, and so is what it gives."""
+    found: list[str] = []
+    said: JsonValue = {"label": "shipping_question", "confidence": 0.9, "alternatives": []}
+    for model in (ClassifierModel(fallback()), ScriptedModel([said])):
+        async with App(read, models={"reader": model}):
+            found.append((await read("Where is my parcel #W2378156?")).label)
+
+    assert found == ["shipping_question"] * 2
 
 
 def test_threads_that_come_first_together_train_once() -> None:

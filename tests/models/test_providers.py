@@ -7,7 +7,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pytest
@@ -90,6 +90,30 @@ async def test_an_answer_comes_with_its_usage(
     assert answer.snapshot == model.name.partition(":")[2]
     assert answer.usage.output_tokens == 2
     assert len(providers.requests()) == 1
+
+
+async def test_a_text_is_told_as_it_comes(model: ProviderModel, providers: FakeProviders) -> None:
+    """Its pieces, joined, are the text of the answer."""
+    providers.behave({"type": "reply", "text": "Good day to you and to all of yours."})
+    told: list[str] = []
+    async with closing(model):
+        answer = await model.request(replace(HELLO, tell=told.append))
+
+    assert "".join(told) == answer.text
+    assert len([piece for piece in told if piece]) > 1
+
+
+async def test_what_was_told_of_a_stream_that_breaks_off_is_a_part(
+    model: ProviderModel, providers: FakeProviders
+) -> None:
+    """The failure says that it is no answer."""
+    providers.behave({"type": "stream_fault", "kind": "truncate", "after_chunks": 4})
+    told: list[str] = []
+
+    failure = await failure_of(model, replace(HELLO, tell=told.append))
+
+    assert failure.code == "model_stream_truncated"
+    assert "".join(told)
 
 
 @dataclass(frozen=True)

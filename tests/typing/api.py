@@ -26,6 +26,8 @@ from fishplate import (
     Run,
     Stale,
     Static,
+    TextPiece,
+    TextWithdrawn,
     TimedOut,
     Workflow,
     agent,
@@ -290,6 +292,7 @@ async def runs() -> None:
         run = app.start(support, Query(text=""))
         assert_type(run, Run[Info | Decision | str | LostError])
         assert_type(await run.result(), Info | Decision | str | LostError)
+        assert_type(await anext(run.text()), TextPiece | TextWithdrawn)
 
 
 @model_agent("fast", version="1.0.0", tools=[count])

@@ -208,7 +208,8 @@ class Agent(Generic[P, R_co]):
         self.span_head: HeadTuple | None = None
         self.grants = {found.name: found for found in (*about.tools, *about.agents)}
         self.function = about.function
-        self.is_bare = about.pool is None and policy == NO_POLICY
+        # A request to a model has the defaults of what leaves the process, declared or not.
+        self.is_bare = about.pool is None and policy == NO_POLICY and about.asks is None
         self.is_single = not (fallbacks or caught)
         self.is_bare_plan = self.is_bare and about.kind == "plan" and not fallbacks
         self.remembers = next((one.about.stale for one in fallbacks if one.about.stale), None)

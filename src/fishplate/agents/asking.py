@@ -159,6 +159,7 @@ class _Talk:
                 code="answer_cut_off",
             )
         self._max_tokens = LENGTHENED * usual
+        _withdraw_text("lengthened")
         current().note(lengthened=self._max_tokens)
 
     def _read(self, answer: ModelAnswer) -> Reading[Any]:
@@ -173,6 +174,7 @@ class _Talk:
                 none of them is made.
         """
         calls = [self._call(number, call) for number, call in enumerate(answer.calls)]
+        _withdraw_text("tool_calls")
         self._spent.add_tool_calls(len(calls))
         said = Message(role="assistant", text=answer.text, calls=answer.calls)
         results = [
@@ -215,6 +217,7 @@ class _Talk:
         if self._repairs >= self._asking.repairs or violations == self._broken:
             raise OutputError(f"the model's answer to {self._asking.subject}", violations)
         self._repairs += 1
+        _withdraw_text("repaired")
         self._broken = violations
         pointers: list[JsonValue] = [found.pointer for found in violations[:10]]
         current().note(repairs=self._repairs, violations=pointers)
@@ -224,6 +227,13 @@ class _Talk:
         if answer.calls:  # providers ask for an answer to each
             told = [Message(role="tool", text=text, answers=call.id) for call in answer.calls]
         self._messages = (*self._messages, said, *told)
+
+
+def _withdraw_text(reason: str) -> None:
+    """Tell who reads along that what the model has said so far is not the answer."""
+    call = current()
+    if call.run.text is not None:
+        call.run.text.withdraw(call.path, reason)
 
 
 def _model_of(unit: AnyAgent) -> tuple[AnyAgent, str]:

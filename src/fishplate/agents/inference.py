@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
+from fishplate.agents.agent import misfit
 from fishplate.agents.limits import tokens_of
+from fishplate.contracts.fits import fits
 from fishplate.contracts.keywords import SchemaDocument
+from fishplate.contracts.schema import Schema
 from fishplate.core.current import Current, current
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, Problem
+from fishplate.core.text import TextAttempt
 from fishplate.models.model import (
     OUTPUT_TOOL,
     Conversation,
@@ -65,8 +70,13 @@ class Inference:
         models = call.resource(Models)
         model = models.get(self.alias)
         _add(call, "requests", 1)
+        request = self.request_of(conversation, model.features)
+        feed = call.run.text if self.output.is_text else None
         try:
-            answer = await model.request(self.request_of(conversation, model.features))
+            if feed is None:
+                answer = await model.request(request)
+            else:
+                answer = await _read_along(feed.begin(call.path), model, request)
         except BaseException as error:
             if not isinstance(error, Failure) or error.error_class not in _TOOK_NOTHING:
                 _add(call, "unpriced_requests", 1)
@@ -132,7 +142,22 @@ class Inference:
                 f"{self.alias!r} takes none: configure one that does, or leave out tools="
             )
             return Problem(code="missing_feature", message=message, where=self.where)
+        if model.features.gives is not None:
+            return self._misfit(model, model.features.gives)
         return None
+
+    def _misfit(self, model: Model, gives: SchemaDocument) -> Problem | None:
+        """Why a model that answers one thing only cannot give what the agent has to."""
+        wanted = self.output.shape
+        verdict = fits(Schema(gives), wanted.takes)
+        if verdict.verdict == "fits":
+            return None
+        message = (
+            f"model agent {self.agent!r} gives {wanted.name!r}, and the model {model.name!r} "
+            f"behind {self.alias!r} gives one thing only, which does not fit: {verdict.reason}. "
+            "Configure another model, or take what it gives"
+        )
+        return misfit("missing_feature", message, verdict, self.where)
 
     def model_name(self, models: Mapping[str, object]) -> str | None:
         """Name of the model that is meant, with its pinned snapshot; `None` if there is none."""
@@ -154,6 +179,17 @@ class Inference:
                 "seed": self.settings.seed,
             },
         }
+
+
+async def _read_along(attempt: TextAttempt, model: Model, request: ModelRequest) -> ModelAnswer:
+    """Ask a model while somebody reads along."""
+    with attempt:
+        answer = await model.request(replace(request, tell=attempt.tell))
+        if answer.finish_reason == "error":
+            attempt.withdraw("model_error")
+        else:
+            attempt.finish(answer.text)
+        return answer
 
 
 def _output_tool(schema: SchemaDocument) -> ToolSpec:

@@ -8,6 +8,7 @@ here each is an error with its own code.
 from __future__ import annotations
 
 import codecs
+import functools
 import math
 import re
 from collections import Counter
@@ -215,7 +216,7 @@ def _not_finite(encoded: bytes, limits: JsonLimits) -> JsonError | None:
         return found[-1]
 
     try:
-        root: JsonValue = _decoder(limits, constant).decode(encoded.decode("utf-8"))
+        root: JsonValue = _new_decoder(limits, constant).decode(encoded.decode("utf-8"))
     except (ValueError, RecursionError):  # it has another defect, which the strict reader has told
         return None
     if not found:
@@ -228,7 +229,13 @@ def _too_deep(limits: JsonLimits) -> JsonError:
     return JsonError(f"JSON text is nested deeper than {limits.depth} levels", code="json_too_deep")
 
 
-def _decoder(limits: JsonLimits, constant: Callable[[str], _Refused] | None = None) -> JSONDecoder:
+@functools.lru_cache(maxsize=16)
+def _decoder(limits: JsonLimits) -> JSONDecoder:
+    # It keeps nothing between two texts, and to make it costs as much as to read a short one.
+    return _new_decoder(limits, None)
+
+
+def _new_decoder(limits: JsonLimits, constant: Callable[[str], _Refused] | None) -> JSONDecoder:
     # A hundredth of the import of fishplate, and only who reads JSON text from outside needs it.
     from json import JSONDecoder  # noqa: PLC0415 -- as said
 

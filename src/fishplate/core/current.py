@@ -17,6 +17,7 @@ from fishplate.core.errors import JsonValue, UsageError
 from fishplate.core.events import HeadTuple, Sink
 from fishplate.core.ids import child_span_id, idempotency_key, run_id
 from fishplate.core.outcome import Reason
+from fishplate.core.text import TextFeed, TextFeeds
 from fishplate.core.trace_context import Caller, format_baggage, format_traceparent
 
 T = TypeVar("T")
@@ -68,10 +69,20 @@ class Surroundings:
         resources: Opened resources by the type they were declared under.
         working_time: Seconds that a run may work.
         heads: Says what the spans of an agent share.
+        texts: What models say to those who read along with runs; `None` until somebody does.
         kept_now: Gives a call the time that it was given before, if runs are kept; else `None`.
     """
 
-    __slots__ = ("clock", "heads", "kept_now", "now_ns", "resources", "sink", "working_time")
+    __slots__ = (
+        "clock",
+        "heads",
+        "kept_now",
+        "now_ns",
+        "resources",
+        "sink",
+        "texts",
+        "working_time",
+    )
 
     def __init__(
         self,
@@ -88,6 +99,7 @@ class Surroundings:
         self.resources = resources
         self.working_time = working_time
         self.heads = heads
+        self.texts: TextFeeds | None = None
         self.kept_now: Callable[[Current], datetime] | None = None
 
 
@@ -171,6 +183,12 @@ class RunContext:
     def has_effect_below(self, path: str) -> bool:
         """Whether a call at `path`, or one that it made, has changed something or may have."""
         return any(found == path or found.startswith(f"{path}/") for found in self.effects)
+
+    @property
+    def text(self) -> TextFeed | None:
+        """What models say in it; `None` if nobody reads along."""
+        texts = self.around.texts
+        return None if texts is None else texts.get(self.trace_id)
 
     @property
     def shown_trace_id(self) -> int:

@@ -6,6 +6,7 @@ one request and says what came back. The one for tests is `fishplate.testing.Scr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -180,6 +181,8 @@ class ModelRequest:
         schema_name: What providers call the schema.
         tools: What the model may ask for.
         settings: How it is to answer.
+        tell: Called with each piece of the answer's text as it comes, in order, on the thread of
+            the event loop; `None` if nobody reads along. A model may leave it alone.
     """
 
     messages: tuple[Message, ...]
@@ -188,6 +191,7 @@ class ModelRequest:
     schema_name: str = "answer"
     tools: tuple[ToolSpec, ...] = ()
     settings: ModelSettings = ModelSettings()
+    tell: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,11 +202,14 @@ class Features:
         has_schemas: It takes a JSON Schema of its output.
         has_tools: It may ask for tool calls.
         has_both_at_once: It takes a schema of its output beside tools.
+        gives: JSON Schema of all that it ever answers, of a model that answers one thing only;
+            `None` if it answers what it is asked for.
     """
 
     has_schemas: bool = False
     has_tools: bool = False
     has_both_at_once: bool = True
+    gives: SchemaDocument | None = None
 
 
 class Model(Protocol):

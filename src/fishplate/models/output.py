@@ -147,6 +147,14 @@ class WireOutput(Generic[T]):
             raise BrokenValueError(*(_below(RESULT, one) for one in error.violations)) from None
 
 
+def is_wrapped(schema: SchemaDocument | None) -> bool:
+    """Whether what is asked for stands in an object of its own, as the member `RESULT`."""
+    if not isinstance(schema, dict):
+        return False
+    properties = schema.get("properties")
+    return isinstance(properties, dict) and list(properties) == [RESULT]
+
+
 def instructions(schema: SchemaDocument) -> str:
     """What a model is told that takes the schema in words only."""
     return (

@@ -166,8 +166,10 @@ class ProviderModel:
         opened = cast("AbstractAsyncContextManager[_Stream]", stream)
         async with asyncio.timeout(self._timers.first_event) as silence, opened as events:
             loop = asyncio.get_running_loop()
-            async for _ in events:
+            async for event in events:
                 silence.reschedule(loop.time() + self._timers.progress)
+                if request.tell is not None:
+                    request.tell(_piece(event))
             return events.get()
 
     def _answer(self, response: messages.ModelResponse) -> ModelAnswer:
@@ -352,6 +354,17 @@ def _settings(request: ModelRequest) -> settings.ModelSettings:
     if wanted.seed is not None:
         found["seed"] = wanted.seed
     return found
+
+
+def _piece(event: object) -> str:
+    """The text that an event of a stream brings; empty if it brings something else."""
+    match event:
+        case messages.PartStartEvent(part=messages.TextPart(content=text)):
+            return text
+        case messages.PartDeltaEvent(delta=messages.TextPartDelta(content_delta=text)):
+            return text
+        case _:
+            return ""
 
 
 def _finish_reason(found: str) -> FinishReason:

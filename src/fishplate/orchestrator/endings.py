@@ -9,6 +9,7 @@ from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.text import reason_of
 from fishplate.orchestrator.effects import Marked, Suspended
 from fishplate.orchestrator.failures import failure_of, given_up
 from fishplate.orchestrator.frame import Driver, Frame
@@ -42,6 +43,8 @@ def tell_failed(
         status = "cancelled"
         if isinstance(failure, GeneratorExit):
             frame.note(abandoned=True)
+    if run.around.texts is not None and run.text is not None:
+        run.text.withdraw(None if parent_id is None else path, reason_of(failure))
     run.sink(
         (
             run.trace_id,

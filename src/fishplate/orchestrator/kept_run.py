@@ -115,13 +115,12 @@ class KeptRun(Run[R_co]):
         return await super().result()
 
     @override
-    async def _settle(self) -> None:
-        await super()._settle()
-        while self.is_waiting and not self._is_left:
-            if self._next is None:
-                self._next = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._next])  # others may wait too: it is not ours to cancel
-            await super()._settle()
+    def _ahead(self) -> asyncio.Future[object] | asyncio.Future[None] | None:
+        if not self.is_waiting or self._is_left:
+            return super()._ahead()
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        return self._next
 
     def _tell(self) -> None:
         if self._next is not None:

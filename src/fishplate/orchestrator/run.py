@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from typing_extensions import override
@@ -12,6 +13,7 @@ from fishplate.core.current import RunContext
 from fishplate.core.errors import ErrorClass, NeedsAttention, StepError
 from fishplate.core.ids import trace_hex
 from fishplate.core.outcome import Reason
+from fishplate.core.text import TextFeeds, TextPiece, TextWithdrawn
 from fishplate.orchestrator.effects import Marked
 
 R_co = TypeVar("R_co", covariant=True)
@@ -96,6 +98,23 @@ class Run(Generic[R_co]):
         found = self._task.result()
         return cast("R_co", found.value if type(found) is Marked else found)
 
+    def text(self) -> AsyncIterator[TextPiece | TextWithdrawn]:
+        """Read along with what models say, from now on, until the run ends.
+
+        Told is the text of the model agents whose output is text, as it comes and before it is
+        judged: what is told and not withdrawn is the output of its agent. An answer that is
+        recorded, remembered or fixed is not told, and neither is one that has begun before.
+        Whoever reads slowly is told longer pieces, and costs the run nothing.
+
+        Returns:
+            What is told, until the run ends. It raises `UsageError` (code `slow_reader`) if more is
+            unread than it may hold.
+        """
+        around = self._context.around
+        if around.texts is None:
+            around.texts = TextFeeds()
+        return around.texts.read(self._context.trace_id, self._ahead)
+
     def cancel(self) -> None:
         """Ask the run to end; every step that runs is cancelled, and no other begins."""
         self._task.cancel()
@@ -112,8 +131,12 @@ class Run(Generic[R_co]):
         return self.state
 
     async def _settle(self) -> None:
-        while not self._task.done():  # waiting for what is done goes through the loop all the same
-            await asyncio.wait([self._task])
+        while (ahead := self._ahead()) is not None:
+            await asyncio.wait([ahead])  # others may wait too: it is not ours to cancel
+
+    def _ahead(self) -> asyncio.Future[object] | asyncio.Future[None] | None:
+        """What ends next of the run; `None` if it has ended."""
+        return None if self._task.done() else self._task
 
     @override
     def __repr__(self) -> str:

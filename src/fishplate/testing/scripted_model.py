@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fishplate.contracts.json import canonical_json
-from fishplate.contracts.keywords import SchemaDocument
 from fishplate.contracts.schema import Schema
+from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, UsageError
 from fishplate.models.model import (
     OUTPUT_TOOL,
@@ -17,9 +18,23 @@ from fishplate.models.model import (
     ToolCall,
     Usage,
 )
-from fishplate.models.output import RESULT
+from fishplate.models.output import RESULT, is_wrapped
 
-Scripted: TypeAlias = "ModelAnswer | JsonValue | ErrorClass | Failure"
+NOT_COUNTED: Final = Usage()
+Scripted: TypeAlias = "ModelAnswer | ScriptedText | JsonValue | ErrorClass | Failure"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScriptedText:
+    """A text that comes in pieces; between two of them others get their turn.
+
+    Attributes:
+        pieces: In order.
+        fails: How it breaks off after the last one; `None` if it is whole.
+    """
+
+    pieces: tuple[str, ...]
+    fails: ErrorClass | Failure | None = None
 
 
 class ScriptedModel:
@@ -31,7 +46,7 @@ class ScriptedModel:
         answers: One for each request. JSON is an output, and goes out as the request asks for it:
             as text, or as the arguments of a call. A text is an output if one is asked for that may
             be this text; else it is what the model says, word by word. An `ErrorClass` or a
-            `Failure` is how it fails. A `ModelAnswer` comes as it is.
+            `Failure` is how it fails. A `ScriptedText` comes in pieces, a `ModelAnswer` as it is.
         name: What it is called.
         pinned: The snapshot that has to answer.
         snapshot: The snapshot that answers; by default the pinned one.
@@ -50,7 +65,7 @@ class ScriptedModel:
         pinned: str | None = None,
         snapshot: str | None = None,
         features: Features = Features(has_schemas=True, has_tools=True),
-        usage: Usage = Usage(),
+        usage: Usage = NOT_COUNTED,
     ) -> None:
         self.name = name
         self.pinned = pinned
@@ -76,20 +91,29 @@ class ScriptedModel:
                 f"{len(self.requests) - 1} answers: write one more, or ask less"
             )
             raise UsageError(msg, code="script_ended") from None
+        if isinstance(found, ScriptedText):
+            for piece in found.pieces:
+                if request.tell is not None:
+                    request.tell(piece)
+                await asyncio.sleep(0)
+            found = found.fails or ModelAnswer(text="".join(found.pieces))
         if isinstance(found, Failure):
             raise found
         if isinstance(found, ErrorClass):
             msg = f"the scripted model {self.name!r} fails"
             raise Failure(msg, error_class=found, code=found.word)
         answer = found if isinstance(found, ModelAnswer) else _answered(found, request)
-        usage = self._usage if answer.usage == Usage() else answer.usage
-        snapshot = answer.snapshot or self._snapshot
-        return answer.model_copy(update={"usage": usage, "snapshot": snapshot})
+        added: dict[str, object] = {}
+        if self._usage is not NOT_COUNTED and answer.usage == NOT_COUNTED:
+            added["usage"] = self._usage
+        if self._snapshot is not None and answer.snapshot is None:
+            added["snapshot"] = self._snapshot
+        return answer.model_copy(update=added) if added else answer
 
 
 def _answered(output: JsonValue, request: ModelRequest) -> ModelAnswer:
     schema = request.schema
-    document: JsonValue = {RESULT: output} if _is_wrapped(schema) else output
+    document: JsonValue = {RESULT: output} if is_wrapped(schema) else output
     if isinstance(output, str) and (schema is None or not Schema(schema).is_valid(document)):
         return ModelAnswer(text=output)
     text = canonical_json(document).decode()
@@ -97,10 +121,3 @@ def _answered(output: JsonValue, request: ModelRequest) -> ModelAnswer:
         call = ToolCall(id=f"call-{len(request.messages)}", name=OUTPUT_TOOL, arguments=text)
         return ModelAnswer(calls=(call,), finish_reason="tool_call")
     return ModelAnswer(text=text)
-
-
-def _is_wrapped(schema: SchemaDocument | None) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    properties = schema.get("properties")
-    return isinstance(properties, dict) and list(properties) == [RESULT]
