@@ -165,6 +165,18 @@ async def test_an_overloaded_provider_is_told_from_a_broken_one(
     assert failure.error_class is ErrorClass.OVERLOAD
 
 
+async def test_what_is_too_long_is_told_from_other_refusals(
+    openai: ProviderModel, providers: FakeProviders
+) -> None:
+    """A server's own word for a conversation that is too long counts as the usual one."""
+    word = "exceed_context_size_error"  # of llama.cpp
+    providers.behave({"type": "fail", "status": 400, "code": word})
+    failure = await failure_of(openai)
+
+    assert (failure.error_class, failure.code) == (ErrorClass.PERMANENT, "model_context_window")
+    assert word in str(failure)
+
+
 async def test_silence_before_the_first_byte_ends(
     model: ProviderModel, providers: FakeProviders
 ) -> None:
