@@ -3,6 +3,7 @@
     python3 dev.py demo                        the order-support example: no key, no network
     python3 dev.py test [--long] [pytest ...]  the tests; --long adds those of more than seconds
     python3 dev.py check                       format, lint, types, layers
+    python3 dev.py wire [pytest ...]           the tests against a small model, which it installs
     python3 dev.py bench                       our own benchmarks
 
 The first run installs what requirements-dev.txt pins into .venv; FISHPLATE_VENV names another
@@ -26,6 +27,10 @@ PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 LOCK = ROOT / "requirements-dev.txt"
 STAMP = ENVIRONMENT / "installed.sha256"
+# A server and a small model: 200 MB that most work does not need, and nothing else is installed
+# with them (a package of the model's asks for a compiler).
+WIRE = ROOT / ".venv-wire"
+WIRE_LOCK = ROOT / "requirements-wire.txt"
 
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
@@ -38,7 +43,7 @@ CHECKS = {
 
 def main(task: str | None = None, *arguments: str) -> int:
     """Run one task and return its exit code; 2 for a task that does not exist."""
-    tasks = {"demo": demo, "test": test, "check": check, "bench": bench}
+    tasks = {"demo": demo, "test": test, "check": check, "wire": wire, "bench": bench}
     if sys.version_info < (3, 11):  # noqa: UP036 -- this file is also started by older Pythons
         print(f"dev.py needs Python 3.11 or newer, and this is {platform.python_version()}.")
         print("Start it with a newer one, for example: python3.11 dev.py demo")
@@ -64,7 +69,7 @@ def test(arguments: tuple[str, ...]) -> int:
     # One file stays on one core: the examples of a page build on each other. For a few chosen tests
     # the extra processes cost more than they bring.
     spread = [] if chosen else ["-n", "auto", "--dist", "loadfile"]
-    lengths = ["-m", "long or not long"] if "--long" in arguments else []
+    lengths = ["-m", "not wire"] if "--long" in arguments else []
     return run(PYTHON, "-m", "pytest", *spread, *lengths, *chosen)
 
 
@@ -81,6 +86,12 @@ def check(arguments: tuple[str, ...]) -> int:
         verdicts.append(f"{verdict}  {name} ({time.perf_counter() - started:.1f} s)")
     print("\n".join(["", *verdicts]))
     return int(any(verdict.startswith("FAILED") for verdict in verdicts))
+
+
+def wire(arguments: tuple[str, ...]) -> int:
+    """Run the tests of the adapter of models against a small one on a real wire."""
+    prepare_wire()
+    return run(PYTHON, "-m", "pytest", "-n0", "-m", "wire", "tests/wire", *arguments)
 
 
 def bench(arguments: tuple[str, ...]) -> int:
@@ -113,6 +124,21 @@ def prepare() -> None:
     must(*install, *local)
     STAMP.write_text(wanted, encoding="ascii")
     say(f"ready after {time.perf_counter() - started:.0f} s")
+
+
+def prepare_wire() -> None:
+    """Bring the environment of the small model to what its lock says, unless it is there."""
+    stamp = WIRE / "installed.sha256"
+    maker = f"{platform.python_version()} {WIRE}".encode()
+    wanted = hashlib.sha256(b"\0".join([maker, WIRE_LOCK.read_bytes()])).hexdigest()
+    if stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
+        return
+    say("installing a small model and its server: 200 MB")
+    must(sys.executable, "-m", "venv", "--clear", WIRE)
+    python = WIRE / PYTHON.relative_to(ENVIRONMENT)
+    options = ["--no-deps", "--require-hashes", "--requirement", WIRE_LOCK]
+    must(python, "-m", "pip", "install", "-qq", *options)
+    stamp.write_text(wanted, encoding="ascii")
 
 
 def is_foreign() -> bool:
