@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 import subprocess
 import sys
@@ -179,13 +178,11 @@ async def test_what_is_too_long_is_told_from_other_refusals(
     assert word in str(failure)
 
 
-STREAM: Final = "".join(
-    f"data: {json.dumps(one)}\n\n"
-    for one in (
-        {"choices": [{"index": 0, "delta": {"content": "Hello."}, "finish_reason": None}]},
-        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-    )
+CHUNKS: Final = (
+    '{"choices": [{"index": 0, "delta": {"content": "Hello."}, "finish_reason": null}]}',
+    '{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}',
 )
+STREAM: Final = "".join(f"data: {chunk}\n\n" for chunk in CHUNKS)
 
 
 async def _answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
