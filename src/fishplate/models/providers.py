@@ -43,6 +43,9 @@ _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _QUOTA_WORDS: Final = frozenset(
     {"insufficient_quota", "billing_error", "billing_hard_limit_reached", "quota_exceeded"}
 )
+# The same error as another server's `context_length_exceeded`, by the name that llama.cpp gives it:
+# https://github.com/ggml-org/llama.cpp/pull/15780
+_CONTEXT_WORD: Final = "exceed_context_size_error"
 # Subclasses stand before what they are made of.
 _CLASSES: Final[tuple[tuple[type[Exception], ErrorClass, str], ...]] = (
     (exceptions.ModelQuotaExceededError, ErrorClass.QUOTA_EXHAUSTED, "model_quota"),
@@ -251,7 +254,12 @@ def _openai(model: str, key: str, url: str | None, timers: StreamTimers) -> _Cli
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415 -- as said
 
     timeout = Timeout(timers.idle, connect=timers.connect)
-    client = AsyncOpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    # llama.cpp's server promises to keep a connection and closes it after a stream, so that every
+    # hundredth request that followed at once was lost. Without TLS a new connection costs nothing.
+    headers = {"Connection": "close"} if url is not None and url.startswith("http://") else None
+    client = AsyncOpenAI(
+        api_key=key, base_url=url, max_retries=0, timeout=timeout, default_headers=headers
+    )
     found = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
     return _Client(found, client.close)
 
@@ -393,10 +401,14 @@ def _failure(name: str, error: Exception) -> Failure:
         (error_class, code) for kind, error_class, code in _CLASSES if isinstance(error, kind)
     )
     status = getattr(error, "status_code", None)
-    word = getattr(error, "provider_error_code", None)
+    # What the provider calls it; llama.cpp has the status for a code, and its word beside it.
+    names = (getattr(error, f"provider_error_{part}", None) for part in ("code", "type"))
+    word = next((one for one in names if isinstance(one, str) and _WORD.fullmatch(one)), None)
     if word in _QUOTA_WORDS:
         error_class, code = ErrorClass.QUOTA_EXHAUSTED, "model_quota"
-    told = f" ({word})" if isinstance(word, str) and _WORD.fullmatch(word) else ""
+    elif word == _CONTEXT_WORD:
+        error_class, code = ErrorClass.PERMANENT, "model_context_window"
+    told = f" ({word})" if word else ""
     what = f"answered {status}{told}" if isinstance(status, int) else _WHAT[code]
     return Failure(
         f"the model {name!r} {what}",
