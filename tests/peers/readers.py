@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Protocol
+from typing import IO, Any, Final, NamedTuple, Protocol, cast
 
 from fishplate.traces.capture import Capture
 from fishplate.traces.export import OtlpExport
@@ -59,6 +59,13 @@ class ReadSpan(NamedTuple):
     gave: Any
     attributes: Mapping[str, Any]
 
+    @property
+    def line(self) -> str:
+        """Kind, name, status if one is told, and whether it was answered from a record."""
+        told = "" if self.status == "UNSET" else f" {self.status}"
+        again = " replayed" if self.attributes.get("fishplate.replayed") else ""
+        return f"{self.kind} {self.name}{told}{again}"
+
 
 class ReadTrace(NamedTuple):
     """A trace as a reader shows it.
@@ -88,11 +95,9 @@ class ReadTrace(NamedTuple):
         return list(self._below(None, 0))
 
     def _below(self, parent: str | None, depth: int) -> Iterator[str]:
-        beside = [(one.name, key) for key, one in self.spans.items() if one.parent_id == parent]
-        for name, key in sorted(beside):
-            span = self.spans[key]
-            told = "" if span.status == "UNSET" else f" {span.status}"
-            yield f"{'  ' * depth}{span.kind} {name}{told}"
+        beside = [(one.line, key) for key, one in self.spans.items() if one.parent_id == parent]
+        for line, key in sorted(beside, key=lambda found: found[0].partition(" ")[2]):
+            yield f"{'  ' * depth}{line}"
             yield from self._below(key, depth + 1)
 
 
@@ -201,8 +206,8 @@ class MlflowPeer:
         assert len(read) == spans, f"{len(read)} of {spans} spans are there"
         return ReadTrace(
             spans=read,
-            tokens=(found["tokens"] or {}).get("total_tokens", 0),
-            cost_nanos=_nanos((found["cost"] or {}).get("total_cost")) or 0,
+            tokens=found["tokens"]["total_tokens"] if found["tokens"] else 0,
+            cost_nanos=_nanos(found["cost"] and found["cost"]["total_cost"]) or 0,
             project=found["project"],
             state=found["state"],
         )
@@ -258,7 +263,7 @@ def _read(found: Mapping[str, str] | None) -> Any:
 
 def _flat(above: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
-        for name, below in value.items():
+        for name, below in cast("dict[str, Any]", value).items():
             yield from _flat(f"{above}.{name}" if above else name, below)
     else:
         yield above, value

@@ -230,8 +230,18 @@ def test_a_resumed_run_is_one_trace(peer: Peer, tmp_path: Path) -> None:
 
     read = peer.read(asyncio.run(go_on(asyncio.run(begin()))), 9)
 
-    print("\n".join(read.tree()))
-    assert False
+    assert read.tree() == [
+        "CHAIN invoke_workflow waiting OK",
+        "  AGENT invoke_agent execution",
+        "    TOOL execute_tool payment_api",
+        "    AGENT invoke_agent inference",
+        "      LLM chat gpt-4o-mini",
+        "  AGENT invoke_agent retrieval",
+        "    RETRIEVER retrieval policies",
+        "  AGENT invoke_agent retrieval replayed",
+        "  AGENT invoke_agent verdict",
+    ]
+    assert (read.tokens, read.cost_nanos) == (333, REQUEST_NANOS)
 
 
 async def _end_of(run: Run[str]) -> None:
