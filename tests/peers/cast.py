@@ -40,6 +40,8 @@ PRICES: Final = PriceTable(
 REQUEST_NANOS: Final = 47_850
 """What `USAGE` costs: 221 tokens at 150 nanos, 100 at 75, 12 at 600: 33,150 + 7,500 + 7,200."""
 
+HOSTILE: Final = "<script>alert(1)</script>\0\x1b[31m\u202e\ud800'\";--"
+
 CLERK: Final = Principal(name="ada", roles=frozenset({"clerk"}))
 
 
@@ -119,6 +121,14 @@ async def decisions(order_id: str) -> str:
     """From the request over what is known and done to the answer."""
     case = await validation(await retrieval(order_id))
     return await response(await execution(case))
+
+
+@agent
+async def hostile(order_id: str) -> str:
+    """Says what no reader should obey, and more than any can take."""
+    current().note(evil=HOSTILE, many=[HOSTILE] * 1_000, nan=float("nan"), large="y" * 10_000_000)
+    current().retrieved(HOSTILE, [Passage(id=HOSTILE, score=0.5)], query=HOSTILE)
+    return order_id + "z" * 10_000_000
 
 
 @agent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from fishplate.core.ids import span_hex
 from tests.examples.stage import LIAM, trained_classifier
 from tests.peers.cast import (
     CLERK,
+    HOSTILE,
     PRICES,
     REQUEST_NANOS,
     SNAPSHOT,
@@ -28,6 +30,7 @@ from tests.peers.cast import (
     decisions,
     degrading,
     failing,
+    hostile,
     waiting,
 )
 from tests.peers.readers import Peer, ReadTrace
@@ -242,6 +245,26 @@ def test_a_resumed_run_is_one_trace(peer: Peer, tmp_path: Path) -> None:
         "  AGENT invoke_agent verdict",
     ]
     assert (read.tokens, read.cost_nanos) == (333, REQUEST_NANOS)
+
+
+def test_hostile_text_arrives_as_text_and_bounded(peer: Peer) -> None:
+    """Nothing that an agent says keeps a batch from being taken, or stands for more than itself."""
+
+    async def main() -> str:
+        async with app_of(hostile, peer.export("full")) as app:
+            run = app.start(hostile, "W1<b>")
+            await run.result()
+            assert (await app.flush_traces())["export"].lost == 0
+            return run.trace_id
+
+    read = peer.read(asyncio.run(main()), 2)
+
+    told = {one.kind: one for one in read.spans.values()}
+    assert told["AGENT"].given == {"order_id": "W1<b>"}
+    assert len(told["AGENT"].gave) < 20_000
+    assert told["AGENT"].attributes["fishplate.evil"] == HOSTILE.replace("\ud800", "?")
+    assert len(json.dumps(dict(told["AGENT"].attributes))) < 60_000
+    assert told["RETRIEVER"].name == f"retrieval {HOSTILE.replace(chr(0xD800), '?')}"
 
 
 async def _end_of(run: Run[str]) -> None:
