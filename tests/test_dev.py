@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.peers.servers import NOT_STARTED
 from tests.project import ROOT
 
 
@@ -34,3 +35,10 @@ def test_help_is_no_error() -> None:
 
     assert answer.returncode == 0
     assert "dev.py check" in answer.stdout
+
+
+def test_what_is_skipped_among_the_tests_is_a_step_of_ci() -> None:
+    """CI allows the tests of the peers to be skipped because it runs them by their own command."""
+    command = NOT_STARTED.split("`")[1]
+
+    assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

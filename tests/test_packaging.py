@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -23,12 +24,23 @@ def test_users_type_checkers_read_our_types() -> None:
     assert (ROOT / "src" / "fishplate" / "py.typed").exists()
 
 
-def test_the_lock_holds_what_the_project_asks_for() -> None:
-    """Each requirement is pinned, with hashes, to a version that it allows."""
-    lock = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
-    tools = [*PYPROJECT["dependency-groups"]["dev"], *PYPROJECT["build-system"]["requires"]]
+OURS = [
+    *requirements_of_users(),
+    *map(Requirement, PYPROJECT["dependency-groups"]["dev"]),
+    *map(Requirement, PYPROJECT["build-system"]["requires"]),
+]
+PEERS = [Requirement(one) for one in PYPROJECT["dependency-groups"]["peers"]]
 
-    for wanted in [*requirements_of_users(), *map(Requirement, tools)]:
+
+@pytest.mark.parametrize(
+    ("file", "asked"), [("requirements-dev.txt", OURS), ("requirements-peers.txt", PEERS)]
+)
+def test_the_lock_holds_what_the_project_asks_for(file: str, asked: list[Requirement]) -> None:
+    """Each requirement is pinned, with hashes, to a version that it allows; no index is named."""
+    lock = (ROOT / file).read_text(encoding="utf-8")
+
+    assert "index-url" not in lock
+    for wanted in asked:
         name = re.escape(canonicalize_name(wanted.name))
         # numpy, for one, is pinned once for each range of Python versions
         pins = re.findall(rf"^{name}==([^\s;]+)[^\n]*\\\n    --hash=", lock, flags=re.MULTILINE)

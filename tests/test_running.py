@@ -79,7 +79,8 @@ def test_skipped_for_now() -> None:
 @pytest.fixture
 def small_project(tmp_path: Path) -> Path:
     """A checkout with our conftest files, a blocking function and the tests above."""
-    for name in ("conftest.py", "pyproject.toml", "tests/conftest.py", "tests/pages.py"):
+    ours = ("conftest.py", "pyproject.toml", "tests/conftest.py", "tests/pages.py")
+    for name in (*ours, "tests/peers/servers.py"):
         target = tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, target)

@@ -80,6 +80,8 @@ from examples.order_support.workflow import support
 from fishplate import Agent, App
 from fishplate.core.clock import Clock
 from fishplate.models.model import Model
+from fishplate.models.prices import PriceBook
+from fishplate.traces.export import OtlpExport
 
 DATABASE_VARIABLE: Final = "ORDER_SUPPORT_DB"
 MODEL_VARIABLE: Final = "ORDER_SUPPORT_MODEL"
@@ -174,6 +176,8 @@ def make_app(  # noqa: PLR0913 -- one for each part of its world
     calendar: Callable[[], Calendar] = Calendar,
     clock: Clock | None = None,
     models: Mapping[str, Model] | None = None,
+    prices: PriceBook | None = None,
+    export: OtlpExport | None = None,
 ) -> App:
     """Put the app together; what is given is opened with the app and closed with it.
 
@@ -188,6 +192,8 @@ def make_app(  # noqa: PLR0913 -- one for each part of its world
         calendar: Tells the shop's time; by default the clock's.
         clock: Of every run; by default the machine's.
         models: By alias; with the alias `fast` there is `support_by_model` too.
+        prices: What requests to the models cost.
+        export: Where spans are sent.
     """
     return App(
         workflow,
@@ -212,6 +218,8 @@ def make_app(  # noqa: PLR0913 -- one for each part of its world
         clock=clock,
         store=store,
         models=models,
+        prices=prices,
+        export=export,
     )
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 from typing_extensions import override
@@ -93,3 +94,14 @@ def test_text_from_outside_cannot_move_the_cursor() -> None:
     assert json.loads(stdout.getvalue()) == "a\x1b[2Jb\x9bc\nd"
     assert stdout.getvalue()[:-1].isprintable()
     assert stderr.getvalue() == "a\\x1b[2Jb\\x9bc\\nd\n"
+
+
+@pytest.mark.parametrize("stdout", [io.StringIO(), Terminal()], ids=["pipe", "terminal"])
+def test_a_document_cannot_turn_or_break_its_lines(stdout: io.StringIO) -> None:
+    """Whatever stands in a text, wherever it is shown, JSON shows as an escape what it could do."""
+    hostile = "\x1b]0;title\x07 \x9b2J \u202egnp.exe\u2066 \u2028 \u200f\u061c <script>[red]"
+    Screen(stdout, io.StringIO(), as_json=False).document({"said": hostile})
+
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", stdout.getvalue())  # but for the colours
+    assert json.loads(shown) == {"said": hostile}
+    assert shown.replace("\n", "").isprintable()

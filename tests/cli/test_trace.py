@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import SAMPLES, Program
 
 TRACED = SAMPLES / "traced.py"
 HERE = ("--traces", "sqlite:///traces.db")
+RUNS = ("--store", "sqlite:///runs.db")
 
 
 def traced(cli: Program, what: str, order_id: str = "W1") -> str:
@@ -60,6 +63,30 @@ def test_a_run_is_shown_as_a_tree_with_its_contents(cli: Program) -> None:
     found: Any = cli("trace", "show", run_id, *HERE, "--json").json
     assert [one["name"] for one in found["trace"]] == ["support", "lookup", "get_order", "priced"]
     assert (found["cost_nanos"], found["trace"][1]["output"]) == (47_850, "W1")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("trace", "show", *HERE, "--content"),
+        ("trace", "show", *HERE, "--json"),
+        ("trace", "explain", *HERE),
+        ("trace", "explain", *HERE, "--json"),
+        ("trace", "export", *HERE, "--content"),
+        ("runs", "show", *RUNS),
+        ("runs", "show", *RUNS, "--json"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_said_from_outside_stays_text(cli: Program, command: tuple[str, ...]) -> None:
+    """Markup is shown as it is, and what a terminal would obey as an escape."""
+    given = json.dumps({"order_id": "<b>[red]\x1b]0;x\x07\u202e\u2028"})
+    ended = cli("run", f"{TRACED}:hostile", "-i", given, *HERE, *RUNS, "--json")
+    word, name, *options = command
+    shown = cli(word, name, ended.json["run_id"], *options).out
+
+    assert shown.replace("\n", "").isprintable()
+    assert "<b>[red]" in shown
 
 
 def test_a_run_is_explained(cli: Program) -> None:

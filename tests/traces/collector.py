@@ -70,12 +70,16 @@ def spans_of(body: bytes) -> Iterator[dict[str, Any]]:
     """The spans of a request, with the name of their service."""
     for _, resource_spans in fields_of(body):
         found = dict(fields_of(resource_spans))
-        [(_, service)] = [_pair(pair) for _, pair in fields_of(found[1])]
+        program = dict(_pair(pair) for _, pair in fields_of(found[1]))
         scoped = list(fields_of(found[2]))
         scope = {number: value for number, value in scoped if number != 2}
         for number, span in scoped:
             if number == 2:
-                yield {"service": service, "schema": scope[3].decode(), **_span(span)}
+                yield {
+                    "service": program["service.name"],
+                    "schema": scope[3].decode(),
+                    **_span(span),
+                }
 
 
 def _span(data: bytes) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import pytest
 
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span, SpanHead, SpanKind, SpanStatus
-from fishplate.traces.vocabulary import PROFILE, SCHEMA_URL, content, described
+from fishplate.models.model import Conversation, Message, ModelAnswer
+from fishplate.traces.vocabulary import PROFILE, SCHEMA_URL, content, described, resource
 
 
 def span(
@@ -54,7 +55,7 @@ SNAPSHOT: list[tuple[Span, str, str, dict[str, Any]]] = [
         span(
             "model",
             release="",
-            model="gpt-4o-mini",
+            model="openai:gpt-4o-mini",
             finish_reason="stop",
             snapshot="gpt-4o-mini-2024-07-18",
             input_tokens=321,
@@ -70,6 +71,7 @@ SNAPSHOT: list[tuple[Span, str, str, dict[str, Any]]] = [
         {
             "gen_ai.operation.name": "chat",
             "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.provider.name": "openai",
             "openinference.span.kind": "LLM",
             "gen_ai.response.finish_reasons": ["stop"],
             "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
@@ -145,6 +147,59 @@ def test_spans_are_said_in_the_words_of_the_profile(
 
     assert (said.name, said.kind, said.attributes) == (name, kind, COMMON | attributes)
     assert said.is_error is (found.status in {"error", "cancelled"})
+
+
+@pytest.mark.parametrize(
+    ("configured", "provider", "model"),
+    [
+        ("google:gemini-2.5-flash", "gcp.gemini", "gemini-2.5-flash"),
+        ("anthropic:claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5"),
+        ("openai:ft:gpt-4o-mini:shop", "openai", "ft:gpt-4o-mini:shop"),
+        ("llama3:8b", None, "llama3:8b"),
+        ("scripted", None, "scripted"),
+    ],
+)
+def test_models_have_their_own_name(configured: str, provider: str | None, model: str) -> None:
+    """The provider stands beside the model's name, if the configured name tells it."""
+    said = described(span("model", model=configured))
+
+    assert said.name == f"chat {model}"
+    assert said.attributes["gen_ai.request.model"] == model
+    assert said.attributes.get("gen_ai.provider.name") == provider
+
+
+def test_the_program_has_the_name_that_readers_group_by() -> None:
+    """Some group by the service, others by a project."""
+    assert resource("shop") == {"service.name": "shop", "openinference.project.name": "shop"}
+
+
+def test_conversations_go_out_as_messages() -> None:
+    """What a model was asked and answered has the form that readers show as a conversation."""
+    asked = Conversation(messages=(Message(role="user", text="Hi"),)).model_dump_json()
+    answered = ModelAnswer(text="Hello").model_dump_json()
+    given = '[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]'
+    gave = (
+        '[{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"stop"}]'
+    )
+
+    assert dict(content(span("model"), asked.encode(), is_input=True)) == {
+        "gen_ai.input.messages": given,
+        "input.value": given,
+        "input.mime_type": "application/json",
+    }
+    assert dict(content(span("model"), answered.encode(), is_input=False)) == {
+        "gen_ai.output.messages": gave,
+        "output.value": gave,
+        "output.mime_type": "application/json",
+    }
+
+
+def test_a_conversation_that_is_not_whole_is_told_as_it_is() -> None:
+    """What was cut, or left out, is not made up."""
+    assert dict(content(span("model"), b'{"size_bytes":9}', is_input=True)) == {
+        "input.value": '{"size_bytes":9}',
+        "input.mime_type": "application/json",
+    }
 
 
 def test_contents_have_attributes_of_their_own() -> None:

@@ -9,8 +9,17 @@ from typing import Final, TextIO
 
 from fishplate.core.errors import JsonValue
 
-# What JSON lets stand in a text and a terminal obeys; escaped, it is the same JSON.
-_CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+# What JSON lets stand in a text and a terminal obeys: controls, breaks of lines, and what turns the
+# direction of writing. Escaped, it is the same JSON.
+_CONTROLS: Final = {
+    code: f"\\u{code:04x}"
+    for code in (
+        *range(0x7F, 0xA0),
+        *(0x061C, 0x200E, 0x200F),
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
 
 
 class Screen:
@@ -36,8 +45,11 @@ class Screen:
         if self._stdout.isatty():
             # Takes a third of the program's start, and a pipe needs none of it.
             from rich.console import Console  # noqa: PLC0415
+            from rich.highlighter import JSONHighlighter  # noqa: PLC0415
 
-            Console(file=self._stdout).print_json(_dumped(value, indent=2))
+            # Not by `print_json`, which reads the text and writes it anew, without the escapes.
+            coloured = JSONHighlighter()(_dumped(value, indent=2))
+            Console(file=self._stdout).print(coloured, soft_wrap=True)
             return
         text = _dumped(value, indent=indent)
         if not _can_write(self._stdout, text):

@@ -47,6 +47,25 @@ def span_hex(span_id: int) -> str:
     return f"{span_id:016x}"
 
 
+def root_span_id(trace_id: int) -> int:
+    """The id of a run's own span: the same in every process that takes the run up.
+
+    Args:
+        trace_id: The run's own, which is random; not that of a caller.
+    """
+    return trace_id & (1 << 64) - 1 or 1
+
+
+def step_span_id(trace_id: int, path: str) -> int:
+    """The id of a step's span: the same in every process that takes the run up.
+
+    Args:
+        trace_id: The run's own.
+        path: Of the step.
+    """
+    return _span_id(f"{trace_id}/{path}")
+
+
 def child_span_id(span_id: int, number: int) -> int:
     """The id of a span that a call tells of itself, without drawing from any randomness.
 
@@ -54,8 +73,11 @@ def child_span_id(span_id: int, number: int) -> int:
         span_id: Of the call.
         number: Which of its own spans it is, from 1.
     """
-    text = f"{span_id}/{number}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) or 1
+    return _span_id(f"{span_id}/{number}")
+
+
+def _span_id(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) or 1
 
 
 def idempotency_key(tenant: str, tool: str, call_id: str) -> str:

@@ -14,6 +14,7 @@ from fishplate.agents.agent import AnyAgent, Call
 from fishplate.core.call import Deferred
 from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, UsageError
+from fishplate.core.ids import root_span_id
 from fishplate.core.outcome import DeclaredError
 from fishplate.engines.fork import Fork
 from fishplate.orchestrator.bodies import granted, strand_of
@@ -52,11 +53,11 @@ class LocalEngine:
         if steps.observe is not None or not (
             unit.is_bare_plan and isinstance(unit, Workflow) and steps.is_lean
         ):
-            return steps.perform(self, run, None, effect)
+            return steps.perform(self, run, None, effect, root_span_id(run.trace_id))
         # It has no body that could ask for `current()`, so nothing of the call is needed but its
         # strand and its span: what else `perform` has would be held for as long as the run waits.
         strand = walk(self._steps.program(unit), effect.arguments)
-        return self.drive(run, self._random_id(), strand, None, unit)
+        return self.drive(run, root_span_id(run.trace_id), strand, None, unit)
 
     async def drive(  # noqa: C901, PLR0912 -- the hot loop: more calls would cost a tenth
         self,

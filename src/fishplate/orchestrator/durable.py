@@ -18,6 +18,7 @@ from fishplate.core.errors import (
     NeedsAttention,
 )
 from fishplate.core.events import HeadTuple, SpanStatus
+from fishplate.core.ids import step_span_id
 from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import PayloadTooLargeError
 from fishplate.journal.ledger import Ledger
@@ -65,7 +66,12 @@ class DurableSteps(Steps):
 
     @override
     async def perform(  # noqa: C901 -- what is recorded, what is not, and how each may end
-        self, driver: Driver, run: RunContext, parent_id: int | None, effect: CallEffect
+        self,
+        driver: Driver,
+        run: RunContext,
+        parent_id: int | None,
+        effect: CallEffect,
+        span_id: int = 0,
     ) -> object:
         """Run one call to its end, or answer it from its record; see `Steps.perform`.
 
@@ -74,7 +80,7 @@ class DurableSteps(Steps):
         """
         history = self.histories.get(run.trace_id)
         if history is None:
-            return await super().perform(driver, run, parent_id, effect)
+            return await super().perform(driver, run, parent_id, effect, span_id)
         is_step = parent_id is not None  # a run's own answer is kept with the run
         if is_step and history.is_resumed:
             try:
@@ -89,7 +95,8 @@ class DurableSteps(Steps):
         if history.rewritten and effect.unit.name in history.rewritten:
             self._check_rewritten(history, run, effect)
         try:
-            answer = await super().perform(driver, run, parent_id, effect)
+            own = span_id or _span_id(history, run, effect)
+            answer = await super().perform(driver, run, parent_id, effect, own)
             if effect.unit.grants and (left := history.below(effect.key)):
                 self._diverge(history, run, effect, effect.key, Diverged(left[0], None))
             if is_step:
@@ -309,6 +316,16 @@ class DurableSteps(Steps):
             return await finding_of(super().perform(frame.driver, run, frame.span_id, effect))
         finally:
             SCOPE.set(frame)
+
+
+def _span_id(history: History, run: RunContext, effect: CallEffect) -> int:
+    """The id of the span of a call that others stand below; 0 if none do.
+
+    It may end in another process than the one in which they have ended, and told their parent.
+    """
+    unit = effect.unit
+    has_calls = unit.grants or unit.about.kind == "plan"
+    return step_span_id(run.trace_id, effect.key) if has_calls and history.opens(effect.key) else 0
 
 
 def _changes_something(unit: AnyAgent) -> bool:

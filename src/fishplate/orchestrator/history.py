@@ -68,6 +68,7 @@ class History:
         "_last",
         "_last_asked",
         "_now_ms",
+        "_opened",
         "_records",
         "_times",
         "answers",
@@ -98,6 +99,7 @@ class History:
         self._now_ms = now_ms
         self._records: dict[str, StepRecord] = {}
         self._bodies: set[str] = set()
+        self._opened: set[str] | None = None  # most runs are one plan of single calls
         self._times: dict[str, str] = {}
         self._last: tuple[object, object, bytes] | None = None
         self._last_asked: tuple[object, str, int] = (None, "", 0)
@@ -116,6 +118,17 @@ class History:
     def _is_recorded_above(self, path: str) -> bool:
         """Whether a step that the call was made in has its record: the call stands in it."""
         return any(path.startswith(f"{key}/") for key in self._records)
+
+    def opens(self, path: str) -> bool:
+        """Hear that a call begins that others stand below; whether it does so for the first time.
+
+        Its body begins anew if another try of the body around it makes the call again.
+        """
+        if self._opened is None:
+            self._opened = set()
+        is_first = path not in self._opened
+        self._opened.add(path)
+        return is_first
 
     def is_open(self, path: str) -> bool:
         """Whether a call was cut off in a former life, and nobody has made it again here."""

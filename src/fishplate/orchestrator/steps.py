@@ -93,9 +93,21 @@ class Steps:
         self._behaviours.inject(injector, opened_ns)
 
     async def perform(  # noqa: C901, PLR0912 -- the hot path of a step: more calls would cost a tenth
-        self, driver: Driver, run: RunContext, parent_id: int | None, effect: CallEffect
+        self,
+        driver: Driver,
+        run: RunContext,
+        parent_id: int | None,
+        effect: CallEffect,
+        span_id: int = 0,
     ) -> object:
         """Run one call to its end and tell its span.
+
+        Args:
+            driver: Runs what stands below it.
+            run: The run that it belongs to.
+            parent_id: Span below which it stands; `None` if it is what the run was started for.
+            effect: The call.
+            span_id: Of its own span; drawn here if it is 0.
 
         Returns:
             The value, `Marked` if it is degraded.
@@ -107,7 +119,7 @@ class Steps:
         unit, where, observe = effect.unit, effect.where, self.observe
         given = effect.arguments if observe is not None else ()
         degraded = effect if effect.is_degraded else None
-        frame = Frame(run, driver, unit, effect.key, self._random_id())
+        frame = Frame(run, driver, unit, effect.key, span_id or self._random_id())
         if parent_id is None:
             frame.is_root = True
         SCOPE.set(frame)  # whoever called sets it back: a strand has nobody between its steps

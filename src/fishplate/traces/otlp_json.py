@@ -19,6 +19,7 @@ from fishplate.traces.vocabulary import (
     Attribute,
     content,
     described,
+    resource,
 )
 
 _KINDS: Final = {"INTERNAL": 1, "CLIENT": 3}
@@ -35,10 +36,10 @@ def otlp_document(traces: Sequence[WholeTrace], *, with_content: bool) -> dict[s
     spans: list[JsonValue] = [
         _span(trace.run, one, with_content=with_content) for trace in traces for one in trace.spans
     ]
-    resource: dict[str, JsonValue] = {"attributes": _attributes({"service.name": INSTRUMENTATION})}
+    program: dict[str, JsonValue] = {"attributes": _attributes(resource(INSTRUMENTATION))}
     scope: dict[str, JsonValue] = {"name": INSTRUMENTATION}
     scoped: dict[str, JsonValue] = {"scope": scope, "schemaUrl": SCHEMA_URL, "spans": spans}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]}
+    return {"resourceSpans": [{"resource": program, "scopeSpans": [scoped]}]}
 
 
 def _span(run: TracedRun, one: TracedSpan, *, with_content: bool) -> dict[str, JsonValue]:

@@ -13,7 +13,13 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from fishplate.traces.vocabulary import INSTRUMENTATION, SCHEMA_URL, Attribute, OtelKind
+from fishplate.traces.vocabulary import (
+    INSTRUMENTATION,
+    SCHEMA_URL,
+    Attribute,
+    OtelKind,
+    resource,
+)
 
 _KINDS: Final[Mapping[OtelKind, int]] = {"INTERNAL": 1, "CLIENT": 3}
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
@@ -30,10 +36,10 @@ def request(service: str, spans: Iterable[bytes]) -> bytes:
         service: Name of the program, as readers group by it.
         spans: From `span`.
     """
-    resource = _field(1, _field(1, pair("service.name", service)))
+    told = b"".join([_field(1, pair(name, value)) for name, value in resource(service).items()])
     scope = _field(1, _text(1, INSTRUMENTATION))
     scoped = scope + b"".join([_field(2, one) for one in spans]) + _text(3, SCHEMA_URL)
-    return _field(1, resource + _field(2, scoped))
+    return _field(1, _field(1, told) + _field(2, scoped))
 
 
 def span(  # noqa: PLR0913 -- the fields of the message

@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span, SpanStatus
+from fishplate.traces.messages import answer_messages, request_messages
 
 PROFILE: Final = "genai-1.42"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
@@ -55,7 +56,12 @@ _USAGE: Final[Mapping[str, str]] = {
     "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
     "snapshot": "gen_ai.response.model",
     "response_id": "gen_ai.response.id",
-    "provider": "gen_ai.provider.name",
+}
+# What the configured name of a model begins with → what the conventions call its provider.
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google": "gcp.gemini",
 }
 _RENAMED: Final[Mapping[str, str]] = {
     "replayed": "fishplate.replayed",
@@ -70,6 +76,15 @@ _RENAMED: Final[Mapping[str, str]] = {
 _SPENT: Final = frozenset(
     {"model", "finish_reason", "error", "degraded", "passages", *_USAGE, *_RENAMED}
 )
+
+
+def resource(service: str) -> dict[str, Attribute]:
+    """The attributes of the program whose spans they are.
+
+    Args:
+        service: Its name; some readers group by it, others by the name of a project.
+    """
+    return {"service.name": service, "openinference.project.name": service}
 
 
 class Described(NamedTuple):
@@ -108,6 +123,11 @@ def content(span: Span, value: bytes, *, is_input: bool) -> Iterator[tuple[str, 
     """
     text = value.decode()
     side = "input" if is_input else "output"
+    if span.kind == "model":
+        messages = (request_messages if is_input else answer_messages)(value)
+        if messages is not None:
+            yield f"gen_ai.{side}.messages", messages
+            text = messages  # readers show the one or the other, and know this form only
     yield f"{side}.value", text
     yield f"{side}.mime_type", "application/json"
     if span.kind == "tool":
@@ -119,20 +139,27 @@ def _name_of(span: Span) -> str:
     if operation is None:
         return span.name
     if span.kind == "model":
-        return f"{operation} {_model_of(span)}"
+        return f"{operation} {_model_of(span)[1]}"
     return f"{operation} {span.name}"
 
 
-def _model_of(span: Span) -> str:
+def _model_of(span: Span) -> tuple[str | None, str]:
+    """Provider and model: readers find prices by the model's own name."""
     found = (span.attributes or {}).get("model")
-    return found if isinstance(found, str) else span.name
+    name = found if isinstance(found, str) else span.name
+    provider, _, model = name.partition(":")
+    known = _PROVIDERS.get(provider)
+    return (None, name) if known is None else (known, model)
 
 
 def _attributes(span: Span) -> Iterator[tuple[str, Attribute]]:
     kind, facts = span.kind, span.attributes or {}
     if kind in _OPERATIONS:
         yield "gen_ai.operation.name", _OPERATIONS[kind]
-        yield _SUBJECTS[kind], _model_of(span) if kind == "model" else span.name
+        provider, subject = _model_of(span) if kind == "model" else (None, span.name)
+        yield _SUBJECTS[kind], subject
+        if provider is not None:
+            yield "gen_ai.provider.name", provider
     if kind == "agent":
         yield "gen_ai.agent.version", span.release
     elif span.release:

@@ -72,7 +72,7 @@ def _in_tree(spans: Sequence[TracedSpan]) -> Iterator[tuple[int, TracedSpan]]:
         below.setdefault(parent if parent in known else None, []).append(one)
 
     def walk(parent: int | None, depth: int) -> Iterator[tuple[int, TracedSpan]]:
-        for one in below.get(parent, ()):
+        for one in below.pop(parent, ()):  # once: a process that was killed may have told a span
             yield depth, one
             yield from walk(one.span.span_id, depth + 1)
 

@@ -32,3 +32,11 @@ async def failing(order_id: str) -> str:
 async def support(order_id: str) -> str:
     """Two steps."""
     return await priced(await lookup(order_id))
+
+
+@agent
+async def hostile(order_id: str) -> str:
+    """Repeats what it was told in every place that it has."""
+    current().note(told=order_id)
+    current().retrieved(order_id, [], query=order_id)
+    raise Failure(order_id, error_class=ErrorClass.OVERLOAD, code="down")

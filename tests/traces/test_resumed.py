@@ -1,0 +1,119 @@
+"""A run that several processes have worked on: what each told stands in one tree."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from fishplate import App, ErrorClass, Failure, Policy, Principal, Retry, agent, approval, workflow
+from fishplate.core.events import Span
+
+CLERK = Principal(name="ada", roles=frozenset({"clerk"}))
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = 0x00F067AA0BA902B7
+
+
+@agent
+async def find(order_id: str) -> str:
+    """A step."""
+    return order_id
+
+
+@agent(agents=[find])
+async def pay(order_id: str) -> str:
+    """Makes a call before somebody has to agree, and one after it."""
+    found = await find(order_id)
+    agreed = await approval(find(found), roles=["clerk"], within=60)
+    return str(agreed)
+
+
+@workflow
+async def inner(order_id: str) -> str:
+    """Waits two levels down."""
+    return await pay(await find(order_id))
+
+
+@workflow
+async def outer(order_id: str) -> str:
+    """A step, and a workflow that waits."""
+    return await inner(await find(order_id))
+
+
+def lives(store: str, traceparent: str | None = None) -> tuple[list[Span], list[Span]]:
+    """What two processes have told of one run, in the second of which somebody agrees."""
+
+    async def first() -> tuple[str, list[Span]]:
+        async with App(outer, store=store) as app:
+            run = app.start(outer, "W1", traceparent=traceparent)
+            assert await run.ended_or_waiting() == "waiting"
+            return run.id, list(app.spans(run))
+
+    async def second(run_id: str) -> list[Span]:
+        async with App(outer, store=store) as app:
+            run = await app.run(run_id)
+            (wait,) = await app.waits(run_id)
+            await app.approve(run_id, wait.key, principal=CLERK)
+            assert await run.result() == "W1"
+            return list(app.spans(run))
+
+    run_id, before = asyncio.run(first())
+    return before, asyncio.run(second(run_id))
+
+
+def test_what_ended_before_stands_below_what_ends_later(tmp_path: Path) -> None:
+    """Every span has its parent, however deep the run was when it waited, and there is one root."""
+    before, after = lives(f"sqlite:///{tmp_path}/runs.db")
+    told = {one.span_id: one for one in [*before, *after]}
+    parents = {
+        one.path: told[one.parent_id].path for one in told.values() if one.parent_id is not None
+    }
+
+    assert [one.name for one in before] == ["find", "find", "find"]
+    assert [one.name for one in told.values() if one.parent_id is None] == ["outer"]
+    assert parents == {
+        "find": "outer",
+        "inner": "outer",
+        "inner/find": "inner",
+        "inner/pay": "inner",
+        "inner/pay/0.find": "inner/pay",
+        "inner/pay/1.approval/find": "inner/pay",
+    }
+
+
+def test_a_run_of_a_caller_stays_below_it(tmp_path: Path) -> None:
+    """Two runs in one caller's trace have spans of their own."""
+    traceparent = f"00-{TRACE}-{PARENT:016x}-01"
+    one, _ = lives(f"sqlite:///{tmp_path}/one.db", traceparent)
+    other, _ = lives(f"sqlite:///{tmp_path}/other.db", traceparent)
+
+    assert not {span.parent_id for span in one} & {span.parent_id for span in other}
+
+
+TRIES = Counter[str]()
+
+
+@agent(agents=[find])
+async def deep(order_id: str) -> str:
+    """Calls another."""
+    return await find(order_id)
+
+
+@agent(agents=[deep], policy=Policy(retry=Retry(attempts=2, base=0.001)))
+async def shaky(order_id: str) -> str:
+    """Calls a body, and fails at the first try."""
+    found = await deep(order_id)
+    TRIES["shaky"] += 1
+    if TRIES["shaky"] == 1:
+        raise Failure("not yet", error_class=ErrorClass.TRANSIENT, code="not_yet")
+    return found
+
+
+async def test_each_try_has_spans_of_its_own(tmp_path: Path) -> None:
+    """What a body calls anew, because it is tried again, is another span."""
+    TRIES.clear()
+    async with App(shaky, store=f"sqlite:///{tmp_path}/runs.db") as app:
+        run = app.start(shaky, "W1")
+        assert await run.result() == "W1"
+        spans = app.spans(run)
+
+    assert [one.name for one in spans].count("deep") == 2
+    assert len({one.span_id for one in spans}) == len(spans)
