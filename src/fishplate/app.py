@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from fishplate.models.model import Model
     from fishplate.models.prices import PriceBook
     from fishplate.orchestrator.keeper import Keeper
+    from fishplate.orchestrator.replay import Replay
     from fishplate.orchestrator.taking_up import TakenUp
     from fishplate.traces.export import OtlpExport
     from fishplate.traces.feed import Tally
@@ -188,6 +189,7 @@ class App:
         self._cache = AnswerCache()
         self._debug = debug
         self._keeper: Keeper | None = None
+        self._replay: Replay | None = None
         self.store = store
         self.durability: Literal["full", "normal"] = durability
         self.resume: Literal["compatible", "exact"] = resume
@@ -217,7 +219,7 @@ class App:
         if self._is_open:
             msg = "the app is entered already: use one 'async with' for its life"
             raise UsageError(msg, code="app_entered")
-        if self._keeper is None:
+        if self._keeper is None and self._replay is None:
             for agent in self.agents.values():
                 check_in_memory(agent)
         self._is_open = True
@@ -393,6 +395,29 @@ class App:
             raise UsageError(msg, code="app_entered")
         self.resume = resume or self.resume
         self._keep(store, durability, takes_up=takes_up, open_writer=open_writer)
+
+    def replay(self, replay: Replay) -> None:
+        """Run one recorded run again, whose record answers for what leaves the process.
+
+        Nothing of it is kept, in no store and no trace. `fishplate.testing.replay` is made for
+        this.
+
+        Raises:
+            UsageError: The app is entered already (code `app_entered`).
+        """
+        if self._is_open:
+            msg = "the app is entered already: replay before 'async with'"
+            raise UsageError(msg, code="app_entered")
+        # As `_keep`.
+        from fishplate.engines.replaying import ReplayEngine  # noqa: PLC0415 -- as said
+        from fishplate.orchestrator.replay import ReplaySteps  # noqa: PLC0415 -- as said
+
+        random_id = functools.partial(self._random.getrandbits, 64)
+        steps = self._made(ReplaySteps, random_id)
+        steps.replay = self._replay = replay
+        self._steps, self._engine = steps, ReplayEngine(steps, random_id)
+        self._around.kept_now = steps.told_now
+        self._keeper = self.store = self._trace_store = self._export = None
 
     def trace_to(self, traces: TraceStore | str) -> None:
         """Keep traces in a store, in place of the one that was given before.
@@ -723,7 +748,9 @@ class App:
             subject = f"the input of {agent.about.subject}"
             arguments = agent.signature.accept(arguments, subject=subject)
         trace_id = self._random.getrandbits(128)
-        if caller is None:
+        if self._replay is not None:
+            context = self._replay.context(self._around)
+        elif caller is None:
             context = RunContext(self._around, principal, trace_id)
         else:
             context = CalledRun(self._around, principal, trace_id, caller=caller)
@@ -736,7 +763,7 @@ class App:
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
         check_runnable(agent)
-        if self._keeper is None:
+        if self._keeper is None and self._replay is None:
             check_in_memory(agent)
         check_models(agent, self.models)
         if self._faults is not None:
