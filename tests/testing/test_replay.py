@@ -46,6 +46,12 @@ class Row(BaseModel):
     amount: Decimal
 
 
+class Word(BaseModel):
+    """What somebody says."""
+
+    text: str
+
+
 class Unknown(DeclaredError):  # noqa: N818 -- an answer
     """There is no such order."""
 
@@ -341,7 +347,7 @@ def test_waits_are_answered_from_the_store(records: Records) -> None:
     @workflow(name="waiting", tools=[pay])
     async def waiting(order_id: str) -> str:
         await sleep(0.01)
-        said = await wait_for("word", str)
+        said = await wait_for("word", Word)
         paid = await approval(pay(order_id, Decimal(2)), roles=["lead"], within=60)
         return await join(said, paid)
 
@@ -352,7 +358,7 @@ def test_waits_are_answered_from_the_store(records: Records) -> None:
         async with App(waiting, store=records.store, traces=traces) as app:
             run = app.start(waiting, "W1", principal=Principal(name="ada"))
             await run.ended_or_waiting()
-            await app.signal(run.id, "word", "please")
+            await app.signal(run.id, "word", {"text": "please"})
             while not any(one.kind == "approval" for one in await app.waits(run.id)):  # noqa: ASYNC110 -- several steps on
                 await asyncio.sleep(0.005)
             await app.approve(run.id, principal=lead)
@@ -368,9 +374,9 @@ def test_waits_are_answered_from_the_store(records: Records) -> None:
 
 
 @make_agent(inline=True)
-def join(said: str, paid: object) -> str:
+def join(said: Word, paid: object) -> str:
     """Both in one text."""
-    return f"{said}: {paid}"
+    return f"{said.text}: {paid}"
 
 
 def test_branches_side_by_side_are_compared_each(records: Records) -> None:
@@ -457,8 +463,7 @@ def test_only_ended_and_known_runs_are_replayed(records: Records) -> None:
 
     @workflow(name="waiting")
     async def waiting(order_id: str) -> str:
-        await compose(order_id)
-        return await compose(await wait_for("word", str, default="none", within=3600))
+        return await join(await wait_for("word", Word), await compose(order_id))
 
     async def main() -> str:
         async with App(waiting, store=records.store) as app:
