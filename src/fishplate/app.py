@@ -8,7 +8,7 @@ import contextvars
 import functools
 import os
 import random
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from fishplate.traces.export import OtlpExport
     from fishplate.traces.feed import Tally
     from fishplate.traces.feeds import Feeds
+    from fishplate.traces.metrics import Gauge
     from fishplate.traces.store import TraceStore
 
 __all__ = ["App", "Run", "RunState"]
@@ -250,13 +251,19 @@ class App:
 
         try:
             feeds = self._feeds = await asyncio.to_thread(
-                Feeds, self._trace_store, self._export, self.traces.sink
+                Feeds, self._trace_store, self._export, self.traces.sink, self._gauges
             )
         except BaseException:
             await self._resources.close(None, None, None)
             raise
         self._around.sink = feeds.tell
         self._steps.observe = feeds.observe
+
+    def _gauges(self) -> Iterator[Gauge]:
+        # As `_keep`.
+        from fishplate.orchestrator.gauges import gauges  # noqa: PLC0415 -- as said
+
+        return gauges(self.targets, self.pools, len(self._runs))
 
     async def _close_traces(self) -> None:
         feeds, self._feeds = self._feeds, None

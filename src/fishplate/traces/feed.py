@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from fishplate.contracts.signature import Signature
@@ -47,8 +47,12 @@ class Receiver(Protocol):
         """
         ...
 
-    def rest(self) -> None:
-        """Do what is to be done from time to time; nothing is waiting just now."""
+    def rest(self) -> float | None:
+        """Do what is to be done from time to time: after a batch, and when nothing is waiting.
+
+        Returns:
+            Seconds after which it is to be done again though nothing has come; `None`: never.
+        """
         ...
 
     def close(self) -> None:
@@ -140,6 +144,11 @@ class Feed:
             self._dropped += 1
 
     @property
+    def waiting(self) -> int:
+        """How much waits to be taken."""
+        return len(self._queue)
+
+    @property
     def tally(self) -> Tally:
         """What became of what was told so far."""
         return Tally(kept=self._kept, dropped=self._dropped, lost=self._lost, failure=self._failure)
@@ -189,14 +198,13 @@ class Feed:
                 break
             if not (self._queue or self._flushes):
                 self._sleep()
-        self._guarded(self._receiver.close)
+        self._close()
 
     def _sleep(self) -> None:
         self._wake.clear()
         self._is_idle = True
         if not (self._queue or self._flushes or self._closing.is_set()):
-            self._guarded(self._receiver.rest)
-            self._wake.wait()
+            self._wake.wait(self._rest())
         self._is_idle = False
         self._hurry.wait(LINGER)
 
@@ -215,10 +223,19 @@ class Feed:
             self._failure = None
         self._kept += kept
         self._lost += spans - kept
+        self._rest()
 
-    def _guarded(self, act: Callable[[], None]) -> None:
+    def _rest(self) -> float | None:
+        found: float | None = None
         try:
-            act()
+            found = self._receiver.rest()
+        except Exception as error:  # noqa: BLE001 -- as above
+            self._tell_failure(error)
+        return found
+
+    def _close(self) -> None:
+        try:
+            self._receiver.close()
         except Exception as error:  # noqa: BLE001 -- as above
             self._tell_failure(error)
 

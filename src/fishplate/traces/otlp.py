@@ -1,0 +1,220 @@
+"""The messages of OTLP, by the official definitions; the one file that knows them.
+
+Making a message with its attributes takes 10 µs, copying one 2 µs. The spans of one step differ in
+a few fields alone, so those are put into a message that is kept, and a copy of it goes out.
+
+Source: opentelemetry-proto 1.x, `trace/v1`, `metrics/v1`, `common/v1` and `collector`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from fishplate.core.errors import MissingExtraError
+from fishplate.traces.metrics import Gauge, Histogram, Metrics
+from fishplate.traces.vocabulary import INSTRUMENTATION, SCHEMA_URL, Attribute, OtelKind
+
+try:
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+        ExportMetricsServiceRequest,
+    )
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import (
+        AnyValue,
+        ArrayValue,
+        InstrumentationScope,
+        KeyValue,
+    )
+    from opentelemetry.proto.metrics.v1 import metrics_pb2 as wire
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+except ImportError as error:
+    raise MissingExtraError("opentelemetry.proto", "otel") from error
+
+_KINDS: Final[Mapping[OtelKind, Span.SpanKind.ValueType]] = {
+    "INTERNAL": Span.SPAN_KIND_INTERNAL,
+    "CLIENT": Span.SPAN_KIND_CLIENT,
+}
+_MOST: Final = 1 << 63
+
+
+class SpanShape:
+    """What the spans of one step share, as a message that each of them is copied from.
+
+    Args:
+        name: Of the spans.
+        kind: Whether they leave the process.
+        attributes: All but the run's id.
+        is_error: They failed.
+        is_root: They are runs: their status is always set, since some readers take that of a child
+            for the whole.
+    """
+
+    __slots__ = ("_run", "_span")
+
+    def __init__(
+        self,
+        name: str,
+        kind: OtelKind,
+        attributes: Mapping[str, Attribute],
+        *,
+        is_error: bool,
+        is_root: bool,
+    ) -> None:
+        self._span = Span(name=_text(name), kind=_KINDS[kind], attributes=_pairs(attributes))
+        if is_error:
+            self._span.status.code = Status.STATUS_CODE_ERROR
+        elif is_root:
+            self._span.status.code = Status.STATUS_CODE_OK
+        self._run = self._span.attributes.add(key="fishplate.run.id").value
+
+    def span(  # noqa: PLR0913 -- the fields of the message
+        self,
+        *,
+        trace_id: bytes,
+        run_id: str,
+        span_id: int,
+        parent_id: int | None,
+        start_ns: int,
+        end_ns: int,
+    ) -> Span:
+        """A span; it holds until the next one is asked for.
+
+        Args:
+            trace_id: 16 bytes.
+            run_id: Of the run.
+            span_id: Of the span.
+            parent_id: Of the span above it, here or in another process.
+            start_ns: Nanoseconds since 1970.
+            end_ns: Nanoseconds since 1970.
+        """
+        span = self._span
+        span.trace_id = trace_id
+        span.span_id = span_id.to_bytes(8)
+        span.parent_span_id = b"" if parent_id is None else parent_id.to_bytes(8)
+        span.start_time_unix_nano = start_ns
+        span.end_time_unix_nano = end_ns
+        self._run.string_value = run_id
+        return span
+
+
+class SpanRequest:
+    """The body of a request to `/v1/traces`.
+
+    Args:
+        service: Name of the program, as readers group by it.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._request = ExportTraceServiceRequest(
+            resource_spans=[
+                ResourceSpans(
+                    resource=_resource(service),
+                    scope_spans=[ScopeSpans(scope=_scope(), schema_url=SCHEMA_URL)],
+                )
+            ]
+        )
+        spans = self._request.resource_spans[0].scope_spans[0].spans
+        self.add = spans.append
+        """Takes a copy of a span."""
+
+    def body(self) -> bytes:
+        """As it is sent."""
+        return self._request.SerializeToString()
+
+
+def metrics_body(
+    service: str, metrics: Metrics, gauges: Iterable[Gauge], *, since_ns: int, now_ns: int
+) -> bytes:
+    """The body of a request to `/v1/metrics`.
+
+    Args:
+        service: As of `SpanRequest`.
+        metrics: What was counted since `since_ns`.
+        gauges: What is now.
+        since_ns: Nanoseconds since 1970.
+        now_ns: The same.
+    """
+    found: dict[str, wire.Metric] = {}
+    for name, unit, attributes, histogram in metrics.histograms():
+        one = found.setdefault(name, wire.Metric(name=name, unit=unit))
+        one.histogram.aggregation_temporality = wire.AGGREGATION_TEMPORALITY_CUMULATIVE
+        one.histogram.data_points.append(
+            _histogram_point(histogram, attributes, since_ns=since_ns, now_ns=now_ns)
+        )
+    for name, unit, attributes, value in metrics.sums():
+        one = found.setdefault(name, wire.Metric(name=name, unit=unit))
+        one.sum.aggregation_temporality = wire.AGGREGATION_TEMPORALITY_CUMULATIVE
+        one.sum.is_monotonic = True
+        one.sum.data_points.append(
+            wire.NumberDataPoint(
+                attributes=_pairs(attributes),
+                start_time_unix_nano=since_ns,
+                time_unix_nano=now_ns,
+                as_int=min(value, _MOST - 1),
+            )
+        )
+    for gauge in gauges:
+        one = found.setdefault(gauge.name, wire.Metric(name=gauge.name, unit=gauge.unit))
+        one.gauge.data_points.append(
+            wire.NumberDataPoint(
+                attributes=_pairs(gauge.attributes), time_unix_nano=now_ns, as_int=gauge.value
+            )
+        )
+    scoped = wire.ScopeMetrics(scope=_scope(), schema_url=SCHEMA_URL, metrics=found.values())
+    resource = wire.ResourceMetrics(resource=_resource(service), scope_metrics=[scoped])
+    return ExportMetricsServiceRequest(resource_metrics=[resource]).SerializeToString()
+
+
+def _histogram_point(
+    histogram: Histogram, attributes: Mapping[str, Attribute], *, since_ns: int, now_ns: int
+) -> wire.HistogramDataPoint:
+    return wire.HistogramDataPoint(
+        attributes=_pairs(attributes),
+        start_time_unix_nano=since_ns,
+        time_unix_nano=now_ns,
+        count=sum(histogram.counts),
+        sum=histogram.total,
+        bucket_counts=histogram.counts,
+        explicit_bounds=histogram.bounds,
+    )
+
+
+def _resource(service: str) -> Resource:
+    return Resource(attributes=_pairs({"service.name": service}))
+
+
+def _scope() -> InstrumentationScope:
+    return InstrumentationScope(name=INSTRUMENTATION)
+
+
+def _pairs(attributes: Mapping[str, Attribute]) -> Sequence[KeyValue]:
+    return list(_each_pair(attributes))
+
+
+def _each_pair(attributes: Mapping[str, Attribute]) -> Iterator[KeyValue]:
+    for name, value in attributes.items():
+        yield KeyValue(key=_text(name), value=_any(value))
+
+
+def _any(value: Attribute) -> AnyValue:
+    match value:
+        case bool():
+            return AnyValue(bool_value=value)
+        case int() if -_MOST <= value < _MOST:
+            return AnyValue(int_value=value)
+        case int():
+            return AnyValue(string_value=str(value))
+        case float():
+            return AnyValue(double_value=value)
+        case str():
+            return AnyValue(string_value=_text(value))
+        case list():
+            values = [AnyValue(string_value=_text(one)) for one in value]
+            return AnyValue(array_value=ArrayValue(values=values))
+
+
+def _text(text: str) -> str:
+    """A text that has a UTF-8 form; lone surrogates, which have none, become `?`."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
