@@ -102,7 +102,7 @@ class Reader:
     def facts(self, noted: Sequence[Facts | None]) -> list[Facts | None]:
         """What is kept of the attributes of spans."""
         if self.capture in {"off", "metadata"}:
-            return [one and _own(one) for one in noted]
+            noted = [one and _own(one) for one in noted]
         redactor = None if self.capture == "full" else self._redactor
         try:
             text = to_json([one for one in noted if one])

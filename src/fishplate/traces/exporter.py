@@ -12,7 +12,7 @@ from fishplate.core.events import HeadTuple, Span, SpanTuple
 from fishplate.traces.capture import Facts, Reader
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.metrics import Gauges, Metrics
-from fishplate.traces.otlp import SpanRequest, SpanShape, metrics_body
+from fishplate.traces.otlp import Message, SpanRequest, SpanShape, metrics_body
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor, secrets_of
 from fishplate.traces.segments import (
@@ -75,7 +75,7 @@ class Exporter:
             kept = self._reader.facts([one[8] for one, _ in spans])
             request = SpanRequest(self._settings.service)
             for (one, told), facts in zip(spans, kept, strict=True):
-                self._add(request, one, facts, told)
+                request.add(self._message(one, facts, told))
             self._spans.post(request.body())
         return len(spans)
 
@@ -99,11 +99,12 @@ class Exporter:
 
     def _ready(self, items: Sequence[Item]) -> list[tuple[SpanTuple, Content | None]]:
         found: list[tuple[SpanTuple, Content | None]] = []
+        runs, pending = self._runs, self._pending
         for item in items:
             if isinstance(item, Began):
                 context = item.context
                 caller = context.caller
-                self._runs[context.trace_id] = _SentRun(
+                runs[context.trace_id] = _SentRun(
                     context.shown_trace_id.to_bytes(16),
                     context.run_id,
                     None if caller is None else caller.span_id,
@@ -112,20 +113,19 @@ class Exporter:
             elif len(item) != SPAN_SIZE:
                 told: Content = item  # type: ignore[assignment]  # by its size
                 if self._reader.is_on:
-                    self._pending[told[0], told[1]] = told
+                    pending[told[0], told[1]] = told
             else:
                 span: SpanTuple = item  # type: ignore[assignment]  # by its size
-                if span[0] in self._runs:
-                    found.append((span, self._pending.pop((span[0], span[1]), None)))
+                if span[0] in runs:
+                    found.append((span, pending.pop(span[:2], None) if pending else None))
         while len(self._runs) > MOST_OPEN + MOST_ENDED:
             del self._runs[next(iter(self._runs))]
         if len(self._pending) > MOST_PENDING:
             self._pending.clear()
         return found
 
-    def _add(
-        self, request: SpanRequest, span: SpanTuple, facts: Facts | None, told: Content | None
-    ) -> None:
+    def _message(self, span: SpanTuple, facts: Facts | None, told: Content | None) -> Message:
+        """A span as it goes out; it holds until the next one is asked for."""
         key, span_id, parent_id, head, path, start_ns, end_ns, status, _ = span
         run = self._runs[key]
         is_root = parent_id is None and head[0] != "decision"
@@ -139,15 +139,13 @@ class Exporter:
             shape = SpanShape(said.name, said.kind, more, is_error=said.is_error, is_root=is_root)
         else:
             shape = _plain(head, path, is_root)
-        request.add(
-            shape.span(
-                trace_id=run.trace_id,
-                run_id=run.id,
-                span_id=span_id,
-                parent_id=run.caller_span if parent_id is None else parent_id,
-                start_ns=start_ns + run.offset_ns,
-                end_ns=end_ns + run.offset_ns,
-            )
+        return shape.span(
+            run.trace_id,
+            run.id,
+            span_id,
+            run.caller_span if parent_id is None else parent_id,
+            start_ns + run.offset_ns,
+            end_ns + run.offset_ns,
         )
 
     def _contents(self, told: Content) -> list[bytes]:

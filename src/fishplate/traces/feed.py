@@ -37,7 +37,7 @@ class Receiver(Protocol):
 
         Args:
             items: In the order in which they were told.
-            dropped: How many were dropped before, since the last batch.
+            dropped: How many were dropped or lost before, since the last batch that was kept.
 
         Returns:
             How many spans of it were kept.
@@ -92,7 +92,7 @@ class Feed:
         self._capacity = capacity
         self._queue: deque[Item] = deque()
         self._dropped = 0
-        self._told_dropped = 0
+        self._told_missing = 0
         self._kept = 0
         self._lost = 0
         self._failure: str | None = None
@@ -211,7 +211,7 @@ class Feed:
     def _take_batch(self) -> None:
         queue = self._queue
         items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
-        dropped = self._dropped - self._told_dropped
+        dropped = self._dropped + self._lost - self._told_missing
         spans = sum(len(item) == SPAN_SIZE for item in items)
         kept = 0
         try:
@@ -219,7 +219,7 @@ class Feed:
         except Exception as error:  # noqa: BLE001 -- a trace is never worth more than the runs
             self._tell_failure(error)
         else:
-            self._told_dropped += dropped
+            self._told_missing += dropped + spans - kept  # of its own batch it knows by itself
             self._failure = None
         self._kept += kept
         self._lost += spans - kept

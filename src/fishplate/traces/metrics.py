@@ -96,6 +96,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._durations: dict[_Key, Histogram] = {}
+        self._plain: dict[HeadTuple, Histogram] = {}
         self._tokens: dict[tuple[_Key, str], Histogram] = {}
         self._sums: dict[tuple[str, _Key, str | None], int] = {}
         self._overflow = _Key(("agent", "", ""), None, None, None)
@@ -108,26 +109,37 @@ class Metrics:
             nanos: How long it took.
             facts: Its attributes.
         """
-        if facts is None:
-            key = _Key(head, None, None, None)
-        else:
-            error, model, provider = facts.get("error"), facts.get("model"), facts.get("provider")
-            key = _Key(
+        if facts is None:  # as most are: one look, and no key is made
+            histogram = self._plain.get(head)
+            if histogram is None:
+                _, histogram = self._series(_Key(head, None, None, None))
+                if len(self._plain) < MOST_SERIES:
+                    self._plain[head] = histogram
+            histogram.add(nanos / 1e9)
+            return
+        error, model, provider = facts.get("error"), facts.get("model"), facts.get("provider")
+        key, histogram = self._series(
+            _Key(
                 head,
                 error if isinstance(error, str) else None,
                 model if isinstance(model, str) else None,
                 provider if isinstance(provider, str) else None,
             )
-        histogram = self._durations.get(key)
-        if histogram is None:
-            if len(self._durations) >= MOST_SERIES:
-                key = self._overflow
-            histogram = self._durations.setdefault(key, Histogram(DURATION_BOUNDS))
+        )
         histogram.add(nanos / 1e9)
         if key.error is not None:
             self._sum(ERRORS, key, None, 1)
-        if facts is not None and (head[0] == "model" or "cost_nanos" in facts):
+        if head[0] == "model" or "cost_nanos" in facts:
             self._spend(key, facts)
+
+    def _series(self, key: _Key) -> tuple[_Key, Histogram]:
+        """The durations of a set of attributes, or of all that came too late to have their own."""
+        known = self._durations.get(key)
+        if known is None:
+            if len(self._durations) >= MOST_SERIES:
+                key = self._overflow
+            known = self._durations.setdefault(key, Histogram(DURATION_BOUNDS))
+        return key, known
 
     def _spend(self, key: _Key, facts: Mapping[str, JsonValue]) -> None:
         for word, name in token_types():

@@ -9,7 +9,7 @@ Source: opentelemetry-proto 1.x, `trace/v1`, `metrics/v1`, `common/v1` and `coll
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from fishplate.core.errors import MissingExtraError
 from fishplate.traces.metrics import Gauge, Histogram, Metrics
@@ -32,6 +32,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("opentelemetry.proto", "otel") from error
 
+Message: TypeAlias = Span
 _KINDS: Final[Mapping[OtelKind, Span.SpanKind.ValueType]] = {
     "INTERNAL": Span.SPAN_KIND_INTERNAL,
     "CLIENT": Span.SPAN_KIND_CLIENT,
@@ -69,16 +70,15 @@ class SpanShape:
             self._span.status.code = Status.STATUS_CODE_OK
         self._run = self._span.attributes.add(key="fishplate.run.id").value
 
-    def span(  # noqa: PLR0913 -- the fields of the message
+    def span(  # noqa: PLR0913, PLR0917 -- the fields of the message; by name they cost a tenth
         self,
-        *,
         trace_id: bytes,
         run_id: str,
         span_id: int,
         parent_id: int | None,
         start_ns: int,
         end_ns: int,
-    ) -> Span:
+    ) -> Message:
         """A span; it holds until the next one is asked for.
 
         Args:
