@@ -12,7 +12,8 @@ from fishplate.core.errors import UsageError
 from fishplate.traces.capture import Capture
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import Tally
-from fishplate.traces.otlp import SpanRequest, SpanShape
+from fishplate.traces.otlp import SpanShape, traces_body
+from fishplate.traces.vocabulary import SCHEMA_URL
 from tests.traces.collector import Collector, spans_of
 
 CANARY = "canary-5ecre7-x9Zk42"
@@ -189,22 +190,22 @@ def test_every_kind_of_value_is_written() -> None:
     }
     written = {**values, "huge": 2**64, "lone": "a\ud800b"}
     shape = SpanShape("n" * 300, "CLIENT", written, is_error=True, is_root=False)
-    request = SpanRequest("shop")
-    for number, parent_id in ((2**64 - 1, 1), (2, None)):
-        request.add(
-            shape.span(
-                trace_id=bytes.fromhex(TRACE),
-                run_id="r",
-                span_id=number,
-                parent_id=parent_id,
-                start_ns=1_790_000_000_000_000_000,
-                end_ns=1_790_000_000_000_000_005,
-            )
+    spans = [
+        shape.span(
+            trace_id=bytes.fromhex(TRACE),
+            run_id="r",
+            span_id=number,
+            parent_id=parent_id,
+            start_ns=1_790_000_000_000_000_000,
+            end_ns=1_790_000_000_000_000_005,
         )
-    found, root = spans_of(request.body())
+        for number, parent_id in ((2**64 - 1, 1), (2, None))
+    ]
+    found, root = spans_of(traces_body("shop", spans))
 
     told = {**values, "huge": str(2**64), "lone": "a?b", "fishplate.run.id": "r"}
     assert found["attributes"] == root["attributes"] == told
+    assert (found["service"], found["schema"]) == ("shop", SCHEMA_URL)
     assert (found["span_id"], found["parent_id"]) == ("f" * 16, "0" * 15 + "1")
     assert (root["span_id"], root["parent_id"]) == ("0" * 15 + "2", None)
     assert (found["name"], found["kind"], found["took_ns"], found["status"]) == ("n" * 300, 3, 5, 2)

@@ -12,7 +12,7 @@ from fishplate.core.events import HeadTuple, Span, SpanTuple
 from fishplate.traces.capture import Facts, Reader
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.metrics import Gauges, Metrics
-from fishplate.traces.otlp import Message, SpanRequest, SpanShape, metrics_body
+from fishplate.traces.otlp import SpanShape, metrics_body, traces_body
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor, secrets_of
 from fishplate.traces.segments import (
@@ -73,10 +73,11 @@ class Exporter:
             if self._metrics is not None:
                 self._metrics.count(spans)
             kept = self._reader.facts([one[8] for one, _ in spans])
-            request = SpanRequest(self._settings.service)
-            for (one, told), facts in zip(spans, kept, strict=True):
-                request.add(self._message(one, facts, told))
-            self._spans.post(request.body())
+            written = [
+                self._written(one, facts, told)
+                for (one, told), facts in zip(spans, kept, strict=True)
+            ]
+            self._spans.post(traces_body(self._settings.service, written))
         return len(spans)
 
     def rest(self) -> float | None:
@@ -124,8 +125,7 @@ class Exporter:
             self._pending.clear()
         return found
 
-    def _message(self, span: SpanTuple, facts: Facts | None, told: Content | None) -> Message:
-        """A span as it goes out; it holds until the next one is asked for."""
+    def _written(self, span: SpanTuple, facts: Facts | None, told: Content | None) -> bytes:
         key, span_id, parent_id, head, path, start_ns, end_ns, status, _ = span
         run = self._runs[key]
         is_root = parent_id is None and head[0] != "decision"

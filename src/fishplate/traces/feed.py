@@ -92,7 +92,7 @@ class Feed:
         self._capacity = capacity
         self._queue: deque[Item] = deque()
         self._dropped = 0
-        self._told_missing = 0
+        self._told_missing: int = 0
         self._kept = 0
         self._lost = 0
         self._failure: str | None = None

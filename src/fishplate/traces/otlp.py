@@ -1,25 +1,29 @@
 """The messages of OTLP, by the official definitions; the one file that knows them.
 
-Making a message with its attributes takes 10 µs, copying one 2 µs. The spans of one step differ in
-a few fields alone, so those are put into a message that is kept, and a copy of it goes out.
+Making a message with its attributes takes 10 µs, writing one 1 µs. The spans of one step differ in
+a few fields alone: those are put into a message that is kept, and is written once for each span.
 
 Source: opentelemetry-proto 1.x, `trace/v1`, `metrics/v1`, `common/v1` and `collector`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final
 
 from fishplate.core.errors import MissingExtraError
 from fishplate.traces.metrics import Gauge, Histogram, Metrics
 from fishplate.traces.vocabulary import INSTRUMENTATION, SCHEMA_URL, Attribute, OtelKind
 
 try:
+    from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message import Message as AnyMessage
+    from google.protobuf.message_factory import GetMessageClass
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
         ExportMetricsServiceRequest,
     )
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import (
         AnyValue,
         ArrayValue,
@@ -28,11 +32,10 @@ try:
     )
     from opentelemetry.proto.metrics.v1 import metrics_pb2 as wire
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 except ImportError as error:
     raise MissingExtraError("opentelemetry.proto", "otel") from error
 
-Message: TypeAlias = Span
 _KINDS: Final[Mapping[OtelKind, Span.SpanKind.ValueType]] = {
     "INTERNAL": Span.SPAN_KIND_INTERNAL,
     "CLIENT": Span.SPAN_KIND_CLIENT,
@@ -41,7 +44,7 @@ _MOST: Final = 1 << 63
 
 
 class SpanShape:
-    """What the spans of one step share, as a message that each of them is copied from.
+    """What the spans of one step share, as a message into which the rest of each is put.
 
     Args:
         name: Of the spans.
@@ -78,8 +81,8 @@ class SpanShape:
         parent_id: int | None,
         start_ns: int,
         end_ns: int,
-    ) -> Message:
-        """A span; it holds until the next one is asked for.
+    ) -> bytes:
+        """A span as it is written.
 
         Args:
             trace_id: 16 bytes.
@@ -96,32 +99,54 @@ class SpanShape:
         span.start_time_unix_nano = start_ns
         span.end_time_unix_nano = end_ns
         self._run.string_value = run_id
-        return span
+        return span.SerializeToString()
 
 
-class SpanRequest:
+def traces_body(service: str, spans: Iterable[bytes]) -> bytes:
     """The body of a request to `/v1/traces`.
 
     Args:
         service: Name of the program, as readers group by it.
+        spans: From `SpanShape.span`.
     """
+    scoped = _nested([_scope().SerializeToString()], spans, SCHEMA_URL)
+    return _nested([_nested([_resource(service).SerializeToString()], [scoped])])
 
-    def __init__(self, service: str) -> None:
-        self._request = ExportTraceServiceRequest(
-            resource_spans=[
-                ResourceSpans(
-                    resource=_resource(service),
-                    scope_spans=[ScopeSpans(scope=_scope(), schema_url=SCHEMA_URL)],
-                )
-            ]
+
+def _nested(first: Iterable[bytes], second: Iterable[bytes] = (), text: str = "") -> bytes:
+    """A message of OTLP that holds others, made of what they are written as.
+
+    Where a message has another one, its bytes may stand in its place; so spans need not be copied
+    into their scope to be written a second time, which would take 1 µs more for each. The numbers
+    are those of all three: the request (resource spans), resource spans (resource, scope spans),
+    scope spans (scope, spans, schema URL).
+
+    Source: "Updating A Message Type" of the protocol buffers' language guide: `bytes` are
+    compatible with embedded messages.
+    """
+    made: Any = _nested_type()()  # a class that is made below, whose fields no checker knows
+    made.first.extend(first)
+    made.second.extend(second)
+    made.text = text
+    written: bytes = made.SerializeToString()
+    return written
+
+
+@functools.cache
+def _nested_type() -> type[AnyMessage]:
+    file = FileDescriptorProto(name="fishplate/nested.proto", package="fishplate", syntax="proto3")
+    fields = FieldDescriptorProto
+    file.message_type.add(name="Nested").field.extend(
+        fields(name=name, number=number, type=kind, label=label)
+        for number, name, kind, label in (
+            (1, "first", fields.TYPE_BYTES, fields.LABEL_REPEATED),
+            (2, "second", fields.TYPE_BYTES, fields.LABEL_REPEATED),
+            (3, "text", fields.TYPE_STRING, fields.LABEL_OPTIONAL),
         )
-        spans = self._request.resource_spans[0].scope_spans[0].spans
-        self.add = spans.append
-        """Takes a copy of a span."""
-
-    def body(self) -> bytes:
-        """As it is sent."""
-        return self._request.SerializeToString()
+    )
+    pool = DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return GetMessageClass(pool.FindMessageTypeByName("fishplate.Nested"))
 
 
 def metrics_body(
