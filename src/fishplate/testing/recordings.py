@@ -17,8 +17,8 @@ from pydantic_core import from_json
 
 from fishplate.core.current import Principal
 from fishplate.core.errors import JsonValue, UsageError
-from fishplate.journal.journal import StepRecord
 from fishplate.journal.queries import WholeRun, whole_run
+from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import open_reader, store_path
 from fishplate.journal.waits import answers_of
 from fishplate.orchestrator.recording import UNKNOWN, Outcome, RecordedCall, Recording
