@@ -8,7 +8,7 @@ import contextvars
 import functools
 import os
 import random
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
@@ -56,10 +56,12 @@ if TYPE_CHECKING:
     from fishplate.models.model import Model
     from fishplate.models.prices import PriceBook
     from fishplate.orchestrator.keeper import Keeper
+    from fishplate.orchestrator.replay import Replay
     from fishplate.orchestrator.taking_up import TakenUp
     from fishplate.traces.export import OtlpExport
     from fishplate.traces.feed import Tally
     from fishplate.traces.feeds import Feeds
+    from fishplate.traces.metrics import Gauge
     from fishplate.traces.store import TraceStore
 
 __all__ = ["App", "Run", "RunState"]
@@ -123,6 +125,10 @@ class App:
             `impossible_fault`).
     """
 
+    _keeper: Keeper | None = None
+    _feeds: Feeds | None = None
+    _replay: Replay | None = None
+
     def __init__(  # noqa: PLR0913 -- the one place that takes every part
         self,
         *agents: AnyAgent,
@@ -150,7 +156,6 @@ class App:
         self.traces = traces if isinstance(traces, TraceRecorder) else TraceRecorder()
         self._trace_store: TraceStore | None = None
         self._export = export
-        self._feeds: Feeds | None = None
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self.working_time = working_time
@@ -189,7 +194,6 @@ class App:
         self.pools = Pools(pools or {}, POOL_SIZE)
         self._cache = AnswerCache()
         self._debug = debug
-        self._keeper: Keeper | None = None
         self.store = store
         self.durability: Literal["full", "normal"] = durability
         self.resume: Literal["compatible", "exact"] = resume
@@ -219,7 +223,7 @@ class App:
         if self._is_open:
             msg = "the app is entered already: use one 'async with' for its life"
             raise UsageError(msg, code="app_entered")
-        if self._keeper is None:
+        if self._keeper is None and self._replay is None:
             for agent in self.agents.values():
                 check_in_memory(agent)
         self._is_open = True
@@ -250,13 +254,19 @@ class App:
 
         try:
             feeds = self._feeds = await asyncio.to_thread(
-                Feeds, self._trace_store, self._export, self.traces.sink
+                Feeds, self._trace_store, self._export, self.traces.sink, self._gauges
             )
         except BaseException:
             await self._resources.close(None, None, None)
             raise
         self._around.sink = feeds.tell
         self._steps.observe = feeds.observe
+
+    def _gauges(self) -> Iterator[Gauge]:
+        # As `_keep`.
+        from fishplate.orchestrator.gauges import gauges  # noqa: PLC0415 -- as said
+
+        return gauges(self.targets, self.pools, len(self._runs))
 
     async def _close_traces(self) -> None:
         feeds, self._feeds = self._feeds, None
@@ -395,6 +405,29 @@ class App:
             raise UsageError(msg, code="app_entered")
         self.resume = resume or self.resume
         self._keep(store, durability, takes_up=takes_up, open_writer=open_writer)
+
+    def replay(self, replay: Replay) -> None:
+        """Run one recorded run again, whose record answers for what leaves the process.
+
+        Nothing of it is kept, in no store and no trace. `fishplate.testing.replay` is made for
+        this.
+
+        Raises:
+            UsageError: The app is entered already (code `app_entered`).
+        """
+        if self._is_open:
+            msg = "the app is entered already: replay before 'async with'"
+            raise UsageError(msg, code="app_entered")
+        # As `_keep`.
+        from fishplate.engines.replaying import ReplayEngine  # noqa: PLC0415 -- as said
+        from fishplate.orchestrator.replay import ReplaySteps  # noqa: PLC0415 -- as said
+
+        random_id = functools.partial(self._random.getrandbits, 64)
+        steps = self._made(ReplaySteps, random_id)
+        steps.replay = self._replay = replay
+        self._steps, self._engine = steps, ReplayEngine(steps, random_id)
+        self._around.kept_now = steps.told_now
+        self._keeper = self.store = self._trace_store = self._export = None
 
     def trace_to(self, traces: TraceStore | str) -> None:
         """Keep traces in a store, in place of the one that was given before.
@@ -725,7 +758,9 @@ class App:
             subject = f"the input of {agent.about.subject}"
             arguments = agent.signature.accept(arguments, subject=subject)
         trace_id = self._random.getrandbits(128)
-        if caller is None:
+        if self._replay is not None:
+            context = self._replay.context(self._around)
+        elif caller is None:
             context = RunContext(self._around, principal, trace_id)
         else:
             context = CalledRun(self._around, principal, trace_id, caller=caller)
@@ -738,7 +773,7 @@ class App:
     def _admit(self, agent: AnyAgent) -> None:
         """Refuse what cannot come to its end, before anything of it runs; looked at once."""
         check_runnable(agent)
-        if self._keeper is None:
+        if self._keeper is None and self._replay is None:
             check_in_memory(agent)
         check_models(agent, self.models)
         if self._faults is not None:

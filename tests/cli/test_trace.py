@@ -1,6 +1,8 @@
 """`fishplate trace` and what stands below it."""
 
 import json
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +121,62 @@ def test_a_run_is_exported_as_otlp(cli: Program) -> None:
     assert "parentSpanId" not in root
     assert "W1" not in json.dumps(resource)
     assert "input.value" in cli("trace", "export", run_id, *HERE, "--content").out
+
+
+def test_a_run_is_replayed_from_its_store(cli: Program) -> None:
+    """The same code goes the same way; other code ends with 1, and tells what differs first."""
+    flow = """
+        from fishplate import agent, tool, workflow
+
+        @tool(effect="idempotent", scopes=["orders:write"])
+        def mark(order_id: str) -> str:
+            with open("marked.txt", "a") as file:
+                file.write(order_id)
+            return order_id
+
+        @agent(version="{version}", tools=[mark])
+        async def lookup(order_id: str) -> str:
+            return (await mark(order_id)).{method}()
+
+        @workflow
+        async def support(order_id: str) -> str:
+            return await lookup(order_id)
+    """
+    old = cli.write("shop.py", textwrap.dedent(flow.format(version="1.0.0", method="lower")))
+    kept = ("--store", "sqlite:///runs.db")
+    given = ("-i", '{"order_id": "W1"}')
+    run_id = cli("run", old, *given, *kept, *HERE, "--json").json["run_id"]
+    same = cli("trace", "replay", run_id, *kept)
+
+    assert (same.code, same.out) == (0, "same: 2 calls compared, 1 answered from the record\n")
+    assert "replaying on workflow 'support'" in same.err
+    new = cli.write("v2/shop_v2.py", textwrap.dedent(flow.format(version="1.1.0", method="title")))
+    ended = cli("trace", "replay", run_id, *kept, "--with", f"{new}:support")
+    assert ended.code == 1
+    assert ended.out.splitlines()[1:] == [
+        "first difference: step 'lookup', output",
+        "  the outcome is another",
+        '  before: "w1"',
+        '  now:    "W1"',
+    ]
+    found = cli("trace", "replay", run_id, *kept, *HERE, "--with", f"{new}:support", "--json").json
+    assert (found["verdict"], found["difference"]["before"]) == ("different", "w1")
+    assert (cli.folder / "marked.txt").read_text(encoding="utf-8") == "W1"
+    answered = ("--with", f"{new}:support", "--recorded", "lookup")
+    assert cli("trace", "replay", run_id, *kept, *answered).code == 0
+
+    def code(*words: str | Path) -> tuple[int, str]:
+        refused = cli("trace", "replay", run_id, *words, "--json")
+        return refused.code, refused.json["error"]["code"]
+
+    assert code() == (2, "missing_store")
+    assert code(*kept) == (2, "unknown_target")
+    assert code(*kept, "--with", old, "--recorded", "nobody") == (2, "unknown_agent")
+    redacted = cli("run", f"{TRACED}:support", "-i", '{"order_id": "password=hunter22"}', *HERE)
+    assert redacted.code == 0
+    [listed] = cli("trace", *HERE, "--limit", "1", "--json").json["runs"]
+    run_id = listed["id"]
+    assert code(*HERE, "--with", f"{TRACED}:support") == (2, "not_replayable")
 
 
 def test_what_is_missing_is_said(cli: Program) -> None:

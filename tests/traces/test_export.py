@@ -9,10 +9,11 @@ import pytest
 
 from fishplate import App, ErrorClass, Failure, agent, current, tool, workflow
 from fishplate.core.errors import UsageError
-from fishplate.traces import protobuf
 from fishplate.traces.capture import Capture
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import Tally
+from fishplate.traces.otlp import SpanShape, traces_body
+from fishplate.traces.vocabulary import SCHEMA_URL
 from tests.traces.collector import Collector, spans_of
 
 CANARY = "canary-5ecre7-x9Zk42"
@@ -165,6 +166,8 @@ def test_a_slow_sink_drops_and_counts() -> None:
         {"endpoint": "not an address"},
         {"endpoint": "http://127.0.0.1:1/", "timeout": 0},
         {"endpoint": "http://127.0.0.1:1/", "capacity": 0},
+        {"endpoint": "http://127.0.0.1:1/", "metrics": "127.0.0.1:1"},
+        {"endpoint": "http://127.0.0.1:1/", "metrics_every": 0},
     ],
 )
 def test_settings_are_judged_at_once(settings: dict[str, Any]) -> None:
@@ -175,7 +178,7 @@ def test_settings_are_judged_at_once(settings: dict[str, Any]) -> None:
 
 
 def test_every_kind_of_value_is_written() -> None:
-    """What an independent reader finds is what was written."""
+    """What is read is what was written; a number beyond 64 bits is told as text."""
     values: dict[str, Any] = {
         "text": "é" * 200,
         "true": True,
@@ -185,18 +188,24 @@ def test_every_kind_of_value_is_written() -> None:
         "list": ["a", "b"],
         "empty": "",
     }
-    span = protobuf.span(
-        trace=protobuf.trace_part(int(TRACE, 16), {"run": "r"}),
-        step=protobuf.step_part("n" * 300, "CLIENT", values),
-        span_id=2**64 - 1,
-        parent_id=1,
-        start_ns=1_790_000_000_000_000_000,
-        end_ns=1_790_000_000_000_000_005,
-        is_error=True,
-        is_root=False,
-    )
-    [found] = spans_of(protobuf.request("shop", [span]))
+    written = {**values, "huge": 2**64, "lone": "a\ud800b"}
+    shape = SpanShape("n" * 300, "CLIENT", written, is_error=True, is_root=False)
+    spans = [
+        shape.span(
+            trace_id=bytes.fromhex(TRACE),
+            run_id="r",
+            span_id=number,
+            parent_id=parent_id,
+            start_ns=1_790_000_000_000_000_000,
+            end_ns=1_790_000_000_000_000_005,
+        )
+        for number, parent_id in ((2**64 - 1, 1), (2, None))
+    ]
+    found, root = spans_of(traces_body("shop", spans))
 
-    assert found["attributes"] == {"run": "r", **values}
+    told = {**values, "huge": str(2**64), "lone": "a?b", "fishplate.run.id": "r"}
+    assert found["attributes"] == root["attributes"] == told
+    assert (found["service"], found["schema"]) == ("shop", SCHEMA_URL)
     assert (found["span_id"], found["parent_id"]) == ("f" * 16, "0" * 15 + "1")
+    assert (root["span_id"], root["parent_id"]) == ("0" * 15 + "2", None)
     assert (found["name"], found["kind"], found["took_ns"], found["status"]) == ("n" * 300, 3, 5, 2)

@@ -30,6 +30,7 @@ from fishplate.cli import (
     runs_resume,
     runs_show,
     trace,
+    trace_replay,
     trace_show,
 )
 from fishplate.cli.command import Command, ExitCode
@@ -65,6 +66,7 @@ _COMMANDS: Final[Mapping[str, Command]] = {
         trace.COMMAND,
         trace_show.SHOW,
         trace_show.EXPLAIN,
+        trace_replay.COMMAND,
         trace_show.EXPORT,
     )
 }

@@ -17,7 +17,7 @@ from fishplate.core.errors import (
     JsonValue,
     NeedsAttention,
 )
-from fishplate.core.events import HeadTuple, SpanStatus
+from fishplate.core.events import HeadTuple
 from fishplate.core.ids import step_span_id
 from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import PayloadTooLargeError
@@ -25,12 +25,12 @@ from fishplate.journal.ledger import Ledger
 from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import StoreUnavailableError
 from fishplate.journal.waits import announce
+from fishplate.orchestrator.answered import answer_from_record
 from fishplate.orchestrator.effects import CallEffect, SignalEffect, SleepEffect, Suspended
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.history import Diverged, History
 from fishplate.orchestrator.lookup import Finding, finding_of
 from fishplate.orchestrator.outside import GuardedEffect
-from fishplate.orchestrator.records import failure_from_record, value_from_record
 from fishplate.orchestrator.sagas import Sagas, is_saga
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.waits import answer_to, wait_of
@@ -254,17 +254,17 @@ class DurableSteps(Steps):
         self, run: RunContext, parent_id: int | None, effect: CallEffect, record: StepRecord
     ) -> object:
         """Answer a call from its record, and tell that it was not run again."""
-        unit, now = effect.unit, run.now_ns()
-        facts: dict[str, JsonValue] = {"replayed": True}
-        status: SpanStatus = "ok"
-        failure: FishplateError | DeclaredError | None = None
-        answer: object = None
+        unit, span_id = effect.unit, self._random_id()
         try:
-            if record.kind == "value":
-                answer = value_from_record(unit, record.data, record.reasons)
-                status = "degraded" if record.reasons is not None else "ok"
-            else:
-                failure = failure_from_record(unit, record.data)
+            return answer_from_record(
+                run,
+                parent_id,
+                span_id,
+                effect,
+                is_failure=record.kind != "value",
+                data=record.data,
+                reasons=record.reasons,
+            )
         except BrokenValueError as error:
             history = self.histories[run.trace_id]
             history.attention = "release_changed"
@@ -273,16 +273,6 @@ class DurableSteps(Steps):
                 f"it has now: {error}. Bring its old contract back"
             )
             raise self._attention(history, run, effect) from None
-        if failure is not None:
-            status = "error"
-            facts["error"] = failure.code
-        head = unit.span_head or run.around.heads.head(unit)
-        run.sink(
-            (run.trace_id, self._random_id(), parent_id, head, effect.key, now, now, status, facts)
-        )
-        if failure is not None:
-            raise failure
-        return answer
 
     @override
     def _effective(

@@ -22,6 +22,11 @@ class Pool:
         self.held = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def queued(self) -> int:
+        """How many wait for a slot."""
+        return len(self._waiters)
+
     async def acquire(self) -> None:
         """Take a slot, waiting for one if all are held; a cancelled wait leaves the queue."""
         if self.held < self.limit and not self._waiters:
@@ -71,6 +76,10 @@ class Pools:
         if found is None:
             found = self._pools[name] = Pool(self._default)
         return found
+
+    def named(self) -> tuple[tuple[str, Pool], ...]:
+        """The pools by name, in the order in which they were first named; a copy."""
+        return tuple(self._pools.items())
 
     def report(self) -> list[dict[str, JsonValue]]:
         """Every pool's name, slots held and limit, in the order in which they were first named."""

@@ -62,6 +62,10 @@ class Targets:
         """The target of that key; `None` if nobody has called it yet."""
         return self._targets.get(key)
 
+    def known(self) -> tuple[Target, ...]:
+        """The targets that were named so far, in the order in which they were; a copy."""
+        return tuple(self._targets.values())
+
     def force_open(self, key: str, *, by: str, why: str) -> None:
         """Reject all calls to a target until `reset`.
 

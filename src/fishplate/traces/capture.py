@@ -31,7 +31,11 @@ MOST_DEPTH: Final = 12
 _MARGIN: Final = 4_096
 _MOST_OF_A_MESSAGE: Final = 65_536
 _PLAIN: Final = frozenset({bool, int, float, type(None)})  # a body may note what is no JSON
-_UNREADABLE: Final = b'{"unreadable":true}'
+_UNREADABLE_JSON: Final = {"unreadable": True}
+_UNREADABLE: Final = to_json(_UNREADABLE_JSON)
+_CUT: Final = "[cut: "
+_CUT_MEMBERS: Final = "[cut]"
+_METADATA: Final = frozenset({"bytes", "sha256"})
 
 # What the engine itself notes: words from code, numbers and ids, and never what a user has said.
 _OWN_FACTS: Final = frozenset(
@@ -98,7 +102,7 @@ class Reader:
     def facts(self, noted: Sequence[Facts | None]) -> list[Facts | None]:
         """What is kept of the attributes of spans."""
         if self.capture in {"off", "metadata"}:
-            return [one and _own(one) for one in noted]
+            noted = [one and _own(one) for one in noted]
         redactor = None if self.capture == "full" else self._redactor
         try:
             text = to_json([one for one in noted if one])
@@ -149,23 +153,40 @@ def bounded(  # noqa: PLR0911 -- a table
             return _text(value, redactor)
         case list():
             if depth == MOST_DEPTH:
-                return f"[cut: {len(value)} items]"
+                return f"{_CUT}{len(value)} items]"
             kept = [bounded(one, redactor, "", depth + 1) for one in value[:MOST_ITEMS]]
             over = len(value) - MOST_ITEMS
-            return [*kept, f"[cut: {over} more items]"] if over > 0 else kept
+            return [*kept, f"{_CUT}{over} more items]"] if over > 0 else kept
         case dict():
             if depth == MOST_DEPTH:
-                return f"[cut: {len(value)} members]"
+                return f"{_CUT}{len(value)} members]"
             found = {
                 _text(key, redactor): bounded(value[key], redactor, key, depth + 1)
                 for key in list(value)[:MOST_ITEMS]
             }
             over = len(value) - MOST_ITEMS
-            return {**found, "[cut]": f"{over} more members"} if over > 0 else found
+            return {**found, _CUT_MEMBERS: f"{over} more members"} if over > 0 else found
         case float() if not math.isfinite(value):
             return None
         case _:
             return value if type(value) in _PLAIN else _text(str(value), redactor)
+
+
+def is_whole(content: JsonValue) -> bool:
+    """Whether content that was kept is all of it: nothing redacted, cut or left out."""
+    match content:
+        case str():
+            return HIDDEN not in content and _CUT not in content
+        case list():
+            return all(map(is_whole, content))
+        case dict():
+            if content == _UNREADABLE_JSON or (_METADATA <= content.keys() <= _METADATA | {"keys"}):
+                return False
+            return _CUT_MEMBERS not in content and all(
+                is_whole(name) and is_whole(value) for name, value in content.items()
+            )
+        case _:
+            return True
 
 
 def _text(text: str, redactor: Redactor | None) -> str:
@@ -178,7 +199,7 @@ def _text(text: str, redactor: Redactor | None) -> str:
     if len(text) <= MOST_CHARACTERS:
         return head
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-    return f"{head[:MOST_CHARACTERS]}[cut: {len(text)} characters, sha256 {digest}]"
+    return f"{head[:MOST_CHARACTERS]}{_CUT}{len(text)} characters, sha256 {digest}]"
 
 
 def _smaller(content: bytes) -> bytes:
@@ -227,10 +248,18 @@ def _error_json(error: BaseException) -> dict[str, JsonValue]:
     if isinstance(error, FishplateError):
         found |= {"code": error.code, "class": error.error_class.word}
     elif isinstance(error, DeclaredError):
-        found["code"] = error.code
+        found |= {"code": error.code, "declared": _declared(error)}
     try:
         message = str(error)[:_MOST_OF_A_MESSAGE]
         found["message"] = message.encode("utf-8", "replace").decode()
     except Exception:  # noqa: BLE001 -- a user's class may fail to say what it is
         found["message"] = "(it cannot be shown)"
+    return found
+
+
+def _declared(error: DeclaredError) -> JsonValue:
+    try:
+        found: JsonValue = error.to_model().model_dump(mode="json")
+    except Exception:  # noqa: BLE001 -- as above
+        return None
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from fishplate.contracts.signature import Signature
@@ -37,7 +37,7 @@ class Receiver(Protocol):
 
         Args:
             items: In the order in which they were told.
-            dropped: How many were dropped before, since the last batch.
+            dropped: How many were dropped or lost before, since the last batch that was kept.
 
         Returns:
             How many spans of it were kept.
@@ -47,8 +47,12 @@ class Receiver(Protocol):
         """
         ...
 
-    def rest(self) -> None:
-        """Do what is to be done from time to time; nothing is waiting just now."""
+    def rest(self) -> float | None:
+        """Do what is to be done from time to time: after a batch, and when nothing is waiting.
+
+        Returns:
+            Seconds after which it is to be done again though nothing has come; `None`: never.
+        """
         ...
 
     def close(self) -> None:
@@ -88,7 +92,7 @@ class Feed:
         self._capacity = capacity
         self._queue: deque[Item] = deque()
         self._dropped = 0
-        self._told_dropped = 0
+        self._told_missing: int = 0
         self._kept = 0
         self._lost = 0
         self._failure: str | None = None
@@ -140,6 +144,11 @@ class Feed:
             self._dropped += 1
 
     @property
+    def waiting(self) -> int:
+        """How much waits to be taken."""
+        return len(self._queue)
+
+    @property
     def tally(self) -> Tally:
         """What became of what was told so far."""
         return Tally(kept=self._kept, dropped=self._dropped, lost=self._lost, failure=self._failure)
@@ -189,21 +198,20 @@ class Feed:
                 break
             if not (self._queue or self._flushes):
                 self._sleep()
-        self._guarded(self._receiver.close)
+        self._close()
 
     def _sleep(self) -> None:
         self._wake.clear()
         self._is_idle = True
         if not (self._queue or self._flushes or self._closing.is_set()):
-            self._guarded(self._receiver.rest)
-            self._wake.wait()
+            self._wake.wait(self._rest())
         self._is_idle = False
         self._hurry.wait(LINGER)
 
     def _take_batch(self) -> None:
         queue = self._queue
         items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
-        dropped = self._dropped - self._told_dropped
+        dropped = self._dropped + self._lost - self._told_missing
         spans = sum(len(item) == SPAN_SIZE for item in items)
         kept = 0
         try:
@@ -211,14 +219,23 @@ class Feed:
         except Exception as error:  # noqa: BLE001 -- a trace is never worth more than the runs
             self._tell_failure(error)
         else:
-            self._told_dropped += dropped
+            self._told_missing += dropped + spans - kept  # of its own batch it knows by itself
             self._failure = None
         self._kept += kept
         self._lost += spans - kept
+        self._rest()
 
-    def _guarded(self, act: Callable[[], None]) -> None:
+    def _rest(self) -> float | None:
+        found: float | None = None
         try:
-            act()
+            found = self._receiver.rest()
+        except Exception as error:  # noqa: BLE001 -- as above
+            self._tell_failure(error)
+        return found
+
+    def _close(self) -> None:
+        try:
+            self._receiver.close()
         except Exception as error:  # noqa: BLE001 -- as above
             self._tell_failure(error)
 

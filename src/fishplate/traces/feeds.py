@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Literal, TypeAlias
 
 from fishplate.contracts.signature import Signature
 from fishplate.core.current import RunContext
 from fishplate.core.events import Sink
-from fishplate.traces.export import Exporter, OtlpExport
+from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import Feed, Tally
+from fishplate.traces.metrics import Gauge, Gauges, gauge
 from fishplate.traces.store import StoreWriter, TraceStore, check_store
 
 Observe: TypeAlias = Callable[[RunContext, int, Signature, tuple[object, ...], object], None]
@@ -23,6 +25,7 @@ class Feeds:
         store: Where traces are kept.
         export: Where spans are sent.
         also: Hears of every span at once.
+        gauges: Tells what is now in the app, for metrics.
 
     Attributes:
         tell: Hears of a span that has ended.
@@ -30,16 +33,23 @@ class Feeds:
 
     Raises:
         StoreError: The store's file is something else, damaged, or of a later version.
+        MissingExtraError: Spans are to be sent, and the extra `otel` is not installed.
     """
 
-    def __init__(self, store: TraceStore | None, export: OtlpExport | None, also: Sink) -> None:
+    def __init__(
+        self, store: TraceStore | None, export: OtlpExport | None, also: Sink, gauges: Gauges
+    ) -> None:
         self._feeds: dict[Destination, Feed] = {}
         self.tell = also
         if store is not None:
             check_store(store)
             self._add("store", Feed(StoreWriter(store), self.tell, store.capacity))
         if export is not None:
-            self._add("export", Feed(Exporter(export), self.tell, export.capacity))
+            # Only who sends spans needs the messages of OTLP, which an extra brings.
+            from fishplate.traces.exporter import Exporter  # noqa: PLC0415 -- as said
+
+            exporter = Exporter(export, lambda: chain(gauges(), self._gauges()))
+            self._add("export", Feed(exporter, self.tell, export.capacity))
         self._all = tuple(self._feeds.values())
         # Who sends no contents is not told of them, and keeps no step's arguments until it ends.
         wants = {
@@ -79,6 +89,17 @@ class Feeds:
         """Keep and send what is left, and end; blocks for a few seconds at most."""
         for feed in self._all:
             feed.close()
+
+    def _gauges(self) -> Iterator[Gauge]:
+        """How much waits on its way, and what was dropped or lost."""
+        for name, feed in self._feeds.items():
+            tally = feed.tally
+            for word, value in (
+                ("queued", feed.waiting),
+                ("dropped", tally.dropped),
+                ("lost", tally.lost),
+            ):
+                yield gauge(f"traces.{word}", value, destination=name)
 
     def _add(self, name: Destination, feed: Feed) -> None:
         self._feeds[name] = feed

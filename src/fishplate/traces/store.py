@@ -167,12 +167,14 @@ class StoreWriter:
         except BaseException:
             self.close()  # and tried anew: the file may be another one by then
             raise
-        if self._seconds() >= self._tidies_at:
-            self.rest()
         return packed.spans
 
     def rest(self) -> None:
-        """Take out what is too old or too much, unless that was done a moment ago."""
+        """Take out what is too old or too much, unless that was done a moment ago.
+
+        Raises:
+            StoreUnavailableError: The file cannot be written.
+        """
         now = self._seconds()
         if self._connection is None or now < self._tidies_at:
             return

@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from pydantic_core import to_json
 
 from fishplate.core.errors import JsonValue
-from fishplate.core.events import Span, SpanStatus
+from fishplate.core.events import HeadTuple, Span, SpanKind, SpanStatus
 from fishplate.traces.messages import answer_messages, request_messages
 
 PROFILE: Final = "genai-1.42"
@@ -25,7 +25,7 @@ INSTRUMENTATION: Final = "fishplate"
 OtelKind: TypeAlias = Literal["INTERNAL", "CLIENT"]
 Attribute: TypeAlias = str | bool | int | float | list[str]
 
-_OWN: Final = "fishplate."
+OWN: Final = "fishplate."
 _OPERATIONS: Final[Mapping[str, str]] = {
     "workflow": "invoke_workflow",
     "agent": "invoke_agent",
@@ -77,6 +77,24 @@ _SPENT: Final = frozenset(
     {"model", "finish_reason", "error", "degraded", "passages", *_USAGE, *_RENAMED}
 )
 
+DURATION_BOUNDS: Final = tuple(0.01 * 2**n for n in range(14))
+"""Seconds, as the conventions ask for them."""
+TOKEN_BOUNDS: Final = tuple(float(4**n) for n in range(14))
+TOKENS: Final = "gen_ai.client.token.usage"
+TOKENS_UNIT: Final = "{token}"
+COST: Final = f"{OWN}cost"
+COST_UNIT: Final = "n{currency}"
+UNPRICED: Final = f"{OWN}cost.unknown"
+ERRORS: Final = f"{OWN}errors"
+OVERFLOW: Final = "otel.metric.overflow"
+_DURATIONS: Final[Mapping[str, str]] = {
+    "workflow": "gen_ai.workflow.duration",
+    "agent": "gen_ai.invoke_agent.duration",
+    "tool": "gen_ai.execute_tool.duration",
+    "model": "gen_ai.client.operation.duration",
+    "retrieval": "gen_ai.client.operation.duration",
+}
+
 
 def resource(service: str) -> dict[str, Attribute]:
     """The attributes of the program whose spans they are.
@@ -111,6 +129,43 @@ def described(span: Span) -> Described:
         attributes=dict(_attributes(span)),
         is_error=span.status in {"error", "cancelled"},
     )
+
+
+def duration_metric(kind: SpanKind) -> str:
+    """The metric that tells how long such spans took."""
+    return _DURATIONS[kind]
+
+
+def token_types() -> tuple[tuple[str, str], ...]:
+    """What a request notes of its tokens, with the conventional word for it."""
+    return (("input_tokens", "input"), ("output_tokens", "output"))
+
+
+def measured(
+    head: HeadTuple, error: str | None, *, model: str | None, provider: str | None
+) -> dict[str, Attribute]:
+    """The attributes of a metric of spans, of which there are few values.
+
+    Args:
+        head: Of the spans.
+        error: Code of the failure that they ended in.
+        model: That was asked.
+        provider: Who runs it.
+    """
+    kind, name, release = head
+    found: dict[str, Attribute] = {
+        "gen_ai.operation.name": _OPERATIONS[kind],
+        _SUBJECTS[kind]: (model or name) if kind == "model" else name,
+    }
+    if provider is not None:
+        found["gen_ai.provider.name"] = provider
+    if kind == "agent":
+        found["gen_ai.agent.version"] = release
+    else:
+        found[f"{OWN}release"] = release
+    if error is not None:
+        found["error.type"] = error
+    return found
 
 
 def content(span: Span, value: bytes, *, is_input: bool) -> Iterator[tuple[str, Attribute]]:
@@ -163,9 +218,9 @@ def _attributes(span: Span) -> Iterator[tuple[str, Attribute]]:
     if kind == "agent":
         yield "gen_ai.agent.version", span.release
     elif span.release:
-        yield f"{_OWN}release", span.release
+        yield f"{OWN}release", span.release
     yield "openinference.span.kind", _OPEN_INFERENCE[kind]
-    yield f"{_OWN}step.path", span.path
+    yield f"{OWN}step.path", span.path
     yield from _end(span.status, facts)
     if kind == "retrieval" and facts.get("passages"):
         yield "gen_ai.retrieval.documents", _plain(facts["passages"])
@@ -175,12 +230,12 @@ def _attributes(span: Span) -> Iterator[tuple[str, Attribute]]:
             yield name, _plain(found)
     for word, value in facts.items():
         if word not in _SPENT and value is not None:
-            yield f"{_OWN}{word}", _plain(value)
+            yield f"{OWN}{word}", _plain(value)
 
 
 def _end(status: SpanStatus, facts: Mapping[str, JsonValue]) -> Iterator[tuple[str, Attribute]]:
     if status == "degraded":
-        yield f"{_OWN}degraded", True
+        yield f"{OWN}degraded", True
     if status == "cancelled":
         yield "error.type", "cancelled"
     elif "error" in facts:

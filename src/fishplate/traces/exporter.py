@@ -1,0 +1,217 @@
+"""The exporter: batches of spans, and metrics from time to time, to whoever speaks OTLP."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from fishplate.core.events import HeadTuple, Span, SpanTuple
+from fishplate.traces.capture import Facts, Reader
+from fishplate.traces.export import OtlpExport
+from fishplate.traces.metrics import Gauges, Metrics
+from fishplate.traces.otlp import SpanShape, metrics_body, traces_body
+from fishplate.traces.posting import Posting
+from fishplate.traces.redaction import Redactor, secrets_of
+from fishplate.traces.segments import (
+    MOST_ENDED,
+    MOST_OPEN,
+    MOST_PENDING,
+    SPAN_SIZE,
+    Began,
+    Content,
+    Item,
+)
+from fishplate.traces.vocabulary import content, described
+
+
+class _SentRun(NamedTuple):
+    trace_id: bytes
+    id: str
+    caller_span: int | None
+    offset_ns: int
+
+
+class Exporter:
+    """Sends batches; see `feed.Receiver`.
+
+    Args:
+        settings: Where to, and how much.
+        gauges: Tells what is now, besides what is counted from spans.
+        seconds: What tells when metrics are due, apart from the clock of the runs.
+
+    Raises:
+        MissingExtraError: The extra `otel` is not installed; when this file is imported.
+    """
+
+    def __init__(
+        self,
+        settings: OtlpExport,
+        gauges: Gauges,
+        seconds: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._settings = settings
+        redactor = Redactor((*settings.secrets, *secrets_of(os.environ)))
+        self._reader = Reader(settings.capture, redactor)
+        self._runs: dict[int, _SentRun] = {}
+        self._pending: dict[tuple[int, int], Content] = {}
+        self._spans = Posting(settings.endpoint, settings.headers, settings.timeout)
+        self._metrics: _SentMetrics | None = None
+        if settings.metrics is not None:
+            self._metrics = _SentMetrics(settings, settings.metrics, gauges, seconds)
+
+    def take(self, items: Sequence[Item], dropped: int) -> int:  # noqa: ARG002 -- the tally tells it
+        """Send a batch; the number of its spans.
+
+        Raises:
+            ExportError: It was not taken.
+        """
+        spans = self._ready(items)
+        if spans:
+            if self._metrics is not None:
+                self._metrics.count(spans)
+            kept = self._reader.facts([one[8] for one, _ in spans])
+            written = [
+                self._written(one, facts, told)
+                for (one, told), facts in zip(spans, kept, strict=True)
+            ]
+            self._spans.post(traces_body(self._settings.service, written))
+        return len(spans)
+
+    def rest(self) -> float | None:
+        """Send metrics if they are due; seconds until they are due again.
+
+        Raises:
+            ExportError: They were not taken.
+        """
+        return None if self._metrics is None else self._metrics.rest()
+
+    def close(self) -> None:
+        """Send the last metrics, and close the connections.
+
+        Raises:
+            ExportError: They were not taken.
+        """
+        self._spans.close()
+        if self._metrics is not None:
+            self._metrics.close()
+
+    def _ready(self, items: Sequence[Item]) -> list[tuple[SpanTuple, Content | None]]:
+        found: list[tuple[SpanTuple, Content | None]] = []
+        runs, pending = self._runs, self._pending
+        for item in items:
+            if isinstance(item, Began):
+                context = item.context
+                caller = context.caller
+                runs[context.trace_id] = _SentRun(
+                    context.shown_trace_id.to_bytes(16),
+                    context.run_id,
+                    None if caller is None else caller.span_id,
+                    item.offset_ns,
+                )
+            elif len(item) != SPAN_SIZE:
+                told: Content = item  # type: ignore[assignment]  # by its size
+                if self._reader.is_on:
+                    pending[told[0], told[1]] = told
+            else:
+                span: SpanTuple = item  # type: ignore[assignment]  # by its size
+                if span[0] in runs:
+                    found.append((span, pending.pop(span[:2], None) if pending else None))
+        while len(self._runs) > MOST_OPEN + MOST_ENDED:
+            del self._runs[next(iter(self._runs))]
+        if len(self._pending) > MOST_PENDING:
+            self._pending.clear()
+        return found
+
+    def _written(self, span: SpanTuple, facts: Facts | None, told: Content | None) -> bytes:
+        key, span_id, parent_id, head, path, start_ns, end_ns, status, _ = span
+        run = self._runs[key]
+        is_root = parent_id is None and head[0] != "decision"
+        if facts or status != "ok" or told is not None:
+            seen = Span.of((key, span_id, parent_id, head, path, start_ns, end_ns, status, facts))
+            said = described(seen)
+            more = said.attributes
+            if told is not None:
+                for value, is_input in zip(self._contents(told), (True, False), strict=True):
+                    more |= content(seen, value, is_input=is_input)
+            shape = SpanShape(said.name, said.kind, more, is_error=said.is_error, is_root=is_root)
+        else:
+            shape = _plain(head, path, is_root)
+        return shape.span(
+            run.trace_id,
+            run.id,
+            span_id,
+            run.caller_span if parent_id is None else parent_id,
+            start_ns + run.offset_ns,
+            end_ns + run.offset_ns,
+        )
+
+    def _contents(self, told: Content) -> list[bytes]:
+        _, _, signature, arguments, outcome = told
+        reader = self._reader
+        return reader.clean(
+            [reader.arguments(signature, arguments), reader.outcome(signature, outcome)]
+        )
+
+
+class _SentMetrics:
+    """Metrics on their way.
+
+    Args:
+        settings: How often.
+        address: Where to.
+        gauges: As of `Exporter`.
+        seconds: As of `Exporter`.
+    """
+
+    def __init__(
+        self, settings: OtlpExport, address: str, gauges: Gauges, seconds: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._posting = Posting(address, settings.headers, settings.timeout)
+        self._gauges = gauges
+        self._seconds = seconds
+        self._metrics = Metrics()
+        self._since_ns = time.time_ns()  # noqa: TID251 -- when this process counts is the machine's
+        self._due = seconds() + settings.metrics_every
+
+    def count(self, spans: Sequence[tuple[SpanTuple, Content | None]]) -> None:
+        """Count the calls of a batch."""
+        add = self._metrics.add
+        for (_, _, _, head, _, start_ns, end_ns, _, facts), _ in spans:
+            if head[0] != "decision" and not (facts and facts.get("replayed")):
+                add(head, end_ns - start_ns, facts)
+
+    def rest(self) -> float:
+        """Send what was counted if it is due; seconds until it is due again."""
+        now = self._seconds()
+        if now >= self._due:
+            self._due = now + self._settings.metrics_every
+            self._send()
+        return self._due - now
+
+    def close(self) -> None:
+        """Send what was counted to the end."""
+        try:
+            self._send()
+        finally:
+            self._posting.close()
+
+    def _send(self) -> None:
+        body = metrics_body(
+            self._settings.service,
+            self._metrics,
+            self._gauges(),
+            since_ns=self._since_ns,
+            now_ns=time.time_ns(),  # noqa: TID251 -- as above
+        )
+        self._posting.post(body)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _plain(head: HeadTuple, path: str, is_root: bool) -> SpanShape:  # noqa: FBT001 -- the cache's key
+    """What all spans of one step share that succeeded and have noted nothing."""
+    said = described(Span.of((0, 0, None, head, path, 0, 0, "ok", None)))
+    return SpanShape(said.name, said.kind, said.attributes, is_error=False, is_root=is_root)
