@@ -182,19 +182,12 @@ class Evidence:
                 blame, else the first.
         """
         known = {one.path for one in others}
-        doubts = [
-            (one, doubt, [found for found in suspects if found is not None])
-            for one in self._spans
-            for doubt in objects_of(facts_of(one.span).get("doubts"))
-            if (suspects := [self._last(name, one) for name in texts_of(doubt.get("about"))])
-        ]
         # Those about one step first, since they say which of several is meant by the others.
-        for one, doubt, suspects in sorted(doubts, key=lambda found: len(found[2])):
-            if suspects:
-                blamed = next((s for s in suspects if s.span.path in known), suspects[0])
-                known.add(blamed.span.path)
-                text = f"{one.span.name!r} doubts it: {doubt.get('reason')}"
-                yield Finding.of(blamed, self._verdict_about(blamed), text)
+        for one, reason, suspects in sorted(self._doubted(), key=lambda found: len(found[2])):
+            blamed = next((s for s in suspects if s.span.path in known), suspects[0])
+            known.add(blamed.span.path)
+            text = f"{one.span.name!r} doubts it: {reason}"
+            yield Finding.of(blamed, self._verdict_about(blamed), text)
 
     def origin(self, wrong: str) -> Iterator[Finding]:
         """The first step whose answer holds a text that nothing it was given does."""
@@ -203,6 +196,14 @@ class Evidence:
                 text = f"its answer is the first that holds {wrong!r}"
                 yield Finding.of(one, self._verdict_about(one), text, is_sure=True)
                 return
+
+    def _doubted(self) -> Iterator[tuple[TracedSpan, str, list[TracedSpan]]]:
+        """Each doubt: who has it, why, and about which calls, at least one."""
+        for one in self._spans:
+            for doubt in objects_of(facts_of(one.span).get("doubts")):
+                found = [self._last(name, one) for name in texts_of(doubt.get("about"))]
+                if suspects := [suspect for suspect in found if suspect is not None]:
+                    yield one, str(doubt.get("reason")), suspects
 
     def _last(self, name: str, doubting: TracedSpan) -> TracedSpan | None:
         """The last call of that name which the one that doubts can have had the answer of."""
