@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from examples.order_support import extract
 from examples.order_support.carrier_client import UnknownParcel
-from examples.order_support.delivery import delivery_dates
+from examples.order_support.delivery import delivery_dates, implausible
 from examples.order_support.intents import IntentClassifier
 from examples.order_support.models import (
     Alternative,
@@ -28,7 +28,7 @@ from examples.order_support.models import (
 )
 from examples.order_support.parcel_memory import ParcelMemory, Sighting
 from examples.order_support.shop_clock import shop_now
-from examples.order_support.shop_rules import EmailIdentity, Identity, Order
+from examples.order_support.shop_rules import EmailIdentity, Identity, Order, unbalanced
 from examples.order_support.tools import (
     Refused,
     find_user_id_by_email,
@@ -51,6 +51,11 @@ def intent(query: Query) -> Intent:
         alternatives={score.label: round(score.confidence, 2) for score in found.alternatives},
         classifier=classifier.version,
     )
+    second = classifier.second_opinion(query.text)
+    if second is not None and second.label != found.label:
+        current().doubt(
+            f"another classifier reads {second.label!r}, at {second.confidence:.2f}", about="intent"
+        )
     if classifier.notice is not None:
         current().degrade("neural_model_absent", source="spelling")
     return Intent.model_validate(
@@ -105,7 +110,11 @@ async def customer_order(order_id: str, customer: Identity) -> Order | NotFound:
         order = await get_order_details(order_id)
     except Refused:
         return NotFound()
-    return order if order.user_id == user_id else NotFound()
+    if order.user_id != user_id:
+        return NotFound()
+    if (wrong := unbalanced(order)) is not None:
+        current().doubt(wrong, about="get_order_details")
+    return order
 
 
 @agent(version="1.0.0", agents=[customer_order])
@@ -138,6 +147,8 @@ async def logistics(request: ShippingRequest) -> DeliveryAnswer | NotFound:
         return DeliveryAnswer(
             order_id=order.order_id, state="no_record", basis="carrier", as_of=now
         )
+    if (wrong := implausible(order, parcel, now)) is not None:
+        current().doubt(wrong, about=("track_parcel", "get_order_details"))
     sighting = Sighting(parcel=parcel, at=now)
     current().resource(ParcelMemory).remember(sighting)
     return _sighted(order, sighting, "carrier")

@@ -16,7 +16,7 @@ Beside the database are the store of the runs (`order_support.runs.db`), the pay
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +46,10 @@ from examples.order_support.parcel_memory import ParcelMemory
 from examples.order_support.payment_client import PaymentClient
 from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.plain import support_plain
+from examples.order_support.policy_search import PolicySearch
+from examples.order_support.refund_rules import RefundTable
 from examples.order_support.refunds import (
+    cited_rule,
     no_refund,
     pay_back,
     refund_answer,
@@ -78,6 +81,7 @@ from examples.order_support.tools import (
 )
 from examples.order_support.workflow import support
 from fishplate import Agent, App
+from fishplate.agents.agent import AnyAgent
 from fishplate.core.clock import Clock
 from fishplate.models.model import Model
 from fishplate.models.prices import PriceBook
@@ -111,6 +115,7 @@ AGENTS: Final = (
     customer_order,
     order_lookup,
     refund_eligibility,
+    cited_rule,
     refund_decision,
     no_refund,
     pay_back,
@@ -168,32 +173,40 @@ def make_app(  # noqa: PLR0913 -- one for each part of its world
     *,
     store: str,
     workflow: Agent[[Query], Reply] = support,
+    others: Sequence[AnyAgent] = (),
     shop: Callable[[], Shop] = open_shop,
     carrier: Callable[[], Carrier] = start_carrier,
     payments: Callable[[], PaymentProcess] = find_payments,
     outbox: Callable[[], Outbox] = open_outbox,
     classifier: Callable[[], IntentClassifier] = IntentClassifier,
     calendar: Callable[[], Calendar] = Calendar,
+    search: Callable[[], PolicySearch] = PolicySearch,
+    rules: Callable[[], RefundTable] = RefundTable,
     clock: Clock | None = None,
     models: Mapping[str, Model] | None = None,
     prices: PriceBook | None = None,
     export: OtlpExport | None = None,
+    traces: str | None = None,
 ) -> App:
     """Put the app together; what is given is opened with the app and closed with it.
 
     Args:
         store: URL of the store that keeps the runs, since some of them wait.
         workflow: Another make of `support`, e.g. with an agent exchanged.
+        others: What else shall run in it, e.g. tools of the warehouse.
         shop: Opens the shop.
         carrier: Makes the carrier's service, not started yet.
         payments: Finds the payment service, which is started at its first refund.
         outbox: Opens the outbox for questions to customers.
         classifier: Makes the reader of intents.
         calendar: Tells the shop's time; by default the clock's.
+        search: Makes the search in the refund policy.
+        rules: Makes the table that decides refunds.
         clock: Of every run; by default the machine's.
         models: By alias; with the alias `fast` there is `support_by_model` too.
         prices: What requests to the models cost.
         export: Where spans are sent.
+        traces: URL of the store that keeps what the runs did; by default nothing keeps it.
     """
     return App(
         workflow,
@@ -204,6 +217,7 @@ def make_app(  # noqa: PLR0913 -- one for each part of its world
         track_parcel,
         issue_refund,
         ask_customer,
+        *others,
         resources={
             Shop: shop,
             Carrier: carrier,
@@ -214,12 +228,15 @@ def make_app(  # noqa: PLR0913 -- one for each part of its world
             ParcelMemory: ParcelMemory,
             IntentClassifier: classifier,
             Calendar: calendar,
+            PolicySearch: search,
+            RefundTable: rules,
         },
         clock=clock,
         store=store,
         models=models,
         prices=prices,
         export=export,
+        traces=traces,
     )
 
 

@@ -105,6 +105,25 @@ def days_since_delivery(order: Order, now: datetime) -> int | None:
     return days if days >= 0 else None
 
 
+def implausible(order: Order, parcel: Parcel, now: datetime) -> str | None:
+    """What speaks against the carrier's answer about an order's parcel, or against the order.
+
+    Args:
+        order: As the shop knows it.
+        parcel: As the carrier knows it.
+        now: Wall clock with a time zone.
+
+    Returns:
+        One clause; None if both agree.
+    """
+    is_delivered = order.status in _DELIVERED_STATUSES
+    if (parcel.status == "delivered") != is_delivered and order.status != "cancelled":
+        return f"the carrier says {parcel.status!r}, and the shop {order.status!r}"
+    if parcel.delivered_on is not None and parcel.delivered_on > now.astimezone(SHOP_TIME).date():
+        return f"the carrier has delivered it on {parcel.delivered_on}, a day to come"
+    return None
+
+
 def parcels(orders: Iterable[Order]) -> dict[str, Parcel]:
     """Derive the carrier's book from the shop's orders: each parcel by its tracking id."""
     return {

@@ -65,11 +65,13 @@ class TrainedIntents:
         classifier: Trained on the rows of this folder.
         threshold: Confidence, 0 to 1, from which on an intent may be acted upon.
         notice: Why answers are worse than they could be; None with the neural model.
+        second: A classifier of another kind, whose doubt is told; None without the neural model.
     """
 
     classifier: TextClassifier
     threshold: float
     notice: str | None
+    second: TextClassifier | None = None
 
 
 class IntentClassifier:
@@ -102,6 +104,16 @@ class IntentClassifier:
     def is_certain(self, classification: Classification) -> bool:
         """Whether an intent may be acted upon; otherwise the customer is asked."""
         return classification.confidence >= self._open().threshold
+
+    def second_opinion(self, text: str) -> Classification | None:
+        """How another classifier judges a message, by spelling; it knows less, and acts on nothing.
+
+        Returns:
+            None if it is not certain, or is the one that judged first.
+        """
+        second = self._open().second
+        found = None if second is None else second.classify(readable(text))
+        return found if found is not None and found.confidence >= TFIDF_THRESHOLD else None
 
     @property
     def notice(self) -> str | None:
@@ -137,7 +149,10 @@ def train(open_encoder: Callable[[], MiniLmEncoder]) -> TrainedIntents:
             notice=f"Intents are told by spelling, not by meaning: {error.message}",
         )
     return TrainedIntents(
-        classifier=MiniLmClassifier(rows, encoder), threshold=MINILM_THRESHOLD, notice=None
+        classifier=MiniLmClassifier(rows, encoder),
+        threshold=MINILM_THRESHOLD,
+        notice=None,
+        second=TfidfClassifier(rows),
     )
 
 

@@ -4,6 +4,7 @@ The model reads what a customer wants and puts the reply into kinder words; all 
 in `support`. Whatever it says is judged: the intent by its contract, the wording by the facts.
 """
 
+import asyncio
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,9 +20,11 @@ from examples.order_support.agents import (
 )
 from examples.order_support.clarification import clarify
 from examples.order_support.grounding import ungrounded
+from examples.order_support.intents import IntentClassifier
 from examples.order_support.models import SMS_LENGTH, Answer, Intent, Query, Reply, Unclear
 from examples.order_support.refunds import refund
 from examples.order_support.wording import reply_to
+from examples.order_support.wording_doubts import misplaced, unsaid
 from fishplate import (
     ErrorClass,
     Failure,
@@ -29,6 +32,7 @@ from fishplate import (
     Prompt,
     Retry,
     agent,
+    current,
     model_agent,
     route,
     when,
@@ -92,12 +96,24 @@ async def intent_by_model(query: Query) -> Intent:
     all or nothing.
     """
     found = await read_intent(query)
+    await asyncio.to_thread(_compare, query, found)
     return Intent(
         label=found.label,
         confidence=1.0 if found.is_certain else 0.0,
         is_certain=found.is_certain,
         alternatives=(),
     )
+
+
+def _compare(query: Query, found: ReadIntent) -> None:
+    """Tell whether the local classifier is certain of something else."""
+    classifier = current().resource(IntentClassifier)
+    second = classifier.classify(query.text)
+    if classifier.is_certain(second) and second.label != found.label:
+        current().doubt(
+            f"the local classifier reads {second.label!r}, at {second.confidence:.2f}",
+            about="read_intent",
+        )
 
 
 @agent(version="1.0.0", agents=[rewrite])
@@ -114,6 +130,9 @@ async def reply_by_model(query: Query, answer: Answer) -> Reply:
             error_class=ErrorClass.CONTRACT_OUT,
             code="not_grounded",
         )
+    # Kind words may drop a word, so this is no reason not to send them; it is one to look here.
+    if doubtful := (*misplaced(text, template.text), *unsaid(text, template.text)):
+        current().doubt(f"it is not as in the answer: {', '.join(doubtful)}", about="rewrite")
     return template.model_copy(update={"text": text})
 
 

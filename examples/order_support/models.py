@@ -154,16 +154,30 @@ class OrderAnswer(_Message):
     total: Money
 
 
+class Citation(_Message):
+    """The section of the refund policy that a decision rests on.
+
+    Attributes:
+        section: Its title; None if no section was found that is about the matter.
+        text: What it says; empty if none was found.
+    """
+
+    section: str | None
+    text: str = ""
+
+
 class NoRefund(_Message):
     """The agent `refund_eligibility` has decided that no money goes back.
 
     Attributes:
+        section: Of the refund policy, which says so; None if none was found.
         counts_days: Whether the decision rests on the day of delivery, which is our own estimate.
     """
 
     kind: Literal["no_refund"] = "no_refund"
     order_id: str
     explanation: str
+    section: str | None = None
     counts_days: bool
 
 
@@ -172,6 +186,7 @@ class RefundDue(_Message):
 
     Attributes:
         needs_approval: Whether a person has to agree first.
+        section: As in `NoRefund`.
         counts_days: As in `NoRefund`.
     """
 
@@ -181,6 +196,7 @@ class RefundDue(_Message):
     refund_method: RefundMethod
     needs_approval: bool
     explanation: str
+    section: str | None = None
     counts_days: bool
 
 
@@ -208,6 +224,7 @@ class RefundAnswer(_Message):
             has agreed.
         refund_amount: What was due; 0 if nothing was.
         refund: The payment service's number; None if money has not moved.
+        section: As in `NoRefund`.
         counts_days: As in `NoRefund`.
     """
 
@@ -218,6 +235,7 @@ class RefundAnswer(_Message):
     refund_method: RefundMethod
     refund: int | None = None
     explanation: str
+    section: str | None = None
     counts_days: bool
 
 

@@ -5,8 +5,8 @@ only a delivered order can be returned, and the money goes to the original payme
 is a gift card, the refund is store credit on it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal, TypeAlias, get_args
 
@@ -18,6 +18,7 @@ from examples.order_support.shop_rules import (
     PaymentKind,
     paid_per_method,
 )
+from fishplate.core.errors import JsonValue
 
 ReasonCode: TypeAlias = Literal["damaged", "late", "wrong_item", "changed_mind"]
 RefundMethod: TypeAlias = Literal["original_payment", "store_credit"]
@@ -60,6 +61,46 @@ class RefundRule:
     def eligible(self) -> bool:
         """Whether money goes back."""
         return self.share_percent > 0
+
+    def when(self) -> dict[str, JsonValue]:
+        """The combinations that the row is for, as JSON Schema of `facts_of`."""
+        days: dict[str, JsonValue] = {}
+        match self.days:
+            case Days(first=first, last=last):
+                days = {"type": "integer", "minimum": first}
+                if last is not None:
+                    days["maximum"] = last
+            case "unknown":
+                days = {"anyOf": [{"type": "null"}, {"type": "integer", "maximum": -1}]}
+            case "any":
+                pass
+        return {
+            "properties": {
+                "status": {"enum": [*sorted(self.statuses)]},
+                "reason": {"enum": [*sorted(self.reasons)]},
+                "paid_by": {"enum": [*sorted(self.paid_by)]},
+                "days": days,
+            }
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefundFacts:
+    """What the table looks at.
+
+    Attributes:
+        days: Since delivery, 0 on the day itself; None or below 0 if there is no such day yet.
+        paid_by: Kind of the first payment method that money is still held of.
+    """
+
+    status: OrderStatus
+    reason: ReasonCode
+    days: int | None
+    paid_by: PaymentKind
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The facts by name."""
+        return {**asdict(self)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,10 +275,31 @@ RULES: tuple[RefundRule, ...] = (
 _PAYMENT_KINDS: Mapping[str, PaymentKind] = {kind: kind for kind in ANY_PAYMENT}
 
 
-def decide(
-    order: Order, reason_code: ReasonCode, days_since_delivery: int | None
-) -> RefundDecision:
-    """Decide a refund of everything that is still paid for an order.
+class RefundTable:
+    """The rules as the agents use them.
+
+    Args:
+        rows: Of which every combination meets exactly one; by default `RULES`.
+    """
+
+    def __init__(self, rows: Sequence[RefundRule] = RULES) -> None:
+        self._rows = rows
+
+    def row_for(self, facts: RefundFacts) -> RefundRule:
+        """Find the one row that a combination meets."""
+        (rule,) = (
+            rule
+            for rule in self._rows
+            if facts.status in rule.statuses
+            and facts.reason in rule.reasons
+            and facts.paid_by in rule.paid_by
+            and _meets(rule.days, facts.days)
+        )
+        return rule
+
+
+def facts_of(order: Order, reason_code: ReasonCode, days_since_delivery: int | None) -> RefundFacts:
+    """What the table looks at.
 
     Args:
         order: The customer's own order.
@@ -245,10 +307,19 @@ def decide(
         days_since_delivery: 0 on the day of delivery; None or below 0 if there is no such day yet.
     """
     held = paid_per_method(order)
-    paid = sum(held.values(), start=Decimal(0))
     # An order paid in two parts goes by the first part that is still paid.
     method_id = next((each for each, amount in held.items() if amount > 0), next(iter(held)))
-    rule = rule_for(order.status, reason_code, days_since_delivery, payment_kind(method_id))
+    return RefundFacts(
+        status=order.status,
+        reason=reason_code,
+        days=days_since_delivery,
+        paid_by=payment_kind(method_id),
+    )
+
+
+def decided_by(rule: RefundRule, order: Order, days_since_delivery: int | None) -> RefundDecision:
+    """What a row says about everything that is still paid for an order."""
+    paid = sum(paid_per_method(order).values(), start=Decimal(0))
     amount = (paid * rule.share_percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
     return RefundDecision(
         eligible=rule.eligible,
@@ -265,19 +336,12 @@ def decide(
     )
 
 
-def rule_for(
-    status: OrderStatus, reason: ReasonCode, days: int | None, paid_by: PaymentKind
-) -> RefundRule:
-    """Find the one row that this combination meets."""
-    (rule,) = (
-        rule
-        for rule in RULES
-        if status in rule.statuses
-        and reason in rule.reasons
-        and paid_by in rule.paid_by
-        and _meets(rule.days, days)
-    )
-    return rule
+def decide(
+    order: Order, reason_code: ReasonCode, days_since_delivery: int | None
+) -> RefundDecision:
+    """Decide a refund of everything that is still paid for an order; arguments as `facts_of`."""
+    rule = RefundTable().row_for(facts_of(order, reason_code, days_since_delivery))
+    return decided_by(rule, order, days_since_delivery)
 
 
 def payment_kind(payment_method_id: str) -> PaymentKind:

@@ -1,5 +1,7 @@
 """Refunds: from the facts over the rules and, where it is much, a person, to the money."""
 
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, assert_never
@@ -8,6 +10,7 @@ from examples.order_support.agents import customer_order
 from examples.order_support.delivery import days_since_delivery
 from examples.order_support.models import (
     AskedBefore,
+    Citation,
     NoRefund,
     NotFound,
     Paid,
@@ -15,14 +18,23 @@ from examples.order_support.models import (
     RefundDue,
     RefundRequest,
 )
-from examples.order_support.refund_rules import ReasonCode, RefundDecision, decide
+from examples.order_support.policy_search import LEAST_SCORE, SOURCE, PolicySearch
+from examples.order_support.refund_rules import (
+    ReasonCode,
+    RefundDecision,
+    RefundTable,
+    decided_by,
+    facts_of,
+)
 from examples.order_support.shop_clock import shop_now
+from examples.order_support.shop_rules import OrderStatus
 from examples.order_support.tools import Refused, get_order_details, issue_refund
 from fishplate import (
     FishplateError,
     Rejected,
     agent,
     approval,
+    current,
     route,
     switch,
     workflow,
@@ -39,6 +51,22 @@ LEADS_DECIDE_WITHIN: Final = 3 * 86_400.0
 
 NOT_DELIVERED: Final = -1
 """For a contract whose day count has no word for it: below 0, no day of delivery has come yet."""
+
+_REASONS: Final[Mapping[ReasonCode, str]] = {
+    "damaged": "something arrived damaged",
+    "late": "the order came too late",
+    "wrong_item": "a wrong item",
+    "changed_mind": "a change of mind",
+}
+_STATUSES: Final[Mapping[OrderStatus, str]] = {
+    "pending": "an order that is pending",
+    "pending (item modified)": "a pending order whose items were modified",
+    "processed": "an order that is being sent",
+    "cancelled": "an order that was cancelled, and its payment",
+    "return requested": "a return that is under way",
+    "exchange requested": "an exchange that is under way",
+}
+_LIMIT: Final = re.compile(r"(?:within(?: the)?|more than) (\d+)")
 
 
 @agent(
@@ -62,10 +90,28 @@ async def refund_eligibility(
             refund_method="original_payment",
             explanation=f"There is no order {order_id}.",
         )
-    return decide(order, reason_code, days_since_delivery)
+    facts = facts_of(order, reason_code, days_since_delivery)
+    rule = current().resource(RefundTable).row_for(facts)
+    current().decided("refund_rules", rule.name, given=facts.to_json(), when=rule.when())
+    return decided_by(rule, order, days_since_delivery)
 
 
-@agent(version="2.0.0", agents=[customer_order, refund_eligibility])
+@agent(version="1.0.0", pool="retrieval")
+def cited_rule(status: OrderStatus, reason_code: ReasonCode) -> Citation:
+    """Find the section of the refund policy that a refund is decided by."""
+    question = _STATUSES.get(status, _REASONS[reason_code])
+    policy = current().resource(PolicySearch)
+    found = policy.search(question)
+    best = next((one for one in found if (one.score or 0.0) >= LEAST_SCORE), None)
+    current().retrieved(SOURCE, found, used=[] if best is None else [best.id], query=question)
+    if not policy.is_current:
+        current().doubt("what it searches is not the policy at hand", about="cited_rule")
+    if best is None:
+        return Citation(section=None)
+    return Citation(section=best.id, text=best.text or "")
+
+
+@agent(version="3.0.0", agents=[customer_order, refund_eligibility, cited_rule])
 async def refund_decision(request: RefundRequest) -> RefundDue | NoRefund | NotFound:
     """Look up the facts that the refund rules ask for, and have the refund decided."""
     order = await customer_order(request.order_id, request.customer)
@@ -78,9 +124,19 @@ async def refund_decision(request: RefundRequest) -> RefundDue | NoRefund | NotF
         days_since_delivery=NOT_DELIVERED if days is None else days,
     )
     counts_days = order.status == "delivered" and days is not None
+    cited = await cited_rule(order.status, request.reason_code)
+    for limit in _LIMIT.findall(decision.explanation):
+        if cited.section is not None and limit not in re.findall(r"\d+", cited.text):
+            current().doubt(
+                f"the decision speaks of {limit} days, and the section {cited.section!r} does not",
+                about=("refund_eligibility", "cited_rule"),
+            )
     if not decision.eligible:
         return NoRefund(
-            order_id=order.order_id, explanation=decision.explanation, counts_days=counts_days
+            order_id=order.order_id,
+            explanation=decision.explanation,
+            section=cited.section,
+            counts_days=counts_days,
         )
     return RefundDue(
         order_id=order.order_id,
@@ -88,6 +144,7 @@ async def refund_decision(request: RefundRequest) -> RefundDue | NoRefund | NotF
         refund_method=decision.refund_method,
         needs_approval=decision.refund_amount > APPROVED_ABOVE,
         explanation=decision.explanation,
+        section=cited.section,
         counts_days=counts_days,
     )
 
@@ -115,6 +172,7 @@ def no_refund(decided: NoRefund | NotFound) -> RefundAnswer | NotFound:
         refund_amount=Decimal(0),
         refund_method="original_payment",
         explanation=decided.explanation,
+        section=decided.section,
         counts_days=decided.counts_days,
     )
 
@@ -138,6 +196,7 @@ def refund_answer(due: RefundDue, done: Paid | AskedBefore | Rejected) -> Refund
         refund_method=due.refund_method,
         refund=done.refund if isinstance(done, Paid) else None,
         explanation=due.explanation,
+        section=due.section,
         counts_days=due.counts_days,
     )
 

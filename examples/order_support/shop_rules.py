@@ -220,3 +220,17 @@ def paid_per_method(order: Order) -> Mapping[str, Decimal]:
         signed = entry.amount if entry.transaction_type == "payment" else -entry.amount
         held[entry.payment_method_id] = held.get(entry.payment_method_id, Decimal(0)) + signed
     return held
+
+
+def unbalanced(order: Order) -> str | None:
+    """What speaks against an order's amounts; None if its lines come to what was paid for them.
+
+    After a change of the payment method or of the items that is what is still held.
+    """
+    lines = sum((line.price for line in order.items), start=Decimal(0))
+    paid = sum(
+        (one.amount for one in order.payment_history if one.transaction_type == "payment"),
+        start=Decimal(0),
+    )
+    held = sum(paid_per_method(order).values(), start=Decimal(0))
+    return None if lines in {paid, held} else f"its lines come to {lines}, and paid was {paid}"

@@ -132,9 +132,11 @@ def _refund(answer: RefundAnswer) -> Wording:
     counts_days = answer.counts_days and answer.outcome in {"not_due", "paid"}
     estimate = ("We count the days by our own estimate of the delivery.",) * counts_days
     label = " (Days by our estimate.)" if counts_days else ""
+    explains = answer.section is not None and answer.outcome in {"not_due", "paid"}
+    rule = (f'So says our refund policy, under "{answer.section}".',) * explains
     return Wording(
         subject=f"A refund for order {answer.order_id}",
-        sentences=(sentences[0], *estimate, *sentences[1:]),
+        sentences=(sentences[0], *rule, *estimate, *sentences[1:]),
         brief=f"{brief}{label}",
     )
 

@@ -104,6 +104,18 @@ def test_a_run_is_explained(cli: Program) -> None:
     assert cli("trace", "explain", right, *HERE, "--json").json["verdict"] == "none"
 
 
+def test_a_text_that_is_wrong_is_traced_to_its_step(cli: Program) -> None:
+    """Who knows what is wrong in the answer is told where it comes from."""
+    run_id = traced(cli, "support")
+    ended = cli("trace", "explain", run_id, *HERE, "--wrong", "[31m")
+
+    assert ended.out.splitlines() == [
+        "verdict: tool",
+        "step: lookup/0.get_order",
+        "because tool 'get_order': its answer is the first that holds '[31m'",
+    ]
+
+
 def test_a_run_is_exported_as_otlp(cli: Program) -> None:
     """The document has the spans with their parents; contents go out only where that is asked."""
     run_id = traced(cli, "support")

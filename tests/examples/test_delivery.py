@@ -1,6 +1,6 @@
 """Derived delivery dates: the same everywhere, labelled so, counted by the shop's clock."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,14 @@ from examples.order_support.delivery import (
     SHOP_TIME,
     days_since_delivery,
     delivery_dates,
+    implausible,
     known_parcels,
 )
-from examples.order_support.shop_rules import Order
+from examples.order_support.shop_rules import Order, unbalanced
 
 DATA = Path(__file__).parents[2] / "examples" / "order_support" / "data"
 ORDERS = TypeAdapter(dict[str, Order]).validate_json((DATA / "orders.json").read_bytes())
+NOON = datetime(2026, 11, 1, 17, tzinfo=UTC)
 DELIVERED = [order for order in ORDERS.values() if order.status == "delivered"]
 
 
@@ -131,3 +133,35 @@ def test_every_tracking_id_has_a_parcel_that_fits_its_order() -> None:
             assert parcel.tracking_id == tracking_id
             assert parcel.status == words[order.status]
             assert (parcel.eta, parcel.delivered_on) == (dates.expected_on, dates.delivered_on)
+
+
+def test_the_carrier_and_the_shop_agree_about_the_data() -> None:
+    """No order of the data and no parcel of it is implausible."""
+    parcels = known_parcels()
+    for order in ORDERS.values():
+        for tracking_id in [each for part in order.fulfillments for each in part.tracking_id]:
+            assert implausible(order, parcels[tracking_id], NOON) is None
+
+
+def test_a_parcel_that_contradicts_its_order_is_implausible() -> None:
+    """Delivered before it was sent, not delivered at all, or delivered on a day to come."""
+    order = DELIVERED[0]
+    tracking_id = order.fulfillments[0].tracking_id[0]
+    parcel = known_parcels()[tracking_id]
+    lost = parcel.model_copy(update={"status": "in_transit"})
+    early = parcel.model_copy(update={"delivered_on": date(2027, 1, 1)})
+    unsent = order.model_copy(update={"status": "pending"})
+
+    for spoiled, said, told in (
+        (order, lost, "the carrier says 'in_transit', and the shop 'delivered'"),
+        (order, early, "the carrier has delivered it on 2027-01-01, a day to come"),
+        (unsent, parcel, "the carrier says 'delivered', and the shop 'pending'"),
+    ):
+        assert implausible(spoiled, said, NOON) == told
+
+
+def test_the_amounts_of_the_data_agree() -> None:
+    """Every order's lines come to what was paid; with other lines they do not."""
+    assert [one.order_id for one in ORDERS.values() if unbalanced(one) is not None] == []
+    spoiled = DELIVERED[0].model_copy(update={"items": ()})
+    assert (unbalanced(spoiled) or "").startswith("its lines come to 0, and paid was ")

@@ -3,6 +3,7 @@
 import pytest
 
 from examples.order_support.grounding import ungrounded
+from examples.order_support.wording_doubts import misplaced, unsaid
 
 STATUS = "Order #W6231698 is being sent. It holds 2 items for 512.40: Desk Lamp, Wall Clock."
 NOT_SENT = "Order #W1654931 is pending and has not been sent yet. It holds 1 item for 99.00: Mug."
@@ -155,3 +156,40 @@ def test_numbers_in_words_and_in_figures_are_the_same() -> None:
 def test_the_facts_themselves_are_grounded(facts: str) -> None:
     """A text that changes nothing passes."""
     assert ungrounded(facts, facts) == ()
+
+
+@pytest.mark.parametrize(("facts", "text"), FAITHFUL)
+def test_kind_words_are_not_doubted(facts: str, text: str) -> None:
+    """What a faithful rewrite leaves out or moves is no reason to look at it."""
+    assert misplaced(text, facts) == ()
+    assert unsaid(text, facts) == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "text", "told"),
+    [
+        (STATUS, "Order #W6231698 is being sent. It holds 512.40 items for 2.", "item 512.40"),
+        ("90.00, less a fee of 10.00.", "10.00, less a fee of 90.00.", "fee 90.00"),
+        (
+            "It has not been sent. It can be cancelled.",
+            "It was sent; it cannot be cancelled.",
+            "sent",
+        ),
+    ],
+)
+def test_what_stands_elsewhere_is_doubted(facts: str, text: str, told: str) -> None:
+    """A number beside another word, and a denial of something else, change what is said."""
+    assert told in misplaced(text, facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "text", "told"),
+    [
+        (STATUS, "Thank you for your patience!", "everything"),
+        ("It can be returned once it was delivered.", "It was delivered: return it.", "once"),
+        ("Delivered 4 days ago, by our estimate.", "Delivered 4 days ago.", "estimat"),
+    ],
+)
+def test_what_is_left_out_and_matters_is_doubted(facts: str, text: str, told: str) -> None:
+    """Without its condition or its caveat an answer says more than it did."""
+    assert told in unsaid(text, facts)

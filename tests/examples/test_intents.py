@@ -217,6 +217,31 @@ def test_a_short_message_is_read_as_it_is() -> None:
     assert readable(" ".join(["word"] * 160)) == " ".join(["word"] * 160)
 
 
+def test_a_second_opinion_is_certain_or_none() -> None:
+    """Another classifier speaks only where it is certain, and never where it was the first."""
+    sure = "Part of order #W6397299 arrived broken. I want my money back."
+    found = minilm().second_opinion(sure)
+
+    assert found is not None
+    assert (found.label, found.confidence >= TFIDF_THRESHOLD) == ("refund_request", True)
+    assert minilm().second_opinion("So much trouble with you this week!") is None
+    assert fallback().second_opinion(sure) is None
+
+
+def test_a_second_opinion_doubts_no_right_answer() -> None:
+    """Of the unseen messages that were read rightly and with certainty it speaks against none."""
+    doubted = [
+        row.text
+        for row in (*rows("heldout"), *rows("validation"))
+        if minilm().is_certain(found := minilm().classify(row.text))
+        and found.label == row.label
+        and (second := minilm().second_opinion(row.text)) is not None
+        and second.label != row.label
+    ]
+
+    assert doubted == []
+
+
 def test_the_neural_model_has_nothing_to_announce() -> None:
     """With the extra installed there is no notice, and the version names the model."""
     assert minilm().notice is None

@@ -212,6 +212,14 @@ async def test_an_order_is_told_with_its_items_and_total(stage: Stage) -> None:
 # The refund.
 
 
+SECTIONS = {
+    "damaged": "Damaged and wrong items",
+    "wrong_item": "Damaged and wrong items",
+    "late": "Late orders",
+    "changed_mind": "Change of mind",
+}
+
+
 @pytest.mark.parametrize("reason_code", get_args(ReasonCode))
 async def test_a_refund_is_decided_by_the_rules(
     stage: Stage, delivered: Order, reason_code: ReasonCode
@@ -226,7 +234,10 @@ async def test_a_refund_is_decided_by_the_rules(
 
     if not expected.eligible:
         assert found == NoRefund(
-            order_id=LIAMS_DELIVERED, explanation=expected.explanation, counts_days=True
+            order_id=LIAMS_DELIVERED,
+            explanation=expected.explanation,
+            section=SECTIONS[reason_code],
+            counts_days=True,
         )
     else:
         assert found == RefundDue(
@@ -235,6 +246,7 @@ async def test_a_refund_is_decided_by_the_rules(
             refund_method=expected.refund_method,
             needs_approval=expected.refund_amount > APPROVED_ABOVE,
             explanation=expected.explanation,
+            section=SECTIONS[reason_code],
             counts_days=True,
         )
 
@@ -325,6 +337,7 @@ async def test_an_unknown_order_is_not_eligible(stage: Stage) -> None:
                 "refund_decision",
                 "customer_order",
                 "refund_eligibility",
+                "cited_rule",
                 "pay_back",
                 "refund_answer",
             },

@@ -12,10 +12,11 @@ from examples.order_support.refund_rules import (
     RULES,
     ReasonCode,
     RefundDecision,
+    RefundFacts,
     RefundMethod,
+    RefundTable,
     decide,
     payment_kind,
-    rule_for,
 )
 from examples.order_support.shop_rules import Address, Order, OrderStatus, Payment, PaymentKind
 
@@ -62,8 +63,9 @@ def _order(
 
 def test_every_combination_meets_exactly_one_row() -> None:
     """The table is total and without overlap, and no row is dead."""
+    table = RefundTable()
     met = {
-        rule_for(status, reason, days, paid_by).name
+        table.row_for(RefundFacts(status=status, reason=reason, days=days, paid_by=paid_by)).name
         for status, reason, days, paid_by in product(STATUSES, REASONS, EVERY_DAY, PAID_BY)
     }
 

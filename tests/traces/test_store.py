@@ -426,6 +426,25 @@ def test_a_resumed_run_goes_on_in_its_trace(tmp_path: Path) -> None:
     assert (after.run.model_calls, after.run.cost_nanos) == (2, 2 * 47_850)
 
 
+def test_what_came_before_a_short_wait_is_kept(tmp_path: Path) -> None:
+    """A run that waits and goes on within one batch has both parts in its trace."""
+    url, store = f"sqlite:///{tmp_path}/traces.db", f"sqlite:///{tmp_path}/runs.db"
+
+    async def main() -> int:
+        async with App(waiting, store=store, traces=url) as app:
+            run = app.start(waiting, "1")
+            assert await run.ended_or_waiting() == "waiting"
+            await app.signal(run.id, "word", {"text": "x"})
+            await run.result()
+            return len(app.spans(run))
+
+    told = asyncio.run(main())
+    [found] = read(url)
+
+    assert len(found.spans) == found.run.spans == told
+    assert (found.run.state, found.run.model_calls) == ("succeeded", 2)
+
+
 def test_without_a_store_sqlite_is_not_loaded() -> None:
     """Who keeps nothing does not pay for it."""
     code = (

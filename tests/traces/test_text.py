@@ -114,6 +114,28 @@ def test_a_line_ends_with_what_there_is_to_know(
     assert line == f"tool track  1.0 ms  {told}".rstrip()
 
 
+@pytest.mark.parametrize(
+    ("passages", "used", "told"),
+    [
+        (
+            [{"id": "p1", "score": 0.81, "text": "long"}, {"id": "p2", "score": None}],
+            ["p1"],
+            "found p1 0.81 (used), p2 null; query=late orders",
+        ),
+        ([{"id": "p1", "score": 1.0}], None, "found p1 1.0; query=late orders"),
+        ([], [], "found nothing; query=late orders"),
+    ],
+)
+def test_a_search_tells_what_it_found_and_what_was_used(
+    passages: list[JsonValue], used: list[JsonValue] | None, told: str
+) -> None:
+    """Ids with their scores on one line, the used ones marked; no text of theirs."""
+    facts: dict[str, JsonValue] = {"passages": passages, "used": used, "query": "late orders"}
+    line = render_tree([_tree("retrieval", "policies", attributes=facts)])
+
+    assert line == f"retrieval policies  1.0 ms  {told}"
+
+
 @given(st.text(), st.text(), st.text())
 def test_text_from_outside_cannot_break_a_line(name: str, key: str, value: str) -> None:
     """Whatever was noted, a span is one line, and a terminal has nothing to obey."""

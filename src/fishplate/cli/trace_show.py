@@ -5,7 +5,7 @@ from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.screen import Screen
-from fishplate.cli.trace_store import add_traced_run, trace_of
+from fishplate.cli.trace_store import add_traced_run, trace_and_beside, trace_of
 from fishplate.traces.explain import explain
 from fishplate.traces.otlp_json import otlp_document
 from fishplate.traces.queries import whole_json
@@ -30,10 +30,18 @@ def show(arguments: Namespace, screen: Screen) -> ExitCode:
     return ExitCode.OK
 
 
+def add_explain_arguments(parser: ArgumentParser) -> None:
+    """Declare what `trace explain` takes."""
+    add_traced_run(parser)
+    parser.add_argument(
+        "--wrong", metavar="TEXT", help="a text in the answer that is wrong: find where it is from"
+    )
+
+
 def tell_why(arguments: Namespace, screen: Screen) -> ExitCode:
     """Print what is to blame for a run."""
-    trace = trace_of(arguments)
-    found = explain(trace)
+    trace, beside = trace_and_beside(arguments)
+    found = explain(trace, beside, wrong=arguments.wrong)
     if screen.as_json:
         screen.document({"run": trace.run.id, "state": trace.run.state, **found.to_json()})
         return ExitCode.OK
@@ -71,8 +79,11 @@ EXPLAIN: Final = Command(
         "Say whose fault a wrong answer is: retrieval, tool, reasoning, contract, policy or none;\n"
         "with the first step where something went wrong, and what shows it."
     ),
-    examples=("trace explain 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",),
-    add_arguments=add_traced_run,
+    examples=(
+        "trace explain 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",
+        "trace explain 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db --wrong pending",
+    ),
+    add_arguments=add_explain_arguments,
     execute=tell_why,
 )
 EXPORT: Final = Command(

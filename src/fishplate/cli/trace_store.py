@@ -2,12 +2,12 @@
 
 import sqlite3
 from argparse import ArgumentParser, Namespace
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from fishplate.core.errors import UsageError
 from fishplate.core.sqlite_file import store_path, told
-from fishplate.traces.queries import WholeTrace, whole_trace
+from fishplate.traces.queries import WholeTrace, runs_beside, whole_trace
 from fishplate.traces.store import open_trace_reader
 
 
@@ -51,7 +51,22 @@ def trace_of(arguments: Namespace) -> WholeTrace:
         UsageError: The store does not know it (code `unknown_run`); else see `reading_traces`.
     """
     with reading_traces(arguments) as connection:
-        found = whole_trace(connection, arguments.run)
+        return _found(connection, arguments)
+
+
+def trace_and_beside(arguments: Namespace) -> tuple[WholeTrace, Sequence[WholeTrace]]:
+    """The run that was named, and those that may have changed what it remembered.
+
+    Raises:
+        UsageError: As of `trace_of`.
+    """
+    with reading_traces(arguments) as connection:
+        found = _found(connection, arguments)
+        return found, runs_beside(connection, found)
+
+
+def _found(connection: sqlite3.Connection, arguments: Namespace) -> WholeTrace:
+    found = whole_trace(connection, arguments.run)
     if found is None:
         message = (
             f"there is no run {arguments.run!r} among these traces: 'fishplate trace' lists them"

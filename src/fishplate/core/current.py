@@ -46,10 +46,13 @@ class Passage:
         id: Which it is, so that it can be found again.
         score: How well it fits, higher is better; from 0 to 1 if blame is to be told from it.
             `None` if the search gives none.
+        text: What it says, or its beginning; told with the trace as content is. `None` leaves
+            it out.
     """
 
     id: str
     score: float | None = None
+    text: str | None = None
 
 
 class Heads(Protocol):
@@ -311,7 +314,7 @@ class Current:
     attributes: dict[str, JsonValue] | None = None
     ends: float | None = None  # on the clock's monotonic scale, if the call has a limit of its own
     _random: random.Random | None = None
-    _retrievals = 0
+    _told = 0
 
     def __init__(self, run: RunContext, path: str, step_name: str) -> None:
         self.run = run
@@ -413,20 +416,63 @@ class Current:
             used: Ids of those that went into the answer, among them or not; `None`: not known yet.
             query: What was searched for.
         """
-        self._retrievals += 1
-        now = self.run.now_ns()
         facts: dict[str, JsonValue] = {
-            "passages": [{"id": one.id, "score": one.score} for one in passages],
+            "passages": [_passage(one) for one in passages],
             "used": None if used is None else [*used],
         }
         if query is not None:
             facts["query"] = query
+        self._tell(("retrieval", source, ""), facts)
+
+    def decided(
+        self,
+        table: str,
+        row: str,
+        *,
+        given: Mapping[str, JsonValue],
+        when: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        """Tell which row of a table of rules was applied, as a decision below this call.
+
+        Args:
+            table: Which rules they are; the span is named by them and the row.
+            row: Which one was applied.
+            given: The facts that it was chosen for, by name.
+            when: JSON Schema of the facts that the row is for, so that blame can be told if it was
+                applied to others.
+        """
+        facts: dict[str, JsonValue] = {"kind": "rule", "chosen": row, "given": {**given}}
+        if when is not None:
+            facts["when"] = {**when}
+        self._tell(("decision", f"{table}: {row}", ""), facts)
+
+    def doubt(self, reason: str, *, about: str | Sequence[str]) -> None:
+        """Tell that an answer is implausible, and go on; the run ends as it would without.
+
+        It is evidence for who asks later why an answer was wrong, and no check of a contract: what
+        must not be is an error.
+
+        Args:
+            reason: What speaks against it, e.g. `the carrier says delivered, the shop pending`.
+            about: Name of the agent or tool whose answer it is: of this call, or of one that was
+                made before. Several if they disagree; of those the one that other evidence speaks
+                against is blamed, else the first.
+        """
+        doubts = (self.attributes or {}).get("doubts")
+        known = doubts if isinstance(doubts, list) else []
+        suspects: list[JsonValue] = [about] if isinstance(about, str) else [*about]
+        self.note(doubts=[*known, {"about": suspects, "reason": reason}])
+
+    def _tell(self, head: HeadTuple, facts: dict[str, JsonValue]) -> None:
+        """A span of its own below this call, which takes no time."""
+        self._told += 1
+        now = self.run.now_ns()
         self.run.sink(
             (
                 self.run.trace_id,
-                child_span_id(self.span_id, self._retrievals),
+                child_span_id(self.span_id, self._told),
                 self.span_id,
-                ("retrieval", source, ""),
+                head,
                 self.path,
                 now,
                 now,
@@ -476,3 +522,8 @@ def current() -> Current:
         return scope
     msg = "current() was called outside of a running agent or tool: call it inside a body"
     raise UsageError(msg, code="no_call")
+
+
+def _passage(found: Passage) -> dict[str, JsonValue]:
+    told: dict[str, JsonValue] = {"id": found.id, "score": found.score}
+    return told if found.text is None else {**told, "text": found.text}

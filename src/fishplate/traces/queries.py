@@ -13,6 +13,8 @@ from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span, SpanHead
 from fishplate.core.ids import span_hex
 
+MOST_BESIDE: Final = 200
+"""Runs that are looked through for what changed a remembered answer."""
 NOTHING: Final = object()
 """In place of content that was not kept; `null` is content."""
 
@@ -179,6 +181,44 @@ def whole_trace(connection: sqlite3.Connection, run_id: str) -> WholeTrace | Non
     spans = [span for one in segments for span in _spans_of(trace_id, *one)]
     spans.sort(key=lambda one: (one.span.start_ns, -one.span.end_ns))
     return WholeTrace(run=run, spans=tuple(spans))
+
+
+def runs_beside(
+    connection: sqlite3.Connection, trace: WholeTrace, *, limit: int = MOST_BESIDE
+) -> list[WholeTrace]:
+    """Other runs of the same tenant that may have changed what a run remembered.
+
+    Args:
+        connection: Of a trace store.
+        trace: The run.
+        limit: Most of them, the newest.
+
+    Returns:
+        Those that were under way between the time at which the run's oldest remembered answer was
+        read and its end, oldest first; none if it remembered nothing.
+    """
+    known = [remembered_since(one.span) for one in trace.spans]
+    since = min((one for one in known if one is not None), default=None)
+    if since is None:
+        return []
+    run = trace.run
+    until = max(one.span.end_ns for one in trace.spans)
+    rows = connection.execute(
+        "SELECT id FROM run WHERE tenant = ? AND id != ? AND started_ns <= ?"
+        " AND (duration_ns IS NULL OR started_ns + duration_ns >= ?) ORDER BY id DESC LIMIT ?",
+        (run.tenant, run.id, until, since, limit),
+    )
+    found = [whole_trace(connection, run_id) for (run_id,) in rows.fetchall()]
+    return [one for one in reversed(found) if one is not None]
+
+
+def remembered_since(span: Span) -> int | None:
+    """When a remembered answer was read, in nanoseconds since 1970; `None` if it was not."""
+    facts = span.attributes or {}
+    age = facts.get("cache_age")
+    if facts.get("cache_hit") is not True or not isinstance(age, (int, float)):
+        return None
+    return span.start_ns - round(age * 1e9)
 
 
 def totals(

@@ -92,10 +92,14 @@ class _OpenRun:
         self.principal = context.principal.name
         self.offset_ns = began.offset_ns
         self.started_ns = context.started_ns + began.offset_ns
+        self.go_on()
+        self.reset()
+
+    def go_on(self) -> None:
+        """Begin, or begin again after a wait."""
         self.state = "running"
         self.duration_ns: int | None = None
         self.error: str | None = None
-        self.reset()
 
     def reset(self) -> None:
         """Begin a batch."""
@@ -183,7 +187,10 @@ class Segmenter:
         for item in items:
             if isinstance(item, Began):
                 key = item.context.trace_id
-                begun = touched[key] = opened[key] = _OpenRun(item)
+                # A run that has waited goes on: what the batch holds of it already is kept.
+                known = opened.get(key) or touched.get(key)
+                begun = touched[key] = opened[key] = known or _OpenRun(item)
+                begun.go_on()
                 self._latest_ns = max(self._latest_ns, begun.started_ns)
             elif len(item) != SPAN_SIZE:
                 told: Content = item  # type: ignore[assignment]  # by its size

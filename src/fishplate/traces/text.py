@@ -11,9 +11,9 @@ from fishplate.traces.recorder import SpanTree
 _INDENT: Final = "  "
 _TOLD_ELSEWHERE: Final = frozenset({"cache_hit", "cache_age", "degraded", "error"})
 
-# `kind` and `chosen`, or `event`, are the span's name, `subject` is what it stands below, and `of`
-# lists what was not chosen.
-_TOLD_BY_PLACE: Final = frozenset({"reason", "kind", "chosen", "of", "event", "subject"})
+# `kind` and `chosen`, or `event`, are the span's name, `subject` is what it stands below, `of`
+# lists what was not chosen, and `when` is a schema.
+_TOLD_BY_PLACE: Final = frozenset({"reason", "kind", "chosen", "of", "event", "subject", "when"})
 
 
 def render_tree(trees: Sequence[SpanTree]) -> str:
@@ -73,13 +73,30 @@ def _call_facts(span: Span, attributes: Mapping[str, JsonValue]) -> Iterator[str
         yield span.status if error is None else f"{span.status} {_spelled(error)}"
     if "cache_hit" in attributes:
         yield _cache_fact(attributes)
+    told = _TOLD_ELSEWHERE
+    if span.kind == "retrieval":
+        told = told | {"passages", "used"}
+        yield _found_fact(attributes)
     for name, value in attributes.items():
-        if name not in _TOLD_ELSEWHERE:
+        if name not in told:
             yield f"{name}={_spelled(value)}"
     degraded = attributes.get("degraded")
     for reason in degraded if isinstance(degraded, list) else []:
         if isinstance(reason, dict):
             yield _degraded_fact(reason)
+
+
+def _found_fact(attributes: Mapping[str, JsonValue]) -> str:
+    """What a search found, with scores, and what of it was used; texts stand in the store."""
+    used, passages = attributes.get("used"), attributes.get("passages")
+    known = used if isinstance(used, list) else []
+    found = [
+        f"{_spelled(one.get('id'))} {_spelled(one.get('score'))}"
+        + (" (used)" if one.get("id") in known else "")
+        for one in (passages if isinstance(passages, list) else [])
+        if isinstance(one, dict)
+    ]
+    return f"found {', '.join(found) or 'nothing'}"
 
 
 def _cache_fact(attributes: Mapping[str, JsonValue]) -> str:
