@@ -23,6 +23,7 @@ from fishplate import (
     workflow,
 )
 from fishplate.core.current import Passage
+from fishplate.core.errors import JsonValue
 from fishplate.models.model import Features, ModelAnswer, ModelRequest, Usage
 from fishplate.models.prices import Price, PriceTable
 from fishplate.testing import ScriptedModel
@@ -126,7 +127,8 @@ async def decisions(order_id: str) -> str:
 @agent
 async def hostile(order_id: str) -> str:
     """Says what no reader should obey, and more than any can take."""
-    current().note(evil=HOSTILE, many=[HOSTILE] * 1_000, nan=float("nan"), large="y" * 10_000_000)
+    many: list[JsonValue] = [HOSTILE] * 1_000
+    current().note(evil=HOSTILE, many=many, nan=float("nan"), large="y" * 10_000_000)
     current().retrieved(HOSTILE, [Passage(id=HOSTILE, score=0.5)], query=HOSTILE)
     return order_id + "z" * 10_000_000
 
