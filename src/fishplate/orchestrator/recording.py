@@ -20,6 +20,8 @@ from fishplate.orchestrator.records import failure_to_record
 UNKNOWN: Final = object()
 """In place of JSON that nobody has recorded, or not whole."""
 
+Part: TypeAlias = Literal["input", "output", "degraded", "call"]
+
 ABSENT: Final = object()
 """In place of JSON that is not there."""
 
@@ -137,7 +139,7 @@ class Difference:
     """
 
     path: str
-    part: Literal["input", "output", "degraded", "call"]
+    part: Part
     pointer: str = ""
     before: object = ABSENT
     now: object = ABSENT

@@ -29,6 +29,7 @@ from fishplate.orchestrator.recording import (
     UNKNOWN,
     Difference,
     Outcome,
+    Part,
     RecordedCall,
     Recording,
     first_difference,
@@ -111,7 +112,9 @@ class Replay:
             )
         self.compared += 1
         if call.given is not UNKNOWN:
-            self._compare(key, "input", call.given, given, f"{unit.about.subject} is given another")
+            self._compare(
+                key, "input", call.given, given, f"{unit.about.subject} is given something else"
+            )
         elif call.arguments is not None:
             if call.arguments != arguments_digest(effect):
                 self.differ(
@@ -216,10 +219,10 @@ class Replay:
         found = self._recording.times.get(place)
         return None if found is None else datetime.fromisoformat(found)
 
-    def _compare(self, key: str, part: str, before: object, now: object, why: str) -> None:
+    def _compare(self, key: str, part: Part, before: object, now: object, why: str) -> None:
         found = first_difference(before, now)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- JSON unless UNKNOWN
         if found is not None:
-            self.differ(_difference(key, "input" if part == "input" else "output", found, why))
+            self.differ(_difference(key, part, found, why))
 
     def _cut_off(self, effect: CallEffect) -> FishplateError | None:
         """The failure of a step around a call, if that may have left the call without an answer."""
@@ -341,14 +344,6 @@ def _has_effect(gave: Outcome) -> bool:
     )
 
 
-def _difference(key: str, part: str, found: tuple[str, object, object], why: str) -> Difference:
+def _difference(key: str, part: Part, found: tuple[str, object, object], why: str) -> Difference:
     pointer, before, now = found
-    assert part in {"input", "output", "degraded"}, "a call is there or not"
-    return Difference(
-        path=key,
-        part="input" if part == "input" else "output" if part == "output" else "degraded",
-        pointer=pointer,
-        before=before,
-        now=now,
-        explanation=why,
-    )
+    return Difference(path=key, part=part, pointer=pointer, before=before, now=now, explanation=why)
