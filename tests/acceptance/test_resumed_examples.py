@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from examples.order_support import app as order_support
+from examples.order_support.model_agents import ALIAS, support_by_model
 from examples.order_support.models import Query
 from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.plain import support_plain
@@ -22,6 +24,7 @@ from examples.order_support.workflow import support
 from fishplate import Reason, Workflow
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.current import RunContext
+from fishplate.models.model import Features, ModelAnswer, ModelRequest
 from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.frame import Driver
@@ -48,7 +51,33 @@ QUESTIONS = {
     "nothing": _from_liam("Hello, what a fine day it is."),
     "unknown order": _from_liam("What is the status of my order #W0000000?"),
 }
-UNITS: dict[str, AnyAgent] = {"support": support, "support_plain": support_plain}
+UNITS: dict[str, AnyAgent] = {
+    "support": support,
+    "support_plain": support_plain,
+    "support_by_model": support_by_model,
+}
+
+
+class Reader:
+    """A fake model, which answers equal requests alike: replies come back as they are."""
+
+    name = "reader"
+    pinned = None
+    features = Features(has_schemas=True)
+
+    async def request(self, request: ModelRequest) -> ModelAnswer:
+        """Read a message by its first telling word, or give a draft back."""
+        said = request.messages[-1].text
+        if request.schema is None or "label" not in json.dumps(request.schema):
+            return ModelAnswer(text=said)
+        labels = {
+            "status": "order_status",
+            "parcel": "shipping_question",
+            "money": "refund_request",
+        }
+        labels["refund"] = labels["money"]
+        found = next((label for word, label in labels.items() if word in said), "other")
+        return ModelAnswer(text=json.dumps({"label": found, "is_certain": True}))
 
 
 class Life(NamedTuple):
@@ -78,15 +107,16 @@ class Sight:
         self.seen: dict[str, bytes] = {}
         perform = DurableSteps.perform
 
-        async def seeing(
+        async def seeing(  # noqa: PLR0917 -- as `perform`
             steps: DurableSteps,
             driver: Driver,
             run: RunContext,
             parent_id: int | None,
             effect: CallEffect,
+            span_id: int = 0,
         ) -> object:
             self.seen[effect.key] = effect.unit.signature.to_json(effect.arguments)
-            return await perform(steps, driver, run, parent_id, effect)
+            return await perform(steps, driver, run, parent_id, effect, span_id)
 
         patch.setattr(DurableSteps, "perform", seeing)
 
@@ -136,7 +166,12 @@ async def _live(stage: Stage, question: str, unit: AnyAgent | None) -> tuple[str
 
 def _lived(folder: Path, service: str, question: str, unit: AnyAgent | None, sight: Sight) -> Life:
     sight.seen = {}
-    stage = make_stage(folder / "shop.db", folder=folder, payments=PaymentProcess(url=service))
+    stage = make_stage(
+        folder / "shop.db",
+        folder=folder,
+        payments=PaymentProcess(url=service),
+        models={ALIAS: Reader()},
+    )
     state, output, reasons = asyncio.run(_live(stage, question, unit))
     with closing(sqlite3.connect(folder / "runs.db")) as store:
         records = store.execute("SELECT key, kind, arguments, data, reasons FROM step").fetchall()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from fishplate.journal import writer as journal_writer
-from fishplate.journal.batch import Batch, Outcome, Overwriting, Synchronous, Table
+from fishplate.journal.batch import Batch, Outcome, Overwriting, Synchronous, Table, Value
 
 _STEPS = "SELECT count(*) FROM step"
 
@@ -82,16 +82,24 @@ class Cuts:
 
 def _parts(batch: Batch) -> Iterator[Batch]:
     """A batch as several: each row and each change by itself, in the order of the whole."""
-    for table, values in sorted(batch.values.items(), key=_is_overwriting):
-        for start in range(0, len(values), table.width):
-            part = Batch()
-            part.values[table] = values[start : start + table.width]
-            yield part
+    for table, row in sorted(_rows(batch), key=_place):
+        part = Batch()
+        part.values[table] = row
+        yield part
     for change in batch.changes:
         part = Batch()
         part.changes.append(change)
         yield part
 
 
-def _is_overwriting(found: tuple[Table, object]) -> bool:
-    return isinstance(found[0], Overwriting)
+def _rows(batch: Batch) -> Iterator[tuple[Table, list[Value]]]:
+    for table, values in batch.values.items():
+        for start in range(0, len(values), table.width):
+            yield table, values[start : start + table.width]
+
+
+def _place(found: tuple[Table, list[Value]]) -> tuple[bool, bool, Value]:
+    """Rows of steps stand in two lists, by the columns that they fill; their numbers order them."""
+    table, row = found
+    is_step = table.name == "step"
+    return isinstance(table, Overwriting), is_step, row[table.columns.index("n")] if is_step else 0
