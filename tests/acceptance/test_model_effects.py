@@ -112,6 +112,7 @@ def _crashes(folder: Path, subject: Subject) -> Iterator[tuple[CrashPoint, Place
             return
 
 
+@pytest.mark.timeout(240)  # as many processes as there are commits, twice
 def test_what_a_model_chose_is_done_once_wherever_the_process_dies(tmp_path: Path) -> None:
     """At every crash point there is one charge, and it is of the response that was recorded."""
     subject = Subject(

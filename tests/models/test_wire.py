@@ -257,6 +257,7 @@ def traced(url: str) -> TracedRun:
 
 def run_all(row: Row, places: Mapping[Provider, str], folder: Path) -> Mapping[Provider, Ended]:
     """Run a row's workflow with a model of each provider, all at a time."""
+    assert row.unit.release  # reads the sources once, and not in three threads at a time
     models: dict[Provider, ProviderModel] = {
         provider: ProviderModel(NAMES[provider], key="sk-secret", url=place, timers=TIMERS)
         for provider, place in places.items()

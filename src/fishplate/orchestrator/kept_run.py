@@ -38,6 +38,8 @@ class KeptRun(Run[R_co]):
         ended_on: The release that it was of, if it has ended; `None`: the one at hand.
     """
 
+    _ended_on: str | None = None  # on the class: a run that waits holds as little as it can
+
     def __init__(  # noqa: PLR0913 -- what the handles of an app share, and the run
         self,
         agent: Agent[..., R_co],
@@ -49,7 +51,8 @@ class KeptRun(Run[R_co]):
         ended_on: str | None = None,
     ) -> None:
         super().__init__(agent, context, task)
-        self._ended_on = ended_on
+        if ended_on is not None:
+            self._ended_on = ended_on
         self._cancel_waiting = cancel_waiting
         self._is_ending = is_ending
         self._is_left = False

@@ -73,7 +73,7 @@ class Releases:
         """What is known of an agent that depends on a model; the others keep it themselves."""
         children = {child.name: self.of(child) for child in _below(unit)}
         asks = unit.about.asks
-        if asks is None and all(children[child.name] is child.release for child in _below(unit)):
+        if asks is None and all(children[child.name] == child.release for child in _below(unit)):
             unit.span_head = (unit.span_kind, unit.name, unit.release.label)
             return None
         model = None if asks is None else asks.model_name(self._models)
