@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -175,6 +176,38 @@ async def test_what_is_too_long_is_told_from_other_refusals(
 
     assert (failure.error_class, failure.code) == (ErrorClass.PERMANENT, "model_context_window")
     assert word in str(failure)
+
+
+CHUNKS: Final = (
+    '{"choices": [{"index": 0, "delta": {"content": "Hello."}, "finish_reason": null}]}',
+    '{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}',
+)
+STREAM: Final = "".join(f"data: {chunk}\n\n" for chunk in CHUNKS)
+
+
+async def _answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Promise to keep the connection, and close it when the next request comes."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, flags=re.IGNORECASE)
+    assert length is not None
+    await reader.readexactly(int(length[1]))
+    kept = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nKeep-Alive: timeout=5\r\n"
+    writer.write(f"{kept}Content-Length: {len(STREAM)}\r\n\r\n{STREAM}".encode())
+    await writer.drain()
+    await reader.read(1)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_connection_that_is_not_kept_as_promised_loses_nothing() -> None:
+    """A local server that closes after each stream, as llama.cpp's does, answers every request."""
+    server = await asyncio.start_server(_answer_once, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    local = ProviderModel(NAMES["openai"], key=KEY, url=f"http://127.0.0.1:{port}/v1")
+    async with server, closing(local):
+        texts = [(await local.request(HELLO)).text for _ in range(3)]
+
+    assert texts == ["Hello."] * 3
 
 
 async def test_silence_before_the_first_byte_ends(

@@ -252,7 +252,12 @@ def _openai(model: str, key: str, url: str | None, timers: StreamTimers) -> _Cli
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415 -- as said
 
     timeout = Timeout(timers.idle, connect=timers.connect)
-    client = AsyncOpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    # llama.cpp's server promises to keep a connection and closes it after a stream, so that every
+    # hundredth request that followed at once was lost. Without TLS a new connection costs nothing.
+    headers = {"Connection": "close"} if url is not None and url.startswith("http://") else None
+    client = AsyncOpenAI(
+        api_key=key, base_url=url, max_retries=0, timeout=timeout, default_headers=headers
+    )
     found = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
     return _Client(found, client.close)
 
