@@ -1,72 +1,104 @@
 """Whether a text says nothing beyond the facts that it was written from.
 
-A rewrite may choose its words, and no facts. So whatever could be a fact has to stand in the facts
-too: ids, numbers, amounts, dates, times, what became of an order, and what is promised. And a no
-stays a no: a text may neither deny what the facts say nor drop their denial. Where that leaves a
-doubt the text is refused, since the template is always there to be sent instead.
+A rewrite may choose its words, and no facts. Since nobody can list what a model may make up, it is
+the other way round: what a text may say without its facts is listed, in `plain_words`, and all else
+has to stand in the facts: ids, numbers, dates, signs of money, names of things, and every word that
+tells what happens, said as it is said there. Somebody who writes that an order "was cancelled" does
+not say what "can be cancelled" says, nor what "was not cancelled" does. A no must not be dropped,
+and a text that says none of its facts is no answer.
+
+Where that leaves a doubt the text is refused, since the template is always there to be sent
+instead. What is not found: grounded words that are joined to another meaning, such as the amounts
+of a fee and of a refund exchanged, and a conclusion that only uses words of the facts.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-_ID: Final = re.compile(r"#?\b[A-Za-z]+[-_]?\d[\w-]*|#\w+")
+from examples.order_support.plain_words import (
+    CONDITIONS,
+    DENIALS,
+    EVENTS,
+    GRAMMAR,
+    IRREGULAR,
+    NEUTRAL,
+    NUMBERS,
+    REGRETS,
+    WHOLE,
+)
+
+Mood: TypeAlias = Literal["said", "ongoing", "possible", "denied"]
+Clauses: TypeAlias = "list[tuple[_Told, ...]]"
+
+_ID: Final = re.compile(r"#?\b[a-z]+[-_]?\d[\w-]*|#\w+")
 _NUMBER: Final = re.compile(r"\d[\d.,:/-]*")
-_WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_SIGN: Final = re.compile(r"[%$€£¥]")
+_WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+# Where a clause begins that is no longer denied, or possible, by what was said before it.
+_CLAUSE: Final = re.compile(
+    r"[.,;:!?()\n](?!\d)|\s[-\N{EN DASH}\N{EM DASH}]+\s"
+    r"|\b(?:and|but|so|because|since|as|although|though|while)\b"
+)
+_ENDINGS: Final = ("ing", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
+_EMPTY: Final = NEUTRAL | DENIALS | REGRETS | CONDITIONS
+# After "not", though not after "nothing", these begin what is no more denied: "an order that is not
+# wanted can be returned".
+_RESUMING: Final = frozenset({"can", "could", "may", "might"})
+_LEAST: Final = 3  # letters of a word that stay when its ending goes
 
 
-def _listed(words: str) -> frozenset[str]:
-    return frozenset(words.split())
+class _Told(NamedTuple):
+    """A word as a clause says it.
 
+    Attributes:
+        word: As it stands there.
+        stem: All its forms have it; those of an event, all its words.
+        mood: How it is said.
+        is_event: It tells what happens, so its mood matters.
+    """
 
-_COUNTS: Final = _listed(
-    "one two three four five six seven eight nine ten eleven twelve dozen twenty thirty hundred "
-    "half double twice once couple several few"
-)
-_TIMES: Final = _listed(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
-    "june july august september october november december today tomorrow yesterday tonight soon "
-    "shortly immediately week weeks month months weekend hour hours minute minutes"
-)
-_ASSENTS: Final = _listed("yes sure certainly absolutely definitely indeed")
-_DENIALS: Final = _listed(
-    "not no never none nothing neither nor without cannot unable impossible fail failed fails "
-    "ineligible unfortunately denied declined rejected refused"
-)
-# By their beginnings, so that all forms of a word are found; those on a line mean the same.
-_EVENTS: Final = (
-    ("sent", "send", "ship", "dispatch"),
-    *((one,) for one in ("deliver", "cancel", "pend", "process", "arriv", "lost", "receiv")),
-    *((one,) for one in ("return", "refund", "exchang", "replac", "damag", "broken", "late")),
-    *((one,) for one in ("delay", "track", "expect", "scan", "record", "modif", "estimate")),
-    *((one,) for one in ("approv", "accept", "eligib", "entitle", "confirm")),
-    ("reject", "declin", "denied", "deny"),
-    *((one,) for one in ("credit", "voucher", "coupon", "discount", "free", "compensat", "gift")),
-    *((one,) for one in ("bank", "card", "paypal", "payment", "transfer", "paid", "charge")),
-    *((one,) for one in ("fee", "restock", "money", "moved")),
-    *((one,) for one in ("guarante", "promis", "assur", "policy", "carrier", "warehouse")),
-)
+    word: str
+    stem: str
+    mood: Mood
+    is_event: bool
 
 
 def ungrounded(text: str, facts: str) -> tuple[str, ...]:
-    """What a text says that the facts do not, as it stands there; empty if there is nothing.
+    """What a text says that the facts do not, and what it must not leave out; empty if it is fine.
 
     Args:
         text: What somebody has written from the facts.
         facts: All that may be said, as text.
     """
+    text, facts = _plain(text), _plain(facts)
     found: list[str] = []
-    for of in (_ids, _numbers, _words):
+    for of in (_ids, _numbers, _SIGN.findall):
         known = set(of(facts))
         found += [one for one in dict.fromkeys(of(text)) if one not in known]
-    if _denies(text) != _denies(facts):
-        found.append("a no that the facts do not say" if _denies(text) else "a no that is missing")
+    told, known_clauses = list(_clauses(text)), list(_clauses(facts))
+    found += dict.fromkeys(_unknown_words(told, known_clauses))
+    found += dict.fromkeys(_unknown_denials(told, known_clauses))
+    if _denies(known_clauses) and not _denies(told):
+        found.append("a no that is missing")
+    if not found and not _says_any(told, text):
+        found.append("nothing of what the facts say")
     return tuple(found)
+
+
+def _plain(text: str) -> str:
+    """Small letters, one kind of apostrophe, and one form of each letter and digit."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = plain.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    # Each says with several words what one says too.
+    plain = plain.replace("as soon as", "once").replace("no longer", "not longer")
+    return _WORD.sub(lambda found: NUMBERS.get(found[0], found[0]), plain)
 
 
 def _ids(text: str) -> Iterator[str]:
     for found in _ID.findall(text):
-        yield found.strip("-_").lstrip("#").lower()
+        yield found.strip("-_").lstrip("#")
 
 
 def _numbers(text: str) -> Iterator[str]:
@@ -74,18 +106,96 @@ def _numbers(text: str) -> Iterator[str]:
         yield found.rstrip(".,:/-").replace(",", "")
 
 
-def _words(text: str) -> Iterator[str]:
-    """Words that state a fact: a count, a time, what became of something, a promise."""
-    for word in _plain(text):
-        if word in _COUNTS or word in _TIMES or word in _ASSENTS:
-            yield word
+def _unknown_words(told: Clauses, facts: Clauses) -> Iterator[str]:
+    """Words that neither say nothing nor stand in the facts, events as they are said there."""
+    stems = {one.stem for clause in facts for one in clause}
+    events = {(one.stem, one.mood) for clause in facts for one in clause if one.is_event}
+    may_regret = _denies(facts)
+    for one in (one for clause in told for one in clause):
+        if one.word in DENIALS or one.word in CONDITIONS or (may_regret and one.word in REGRETS):
+            continue
+        if one.is_event and one.word in NEUTRAL and one.mood in {"said", "possible"}:
+            continue
+        is_known = (one.stem, one.mood) in events if one.is_event else one.stem in stems
+        if not is_known and (one.is_event or one.word not in NEUTRAL):
+            yield f"{one.word} ({one.mood})" if one.is_event else one.word
+
+
+def _unknown_denials(told: Clauses, facts: Clauses) -> Iterator[str]:
+    """Things of which there are none, or no word of what is denied, while the facts deny others."""
+    denied = {one.stem for clause in facts for one in clause if one.mood == "denied"}
+    for clause in told:
+        if not any(one.word in DENIALS for one in clause):
+            continue
+        if not _denies(facts):
+            yield "a no that the facts do not say"
+            continue
+        scope = [
+            one
+            for one in clause
+            if one.mood == "denied" and one.word not in DENIALS | CONDITIONS | GRAMMAR
+        ]
+        if scope and not any(one.stem in denied for one in scope):
+            yield f"no {scope[0].word}"
+
+
+def _denies(clauses: Clauses) -> bool:
+    return any(one.word in DENIALS for clause in clauses for one in clause)
+
+
+def _says_any(told: Clauses, text: str) -> bool:
+    """Whether there is an id, a number, an event or the name of a thing in it."""
+    if _NUMBER.search(text) or _ID.search(text):
+        return True
+    words = (one for clause in told for one in clause)
+    return any(one.is_event or one.word not in _EMPTY for one in words)
+
+
+def _clauses(text: str) -> Iterator[tuple[_Told, ...]]:
+    for clause in _CLAUSE.split(_NUMBER.sub(" ", _ID.sub(" ", text))):
+        yield tuple(_told(clause))
+
+
+def _told(clause: str) -> Iterator[_Told]:
+    """The words of a clause; what is denied or possible is so to its end."""
+    mood: Mood = "said"
+    is_being = may_end = False
+    for word in _words(clause):
+        event = next((entry[0] for entry in EVENTS if _is_of(word, entry)), None)
+        if word in DENIALS:
+            mood, may_end = "denied", word == "not"
+        elif word in CONDITIONS and (mood == "said" or (may_end and word in _RESUMING)):
+            mood = "possible"
+        is_ongoing = mood == "said" and (is_being or word.endswith("ing"))
+        yield _Told(
+            word=word,
+            stem=event or _stem(word),
+            mood="ongoing" if is_ongoing else mood,
+            is_event=event is not None,
+        )
+        is_being = word == "being"
+
+
+def _words(clause: str) -> Iterator[str]:
+    for word in _WORD.findall(clause):
+        base, _, rest = word.partition("'")
+        if word.endswith("n't"):
+            yield "not"
         else:
-            yield from (event[0] for event in _EVENTS if word.startswith(event))
+            yield base
+            if rest == "ll":
+                yield "will"
 
 
-def _denies(text: str) -> bool:
-    return any(word in _DENIALS or word.endswith("n't") for word in _plain(text))
+def _is_of(word: str, event: tuple[str, ...]) -> bool:
+    return any(word == one if one in WHOLE else word.startswith(one) for one in event)
 
 
-def _plain(text: str) -> list[str]:
-    return _WORD.findall(text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+def _stem(word: str) -> str:
+    """A word without its ending; it need not be a word itself."""
+    word = IRREGULAR.get(word, word)
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= _LEAST:
+            stem = word.removesuffix(ending)
+            return stem[:-1] if len(stem) > _LEAST and stem[-1] == stem[-2] else stem
+    return word

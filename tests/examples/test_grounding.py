@@ -49,7 +49,7 @@ MADE_UP = (
     (STATUS, "Order #W6231698 was delivered.", "deliver"),
     (STATUS, "Order #W6231698 is being sent and arrives tomorrow.", "tomorrow"),
     (STATUS, "It holds 3 items for 512.40.", "3"),
-    (STATUS, "It holds two items for 512.40.", "two"),
+    (STATUS, "It holds three items for 512.40.", "3"),
     (STATUS, "Order #W6231698 for 521.40 is being sent.", "521.40"),
     (STATUS, "Order #W6231698 is being sent, and delivery is free of cost.", "free"),
     (NOT_SENT, "Your order #W1654931 has been sent.", "missing"),
@@ -82,6 +82,73 @@ def test_a_faithful_rewrite_passes(facts: str, text: str) -> None:
 def test_what_is_made_up_is_stopped(facts: str, text: str, told: str) -> None:
     """An id, a number, a date, an event or a promise beyond the facts is named."""
     assert told in " ".join(ungrounded(text, facts))
+
+
+PENDING = (
+    "Order #W5918442 has not been sent yet, so there is nothing to return. It can still be "
+    "cancelled."
+)
+SENT = "Order #W2611340 is being sent. It can be returned once it has been delivered."
+
+
+@pytest.mark.parametrize(
+    ("facts", "text", "told"),
+    [
+        (PENDING, "Order #W5918442 was cancelled. It has not been sent.", "cancelled (said)"),
+        (PENDING, "Order #W5918442 cannot be cancelled. It has not been sent.", "cancelled (deni"),
+        (
+            PENDING,
+            "Nothing can be cancelled. Order #W5918442 has not been sent.",
+            "cancelled (deni",
+        ),
+        (SENT, "Order #W2611340 was sent.", "sent (said)"),
+        (SENT, "Order #W2611340 was delivered. It can be returned.", "delivered (said)"),
+        (SENT, "Order #W2611340 is being sent. We will take it back.", "will"),
+    ],
+)
+def test_how_an_event_is_said_is_part_of_it(facts: str, text: str, told: str) -> None:
+    """What is possible, denied or going on has not happened by that, nor the other way round."""
+    assert told in " ".join(ungrounded(text, facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "text", "told"),
+    [
+        (PENDING, "There is no order #W5918442.", "no order"),
+        (PENDING, "We do not know order #W5918442.", "no know"),
+        (PENDING, "We are unable to help with order #W5918442.", "no help"),
+        (STATUS, "We are unable to help with order #W6231698.", "a no that the facts do not say"),
+        (STATUS, "Unfortunately, order #W6231698 is being sent.", "unfortunately"),
+    ],
+)
+def test_a_no_is_about_what_the_facts_deny(facts: str, text: str, told: str) -> None:
+    """That the facts deny one thing allows nobody to deny another."""
+    assert told in ungrounded(text, facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Order #W6231698 is being sent by a digital assistant.", "assistant"),
+        ("Order #W6231698 is being sent: Desk Lamp, Laptop.", "laptop"),
+        ("Order #W6231698 for $512.40 is being sent.", "$"),
+        (
+            "\u0412\u0430\u0448 \u0437\u0430\u043a\u0430\u0437 #W6231698.",
+            "\u0437\u0430\u043a\u0430\u0437",
+        ),
+        ("Order #W6231698 for \uff19\uff19 is being sent.", "99"),
+        ("Thank you for your order. We hope that you are happy!", "nothing of what the facts say"),
+    ],
+)
+def test_words_that_nobody_knows_are_not_sent(text: str, told: str) -> None:
+    """Names, signs of money and other languages need the facts too, and silence is no answer."""
+    assert any(one.startswith(told) for one in ungrounded(text, STATUS))
+
+
+def test_numbers_in_words_and_in_figures_are_the_same() -> None:
+    """Two is 2, and not 3."""
+    assert ungrounded("Order #W6231698 holds two items.", STATUS) == ()
+    assert ungrounded("Order #W6231698 holds three items.", STATUS) == ("3",)
 
 
 @pytest.mark.parametrize("facts", [STATUS, NOT_SENT, REFUND, REFUSED, CARRIER])
