@@ -4,8 +4,8 @@ A rewrite may choose its words, and no facts. Since nobody can list what a model
 the other way round: what a text may say without its facts is listed, in `plain_words`, and all else
 has to stand in the facts: ids, numbers, dates, signs of money, names of things, and every word that
 tells what happens, said as it is said there. Somebody who writes that an order "was cancelled" does
-not say what "can be cancelled" says, nor what "was not cancelled" does. A no must not be dropped,
-and a text that says none of its facts is no answer.
+not say what "can be cancelled" says, nor what "was not cancelled" does. A count goes with what it
+counts, a no must not be dropped, nothing is said twice, and a text without any fact is no answer.
 
 Where that leaves a doubt the text is refused, since the template is always there to be sent
 instead. What is not found: grounded words that are joined to another meaning, such as the amounts
@@ -14,7 +14,9 @@ of a fee and of a refund exchanged, and a conclusion that only uses words of the
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from examples.order_support.plain_words import (
@@ -34,6 +36,10 @@ Clauses: TypeAlias = "list[tuple[_Told, ...]]"
 
 _ID: Final = re.compile(r"#?\b[a-z]+[-_]?\d[\w-]*|#\w+")
 _NUMBER: Final = re.compile(r"\d[\d.,:/-]*")
+# A whole number, with the word before it and the one behind it.
+_COUNT: Final = re.compile(
+    r"(?:([^\W\d_]+)\s+)?(?<![\w.,:/-])(\d+)(?![.,:/-]?\d)(?:\s+([^\W\d_]+))?"
+)
 _SIGN: Final = re.compile(r"[%$€£¥]")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 # Where a clause begins that is no longer denied, or possible, by what was said before it.
@@ -41,6 +47,7 @@ _CLAUSE: Final = re.compile(
     r"[.,;:!?()\n](?!\d)|\s[-\N{EN DASH}\N{EM DASH}]+\s"
     r"|\b(?:and|but|so|because|since|as|although|though|while)\b"
 )
+_SENTENCE: Final = re.compile(r"[.!?\n](?!\d)")
 _ENDINGS: Final = ("ing", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
 _EMPTY: Final = NEUTRAL | DENIALS | REGRETS | CONDITIONS
 # After "not", though not after "nothing", these begin what is no more denied: "an order that is not
@@ -77,11 +84,13 @@ def ungrounded(text: str, facts: str) -> tuple[str, ...]:
     for of in (_ids, _numbers, _SIGN.findall):
         known = set(of(facts))
         found += [one for one in dict.fromkeys(of(text)) if one not in known]
+    found += dict.fromkeys(_unknown_counts(text, facts))
     told, known_clauses = list(_clauses(text)), list(_clauses(facts))
     found += dict.fromkeys(_unknown_words(told, known_clauses))
     found += dict.fromkeys(_unknown_denials(told, known_clauses))
     if _denies(known_clauses) and not _denies(told):
         found.append("a no that is missing")
+    found += _said_twice(text)
     if not found and not _says_any(told, text):
         found.append("nothing of what the facts say")
     return tuple(found)
@@ -104,6 +113,29 @@ def _ids(text: str) -> Iterator[str]:
 def _numbers(text: str) -> Iterator[str]:
     for found in _NUMBER.findall(_ID.sub(" ", text)):
         yield found.rstrip(".,:/-").replace(",", "")
+
+
+def _unknown_counts(text: str, facts: str) -> Iterator[str]:
+    """Whole numbers of the facts that count another thing there."""
+    known = _counts(facts)
+    for number, things in _counts(text).items():
+        yield from (f"{number} {thing}" for thing in things - known.get(number, things))
+
+
+def _counts(text: str) -> dict[str, set[str]]:
+    """Whole numbers with what they count, or else with the word before them."""
+    found: dict[str, set[str]] = {}
+    for before, number, behind in _COUNT.findall(_ID.sub(" ", text)):
+        is_counted = behind and behind not in GRAMMAR
+        found.setdefault(number, set()).add(_stem(behind) if is_counted else before)
+    return found
+
+
+def _said_twice(text: str) -> list[str]:
+    """Sentences that come again: small models run in circles, and again is more than once."""
+    sentences = [" ".join(one.split()) for one in _SENTENCE.split(text)]
+    again = [one for one, count in Counter(sentences).items() if count > 1 and " " in one]
+    return [f"twice: {one}" for one in again]
 
 
 def _unknown_words(told: Clauses, facts: Clauses) -> Iterator[str]:
@@ -161,7 +193,7 @@ def _told(clause: str) -> Iterator[_Told]:
     mood: Mood = "said"
     is_being = may_end = False
     for word in _words(clause):
-        event = next((entry[0] for entry in EVENTS if _is_of(word, entry)), None)
+        event = _event(word)
         if word in DENIALS:
             mood, may_end = "denied", word == "not"
         elif word in CONDITIONS and (mood == "said" or (may_end and word in _RESUMING)):
@@ -185,6 +217,12 @@ def _words(clause: str) -> Iterator[str]:
             yield base
             if rest == "ll":
                 yield "will"
+
+
+@lru_cache(maxsize=4096)  # the words of a language, or of whatever a model writes
+def _event(word: str) -> str | None:
+    """What the words for an event have in common; `None` for any other word."""
+    return next((entry[0] for entry in EVENTS if _is_of(word, entry)), None)
 
 
 def _is_of(word: str, event: tuple[str, ...]) -> bool:

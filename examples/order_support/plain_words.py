@@ -17,8 +17,8 @@ GRAMMAR: Final = _listed(
     "they them their there here who which what something anything "
     "is are was were be been being am has have had having do does did "
     "in on at of to for from with by about into onto as than then up out over within per until "
-    "and or but so because since though although while however also too both all just very only "
-    "now currently still yet already far longer more any some back total"
+    "and or but so because since though although while however both all just very only "
+    "now currently still yet already far longer any some back total"
 )
 """Words that hold a sentence together, or say when it is said."""
 
@@ -27,10 +27,11 @@ THINGS: Final = _listed("order orders ordered parcel package item items purchase
 
 COURTESY: Final = _listed(
     "hello hi dear thank thanks please kind kindly regards best sorry apologize apologise "
-    "apologies inconvenience happy glad pleased good great news hope well welcome like would "
-    "know help inform informed let tell note see asking message contact contacting "
-    "write wrote writing reach reaching get getting touch shopping question questions support "
-    "wanted want holds hold held contains contain includes include including according"
+    "apologies inconvenience caused patience understanding happy glad pleased good great news "
+    "hope well welcome like would know help inform informed let tell note see asking message "
+    "contact contacting write wrote writing reach reaching get getting touch shopping question "
+    "questions support wanted want holds hold held contains contain includes include including "
+    "according"
 )
 
 NEUTRAL: Final = GRAMMAR | THINGS | COURTESY
