@@ -84,9 +84,10 @@ class Sight:
             run: RunContext,
             parent_id: int | None,
             effect: CallEffect,
+            span_id: int = 0,
         ) -> object:
             self.seen[effect.key] = effect.unit.signature.to_json(effect.arguments)
-            return await perform(steps, driver, run, parent_id, effect)
+            return await perform(steps, driver, run, parent_id, effect, span_id)
 
         patch.setattr(DurableSteps, "perform", seeing)
 
