@@ -78,7 +78,7 @@ class Sight:
         self.seen: dict[str, bytes] = {}
         perform = DurableSteps.perform
 
-        async def seeing(  # noqa: PLR0913, PLR0917 -- as the method that it stands before
+        async def seeing(  # noqa: PLR0917 -- as the method that it stands before
             steps: DurableSteps,
             driver: Driver,
             run: RunContext,
