@@ -321,9 +321,9 @@ def _spelled(reply: Reply) -> str:
 
 
 def _way(tree: SpanTree) -> list[str]:
-    """What the workflow itself called, in the order in which it began."""
-    calls = ("agent", "workflow")
-    return [child.span.name for child in tree.children if child.span.kind in calls]
+    """What the workflow itself called, in the order in which it began; not what was replayed."""
+    spans = [child.span for child in tree.children if child.span.kind in {"agent", "workflow"}]
+    return [span.name for span in spans if not (span.attributes or {}).get("replayed")]
 
 
 def _named(customer: Identity | None) -> str:
