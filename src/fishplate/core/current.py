@@ -198,6 +198,12 @@ class RunContext:
         """The id under which the world knows the trace: the caller's, or the run's own."""
         return self.trace_id if self.caller is None else self.caller.trace_id
 
+    def begun(self, unix_ms: int) -> str:
+        """The run's id, by a time that is known already: wall clock, milliseconds since 1970."""
+        if self._run_id is None:
+            self._run_id = run_id(unix_ms, self.trace_id)
+        return self._run_id
+
     @property
     def run_id(self) -> str:
         """The run's id: time-ordered text, made when somebody asks for it."""

@@ -14,7 +14,9 @@ from typing_extensions import override
 
 from fishplate.core.errors import FishplateError
 
-Value: TypeAlias = str | int | bytes | None
+Value: TypeAlias = str | int | bytes | bytearray | None
+"""What every run writes is a `bytearray`: `sqlite3` takes that as it is, and looks for adapters of
+`bytes` each time, which raises and drops an exception."""
 Values: TypeAlias = tuple[Value, ...]
 Synchronous: TypeAlias = Literal["FULL", "NORMAL", "OFF"]
 

@@ -132,7 +132,7 @@ class RunLog(Owner):
             check_size(f"what step {key!r} gave", data)
             data = self.document(data).encode()
         self._written += 1
-        row = (self.run_id, self._written, key, kind, data, int(is_large), ended_ms)
+        row = (self.run_id, self._written, key, kind, bytearray(data), int(is_large), ended_ms)
         if arguments is None and reasons is None:
             self._journal.writer.add(self, _STEPS, row)
         else:
@@ -176,7 +176,7 @@ class RunLog(Owner):
         """
         if self.failure is not None:
             raise self.failure
-        row = (self.run_id, state, ended_ms, outcome)
+        row = (self.run_id, state, ended_ms, None if outcome is None else bytearray(outcome))
         if self.has_moved or attention or explanation or left_ns is not None or is_given_up:
             more = (attention, explanation, left_ns, int(is_given_up))
             self._journal.writer.add(self, _STATES, (*row, *more))
@@ -184,7 +184,8 @@ class RunLog(Owner):
             self._journal.writer.add(self, _ENDS, row)
         self.has_moved = True
         if also is None:
-            await self.settled()
+            await self._journal.writer.settled(self)  # as below, without a coroutine more
+            self._confirm()
         else:
             await self.change(also)
 
@@ -323,8 +324,8 @@ def _row_of(run: NewRun, log: RunLog) -> Values:
         run.release,
         log.shared(run.units),
         None if run.plan is None else log.shared(run.plan),
-        run.input,
-        run.principal,
+        bytearray(run.input),
+        bytearray(run.principal),
         run.trace_id,
         run.started_ms,
         "running",

@@ -22,11 +22,13 @@ class Described(NamedTuple):
 
     Attributes:
         unit: The agent.
+        release: Version and fingerprint of it.
         units: JSON: everything that its runs may call.
         plan: JSON: its plan, if it is a workflow.
     """
 
     unit: AnyAgent
+    release: str
     units: bytes
     plan: bytes | None
 
@@ -48,17 +50,18 @@ class Beginnings:
     def of(self, context: RunContext, effect: CallEffect) -> NewRun:
         """The run that a call is."""
         unit = effect.unit
-        _, units, plan = self.described(unit)
+        _, release, units, plan = self.described(unit)
+        now_ms = self._now_ms()
         return NewRun(
-            id=context.run_id,
+            id=context.begun(now_ms),
             agent=unit.name,
-            release=self._releases.of(unit).label,
+            release=release,
             units=units,
             plan=plan,
             input=unit.signature.to_json(effect.arguments),
             principal=with_caller(self._principal_as_json(context.principal), context.caller),
             trace_id=trace_hex(context.trace_id),
-            started_ms=self._now_ms(),
+            started_ms=now_ms,
         )
 
     def described(self, unit: AnyAgent) -> Described:
@@ -66,7 +69,8 @@ class Beginnings:
         found = self._units.get(id(unit))
         if found is None:
             plan = canonical_json(unit.plan.to_json()) if isinstance(unit, Workflow) else None
-            found = self._units[id(unit)] = Described(unit, roster_of(unit, self._releases), plan)
+            release, units = self._releases.of(unit).label, roster_of(unit, self._releases)
+            found = self._units[id(unit)] = Described(unit, release, units, plan)
         return found
 
     def _principal_as_json(self, principal: Principal) -> bytes:

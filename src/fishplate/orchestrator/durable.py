@@ -95,7 +95,7 @@ class DurableSteps(Steps):
         if history.rewritten and effect.unit.name in history.rewritten:
             self._check_rewritten(history, run, effect)
         try:
-            own = span_id or _span_id(history, run, effect)
+            own = span_id or (0 if effect.unit.is_direct else _span_id(history, run, effect))
             answer = await super().perform(driver, run, parent_id, effect, own)
             if effect.unit.grants and (left := history.below(effect.key)):
                 self._diverge(history, run, effect, effect.key, Diverged(left[0], None))

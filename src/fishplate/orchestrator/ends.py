@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -64,14 +65,14 @@ def attention_of(stored: StoredRun, unit: AnyAgent | None) -> NeedsAttention:
     )
 
 
-async def write_end(
+def write_end(
     history: History,
     effect: CallEffect,
     answer: object,
     failure: BaseException | None,
     now_ms: int,
-) -> None:
-    """Write how a run ended, and wait until that, and all before it, is kept.
+) -> Awaitable[None]:
+    """Write how a run ended; awaited until that, and all before it, is kept.
 
     Args:
         history: Of the run.
@@ -93,7 +94,7 @@ async def write_end(
         state = "degraded" if reasons else "succeeded"
         outcome = b'{"output":' + data + b',"reasons":' + (reasons or b"[]") + b"}"
     run_id = history.log.run_id
-    await history.log.enter(
+    return history.log.enter(
         state,
         ended_ms=now_ms,
         outcome=outcome,

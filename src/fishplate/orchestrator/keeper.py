@@ -212,11 +212,11 @@ class Keeper:
         Raises:
             StepError: Somebody else cancelled the run (code `run_cancelled`).
         """
-        task = asyncio.current_task()
-        assert task is not None, "a coroutine runs in a task"
         try:
             found = await self.run(context, effect)
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None, "a coroutine runs in a task"
             if not self._desk.has_cancelled(context.run_id) or task.uncancel() > 0:
                 raise
             raise run_cancelled(effect.unit) from None

@@ -131,7 +131,7 @@ class TakingUp:
         """
         unit = self._agents.get(stored.agent)
         if unit is not None:
-            _, units, plan = self._beginnings.described(unit)
+            _, _, units, plan = self._beginnings.described(unit)
             if units == stored.units and plan == stored.plan:
                 return Way(unit, {}, {}, {}, ())
         key = (stored.agent, stored.units, stored.plan)
