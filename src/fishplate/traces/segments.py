@@ -255,8 +255,10 @@ class Segmenter:
                 row[9] = next(kept)
             content = None
             if run.content:
-                content = b"[" + b",".join([contents[at] for at in run.content]) + b"]"
-            found.append((run.id, to_json(run.rows, inf_nan_mode="null"), content))
+                content = bytearray(b"[%b]" % b",".join([contents[at] for at in run.content]))
+            # `bytearray`, as in the journal: `sqlite3` looks for no adapter of it.
+            rows = bytearray(to_json(run.rows, inf_nan_mode="null"))
+            found.append((run.id, rows, content))
         return found
 
     def _forget_some(self) -> None:
