@@ -59,6 +59,7 @@ STATUS: Final = asked("What is the status of my order #W6231698?")
 PENDING: Final = asked("What is the status of order #W1654931 now?")
 BROKEN: Final = asked("Part of order #W6397299 arrived broken. I want my money back.")
 CHANGED_MIND: Final = asked("I changed my mind about order #W8488728 and want a refund.")
+FEE_KEPT: Final = asked("Please refund order W4646940, I changed my mind.", EMMA)
 TRACKING: Final = asked("Where is my parcel? I would like to track order #W6231698.")
 
 ROWS: Final = {rule.name: rule for rule in RULES}
@@ -107,6 +108,14 @@ TRACKED: Final = (
     "The carrier says: order #W6231698 is on its way and expected on 2026-11-05. "
     "Its last scan was in Ontario, CA."
 )
+
+_FEE_KEPT: Final = (
+    "Order #W4646940 was delivered 20 days ago, within 30 days but after more than 14: {}, the "
+    "price less a restocking fee of {}, goes back to the gift card as store credit. So says our "
+    'refund policy, under "Change of mind". We count the days by our own estimate of the delivery.'
+)
+KEPT: Final = _FEE_KEPT.format("2519.60", "279.95")
+EXCHANGED: Final = _FEE_KEPT.format("279.95", "2519.60")
 
 CANCELLED: Final = (Before(asked=PENDING), Before(cancelled="#W1654931"))
 _CANCELLED_UNSEEN: Final = (Before(asked=PENDING), Before(cancelled_elsewhere="#W1654931"))
@@ -177,21 +186,18 @@ FIRST_HALF: Final = (
         blame="reasoning",
         step="rewrite",
         query=STATUS,
-        world=World(model=(intent("order_status"), "Thank you for your patience with us!")),
+        world=World(
+            model=(intent("order_status"), "Thank you for your patience with order #W6231698!")
+        ),
         sound=TOLD,
     ),
     Case(
         name="the model's words exchange two numbers",
         blame="reasoning",
         step="rewrite",
-        query=STATUS,
-        world=World(
-            model=(
-                intent("order_status"),
-                "Order #W6231698 is being sent. It holds 920.26 items for 3.",
-            )
-        ),
-        sound=TOLD,
+        query=FEE_KEPT,
+        world=World(model=(intent("refund_request"), EXCHANGED)),
+        sound=World(model=(intent("refund_request"), KEPT)),
     ),
     Case(
         name="the model takes a question about a parcel for one of status",

@@ -16,8 +16,8 @@ from examples.order_support.blame_cases import (
     STATUS,
     STATUS_KINDLY,
     TOLD,
+    TRACKED,
     TRACKING,
-    UNSENT_RULE,
     Case,
     asked,
     intent,
@@ -26,6 +26,12 @@ from examples.order_support.blame_world import Before, SpoiledTable, World, find
 from examples.order_support.models import CustomerAnswer
 from examples.order_support.policy_search import PolicySearch, Section
 from examples.order_support.refund_rules import RULES, Days, RefundMethod, RefundTable
+
+PAID: Final = (
+    "Order #W6397299 was delivered 4 days ago, within the 60 days for damaged or wrong items: the "
+    "full 1800.96 goes back to the original payment method. So says our refund policy, under "
+    f'"Damaged and wrong items".{ESTIMATED}'
+)
 
 SECOND_HALF: Final = (
     Case(
@@ -109,29 +115,12 @@ SECOND_HALF: Final = (
         sound=World(model=(intent("refund_request"), "We have sent the full 1800.96.")),
     ),
     Case(
-        name="the model's words make an order that is being sent a delivered one",
+        name="the model's words leave the estimate out of a refund that is paid",
         blame="reasoning",
         step="rewrite",
-        query=asked("I changed my mind about order #W6231698 and want a refund."),
-        world=World(
-            model=(
-                intent("refund_request"),
-                (
-                    "Order #W6231698 has been delivered, and it can be returned. So says our "
-                    'refund policy, under "Orders that are pending or being sent".'
-                ),
-            )
-        ),
-        sound=World(
-            model=(
-                intent("refund_request"),
-                (
-                    "Order #W6231698 is being sent, and it can be returned once "
-                    "it has been delivered. "
-                    'So says our refund policy, under "Orders that are pending or being sent".'
-                ),
-            )
-        ),
+        query=BROKEN,
+        world=World(model=(intent("refund_request"), PAID.removesuffix(ESTIMATED))),
+        sound=World(model=(intent("refund_request"), PAID)),
     ),
     Case(
         name="the model's words leave out that the days are an estimate",
@@ -144,29 +133,17 @@ SECOND_HALF: Final = (
         sound=World(model=(intent("refund_request"), REFUSED)),
     ),
     Case(
-        name="the model's words put the no into another place",
+        name="the model's words leave out where the parcel is",
         blame="reasoning",
         step="rewrite",
-        query=asked("I changed my mind about order #W1654931 and want a refund."),
+        query=TRACKING,
         world=World(
             model=(
-                intent("refund_request"),
-                (
-                    "Order #W1654931 has been sent, so it cannot still be cancelled, and there is "
-                    f"nothing to return. {UNSENT_RULE}"
-                ),
+                intent("shipping_question"),
+                "Thank you for your patience with order #W6231698!",
             )
         ),
-        sound=World(
-            model=(
-                intent("refund_request"),
-                (
-                    "Order #W1654931 has not been sent yet, so there is nothing "
-                    "to return, and it can "
-                    f"still be cancelled. {UNSENT_RULE}"
-                ),
-            )
-        ),
+        sound=World(model=(intent("shipping_question"), TRACKED)),
     ),
     Case(
         name="the search has an empty index",

@@ -190,7 +190,8 @@ def _failed_by_more_than_a_crash(history: History) -> set[tuple[str, str]]:
         key = numbers[call.run], call.path
         if call.ending == "cut_off":
             cut_off[key] = call.began
-        elif call.ending != "answered" or call.fault == "garbles":
+        # One that lingers answers when its attempt is over, and nobody listens any more.
+        elif call.ending != "answered" or call.fault in {"garbles", "lingers"}:
             failed.add(key)
     for run in history.runs:
         for span in run.spans:
