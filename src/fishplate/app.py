@@ -78,6 +78,9 @@ POOL_SIZE: Final = 10
 MOST_ADMITTED: Final = 1_000
 ANYBODY: Final = Principal()
 
+IS_LOOKED_AT: Final = contextvars.ContextVar("fishplate_is_looked_at", default=False)
+"""Whether modules are imported for their agents alone, so that no app of theirs may be entered."""
+
 
 class App:
     """What agents run in.
@@ -223,6 +226,12 @@ class App:
         if self._is_open:
             msg = "the app is entered already: use one 'async with' for its life"
             raise UsageError(msg, code="app_entered")
+        if IS_LOOKED_AT.get():
+            msg = (
+                "an app was entered while its module was imported to replay a run, and would have "
+                "effects: put that below if __name__ == '__main__'"
+            )
+            raise UsageError(msg, code="app_at_import")
         if self._keeper is None and self._replay is None:
             for agent in self.agents.values():
                 check_in_memory(agent)

@@ -191,6 +191,61 @@ def test_a_run_is_replayed_from_its_store(cli: Program) -> None:
     assert code(*HERE, "--with", f"{TRACED}:support") == (2, "not_replayable")
 
 
+def test_a_replay_runs_nothing_of_the_module_that_it_imports(cli: Program) -> None:
+    """A program that enters its app when it is imported is refused before a tool does anything."""
+    program = """
+        import asyncio
+        from fishplate import App, agent, tool, workflow
+
+        @tool(effect="idempotent", scopes=["orders:write"])
+        def mark(order_id: str) -> str:
+            with open("marked.txt", "a") as file:
+                file.write(order_id)
+            return order_id
+
+        @workflow(tools=[mark])
+        async def support(order_id: str) -> str:
+            return await mark(order_id)
+
+        async def main() -> None:
+            async with App(support):
+                await support("W1")
+
+        {main}
+    """
+    kept = ("--store", "sqlite:///runs.db")
+    quiet = cli.write("shop.py", textwrap.dedent(program.format(main="")))
+    run_id = cli("run", quiet, "-i", '{"order_id": "W1"}', *kept, "--json").json["run_id"]
+    loud = cli.write("loud/shop_2.py", textwrap.dedent(program.format(main="asyncio.run(main())")))
+    refused = cli("trace", "replay", run_id, *kept, "--with", f"{loud}:support")
+
+    assert refused.code == 2
+    assert "put that below if __name__ == '__main__'" in refused.err
+    assert (cli.folder / "marked.txt").read_text(encoding="utf-8") == "W1"
+
+
+def test_a_run_that_failed_of_an_exception_is_replayed_from_its_trace(cli: Program) -> None:
+    """A trace has only the type of a body's own exception, and says so instead of comparing it."""
+    flow = """
+        from fishplate import agent, workflow
+
+        @agent
+        async def fail(order_id: str) -> str:
+            raise ValueError(order_id)
+
+        @workflow
+        async def support(order_id: str) -> str:
+            return await fail(order_id)
+    """
+    shop = cli.write("shop.py", textwrap.dedent(flow))
+    cli("run", shop, "-i", '{"order_id": "W1"}', *HERE)
+    [listed] = cli("trace", *HERE, "--json").json["runs"]
+    ended = cli("trace", "replay", listed["id"], *HERE)
+
+    assert ended.code == 0
+    assert "not compared, since it is not recorded whole: fail" in ended.err
+
+
 def test_what_is_missing_is_said(cli: Program) -> None:
     """No store, no such run and a store of something else each have their code."""
     traced(cli, "support")

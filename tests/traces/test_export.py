@@ -168,6 +168,8 @@ def test_a_slow_sink_drops_and_counts() -> None:
         {"endpoint": "http://127.0.0.1:1/", "capacity": 0},
         {"endpoint": "http://127.0.0.1:1/", "metrics": "127.0.0.1:1"},
         {"endpoint": "http://127.0.0.1:1/", "metrics_every": 0},
+        {"endpoint": "http://127.0.0.1:1/", "capture": "Off"},
+        {"endpoint": "http://127.0.0.1:1/", "headers": {"authorization": "canary\n"}},
     ],
 )
 def test_settings_are_judged_at_once(settings: dict[str, Any]) -> None:
@@ -175,6 +177,7 @@ def test_settings_are_judged_at_once(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as refused:
         OtlpExport(**settings)
     assert refused.value.code == "bad_setting"
+    assert "canary" not in str(refused.value)
 
 
 def test_every_kind_of_value_is_written() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.app import IS_LOOKED_AT
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.runs_store import add_store
 from fishplate.cli.screen import Screen
@@ -52,7 +53,11 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     """Run the recorded run again and print what differs first."""
     recording = recorded_run(arguments.run, store=arguments.store, traces=arguments.traces)
     target: str | None = arguments.target
-    loaded = _found(recording.agent) if target is None else load_agent(target)
+    IS_LOOKED_AT.set(True)
+    try:
+        loaded = _found(recording.agent) if target is None else load_agent(target)
+    finally:
+        IS_LOOKED_AT.set(False)
     if target is None or loaded.is_chosen:
         screen.note([f"replaying on {loaded.agent.about.subject} ({loaded.agent.about.where})"])
     _check_names(arguments.recorded, recording.calls)

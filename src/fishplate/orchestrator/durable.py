@@ -95,7 +95,8 @@ class DurableSteps(Steps):
         if history.rewritten and effect.unit.name in history.rewritten:
             self._check_rewritten(history, run, effect)
         try:
-            own = span_id or (0 if effect.unit.is_direct else _span_id(history, run, effect))
+            has_calls = effect.unit.grants or effect.unit.about.kind == "plan"
+            own = span_id or (_span_id(history, run, effect) if has_calls else 0)
             answer = await super().perform(driver, run, parent_id, effect, own)
             if effect.unit.grants and (left := history.below(effect.key)):
                 self._diverge(history, run, effect, effect.key, Diverged(left[0], None))
@@ -309,13 +310,11 @@ class DurableSteps(Steps):
 
 
 def _span_id(history: History, run: RunContext, effect: CallEffect) -> int:
-    """The id of the span of a call that others stand below; 0 if none do.
+    """The id of the span of a call that others may stand below; 0 if it was told in this process.
 
     It may end in another process than the one in which they have ended, and told their parent.
     """
-    unit = effect.unit
-    has_calls = unit.grants or unit.about.kind == "plan"
-    return step_span_id(run.trace_id, effect.key) if has_calls and history.opens(effect.key) else 0
+    return step_span_id(run.trace_id, effect.key) if history.opens(effect.key) else 0
 
 
 def _changes_something(unit: AnyAgent) -> bool:

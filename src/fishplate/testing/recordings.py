@@ -219,6 +219,8 @@ def _outcome(one: TracedSpan) -> Outcome | None:
     error = cast("dict[str, Any]", one.gave)["error"]
     if "declared" in error:
         return Outcome({"kind": "declared", "data": error["declared"]}, is_failure=True)
+    if "code" not in error:  # of a body's own exception, which has only its type
+        return None
     facts = {"code": error["code"], "class": error["class"], "message": error["message"]}
     record: dict[str, JsonValue] = {
         "kind": "Failure",

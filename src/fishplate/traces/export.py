@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import get_args
 from urllib.parse import urlsplit
 
 from fishplate.core.data import dataclass
@@ -55,6 +56,17 @@ class OtlpExport:
         if not (self.timeout > 0 and self.metrics_every > 0) or self.capacity < 1:
             msg = "OtlpExport(timeout=, metrics_every=, capacity=) are above 0"
             raise UsageError(msg, code="bad_setting")
+        if self.capture not in get_args(Capture):  # a slip must not send what was to be kept back
+            words = ", ".join(get_args(Capture))
+            msg = f"OtlpExport(capture={self.capture!r}): write one of {words}"
+            raise UsageError(msg, code="bad_setting")
+        for name, value in self.headers.items():
+            if not (name + value).isprintable():  # its value may be a key, and is not shown
+                msg = (
+                    f"OtlpExport(headers=): the header {name!r} holds a line break or another "
+                    "control character: strip what was read from a file"
+                )
+                raise UsageError(msg, code="bad_setting")
 
 
 def _check_address(word: str, address: str) -> None:
