@@ -310,7 +310,7 @@ class DurableSteps(Steps):
 
 
 def _span_id(history: History, run: RunContext, effect: CallEffect) -> int:
-    """The id of the span of a call that others may stand below; 0 if it was told in this process.
+    """The id of the span of a call that others may stand below; 0 if it was made here before.
 
     It may end in another process than the one in which they have ended, and told their parent.
     """
