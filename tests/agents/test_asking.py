@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fishplate import (
+    Agent,
     App,
     ErrorClass,
     Failure,
@@ -62,6 +63,18 @@ def curious(question: Question) -> Prompt[str]:
 def long(question: Question) -> Prompt[str]:
     """Ask for more than is allowed."""
     return Prompt(user=question.text * 400)
+
+
+@model_agent("fast", tools=[price_of], limits=Limits(requests=1))
+def once(question: Question) -> Prompt[str]:
+    """Ask, with one request for all."""
+    return Prompt(user=question.text)
+
+
+@model_agent("fast", tools=[price_of], limits=Limits(tokens=5))
+def thrifty(question: Question) -> Prompt[str]:
+    """Ask, with few tokens for all."""
+    return Prompt(user=question.text)
 
 
 @tool(effect="readonly")
@@ -281,6 +294,7 @@ async def test_a_declared_error_of_a_tool_is_told_to_the_model() -> None:
         (("price_of", '{"order_id": 1}'), "/calls/1/arguments/order_id"),
         (("price_of", '{"order_id": '), "no JSON"),
         (("give_answer", "{}"), "alone"),
+        (("price_of", '{"order_id": "1", "orders": 2}'), "no argument 'orders'"),
     ],
 )
 async def test_a_call_that_cannot_be_made_stops_all_of_its_message(
@@ -298,6 +312,35 @@ async def test_a_call_that_cannot_be_made_stops_all_of_its_message(
     told = model.requests[1].messages[-2:]
     assert [message.answers for message in told] == ["call-0", "call-1"]
     assert said in told[0].text
+
+
+async def test_calls_of_one_answer_have_ids_of_their_own() -> None:
+    """Two calls under one id are said to the model, and neither of them is made."""
+    one = calling(("price_of", '{"order_id": "1"}')).calls[0]
+    twice = ModelAnswer(calls=(one, one), finish_reason="tool_call")
+    model = ScriptedModel([twice, GOOD])
+    async with App(refund, models={"fast": model}) as app:
+        run = app.start(refund, ASKED)
+        await run.result()
+        names = [span.name for span in app.spans(run)]
+
+    assert "price_of" not in names
+    assert "the same id" in model.requests[1].messages[-1].text
+
+
+@pytest.mark.parametrize("unit", [once, thrifty])
+async def test_no_tool_runs_when_no_answer_may_follow(unit: Agent[[Question], str]) -> None:
+    """What it did would be done for nothing: the limits are looked at before it is called."""
+    spent = Usage(input_tokens=10, output_tokens=10)
+    model = ScriptedModel([calling(("price_of", '{"order_id": "1"}')), "done"], usage=spent)
+    async with App(unit, models={"fast": model}) as app:
+        run = app.start(unit, ASKED)
+        with pytest.raises(Failure) as failed:
+            await run.result()
+        names = [span.name for span in app.spans(run)]
+
+    assert failed.value.code == "model_limit"
+    assert "price_of" not in names
 
 
 async def test_an_unknown_tool_to_the_end_is_a_failure() -> None:

@@ -142,3 +142,18 @@ def test_a_repair_names_places_and_rules_in_bounds() -> None:
 
     assert "/result/0" in text
     assert text.count("\n") <= 12
+
+
+@pytest.mark.parametrize(
+    ("annotation", "is_native"),
+    [(Order, True), (Order | Gone, True), (int, True), (dict[str, int], False)],
+)
+def test_an_object_of_any_names_does_not_go_out_natively(annotation: Any, is_native: bool) -> None:
+    """Where a provider would allow only `{}`, the schema goes out as a tool, or in words."""
+    output = WireOutput(Shape.of(annotation))
+    features = Features(has_schemas=True, has_tools=True)
+
+    assert (output.mode(features) == "native") == is_native
+    if not is_native:
+        assert output.mode(features) == "tool"
+        assert output.mode(Features(has_schemas=True)) == "prompted"

@@ -170,10 +170,16 @@ class _Talk:
         """Make the calls that a whole answer asks for, one after the other.
 
         Raises:
-            BrokenValueError: One of them names no tool, or has arguments that no tool takes; then
-                none of them is made.
+            BrokenValueError: One of them names no tool, has arguments that the tool does not take,
+                or the id of another one; then none of them is made.
+            Failure: They are too many, or no request may follow (code `model_limit`).
         """
         calls = [self._call(number, call) for number, call in enumerate(answer.calls)]
+        ids = [call.id for call in answer.calls]
+        for number, one in enumerate(ids):
+            if one in ids[:number]:
+                message = "another call of this answer has the same id: give each one its own"
+                raise BrokenValueError(_of_call(number, "/id", message, "unique"))
         _withdraw_text("tool_calls")
         self._spent.add_tool_calls(len(calls))
         said = Message(role="assistant", text=answer.text, calls=answer.calls)
@@ -195,6 +201,7 @@ class _Talk:
             raise BrokenValueError(_of_call(number, "/name", instead, "enum"))
         try:
             document = parse_json(call.arguments or "{}")
+            _check_names(number, tool, document)
             arguments = tool.signature.decode(document, subject=f"the arguments of {tool.name!r}")
         except JsonError as error:
             message = f"the arguments of {tool.name!r} are no JSON: {error.message}"
@@ -249,6 +256,24 @@ def _is_output(calls: Sequence[ToolCall]) -> bool:
 
 def _of_call(number: int, place: str, message: str, keyword: str) -> Violation:
     return Violation(pointer=f"/calls/{number}{place}", message=message, keyword=keyword)
+
+
+def _check_names(number: int, tool: AnyAgent, document: JsonValue) -> None:
+    """Refuse an argument that a tool does not have: with it left out, a default would decide.
+
+    Raises:
+        BrokenValueError: There is one.
+    """
+    schema = tool.signature.takes.json
+    if not isinstance(schema, dict) or not isinstance(document, dict):
+        return
+    known = schema.get("properties")
+    if not isinstance(known, dict) or schema.get("additionalProperties"):
+        return
+    unknown = [name for name in document if name not in known]
+    if unknown:
+        message = f"{tool.name!r} has no argument {unknown[0][:64]!r}; it has: {', '.join(known)}"
+        raise BrokenValueError(_of_call(number, "/arguments", message, "additionalProperties"))
 
 
 async def _result(call: Call[object]) -> str:

@@ -76,6 +76,10 @@ class Spending:
             Failure: It would be one too many, or the tokens or the money are spent (code
                 `model_limit`).
         """
+        self._check_next_request()
+        self.requests += 1
+
+    def _check_next_request(self) -> None:
         if self.requests >= self._limits.requests:
             raise self._over("requests", self._limits.requests)
         if self._limits.tokens is not None and self.tokens >= self._limits.tokens:
@@ -90,7 +94,6 @@ class Spending:
                 )
             if self.cost_nanos >= self._limits.cost_nanos:
                 raise self._over("cost_nanos", self._limits.cost_nanos)
-        self.requests += 1
 
     def end_request(self, sent: Iterable[Message], answer: ModelAnswer) -> None:
         """Count the tokens and the cost of a request."""
@@ -104,8 +107,10 @@ class Spending:
         """Count tool calls that are about to be made.
 
         Raises:
-            Failure: They would be too many (code `model_limit`).
+            Failure: They would be too many, or no request may follow that tells the model what they
+                gave (code `model_limit`).
         """
+        self._check_next_request()
         if self.tool_calls + count > self._limits.tool_calls:
             raise self._over("tool_calls", self._limits.tool_calls)
         self.tool_calls += count

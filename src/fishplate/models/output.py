@@ -112,7 +112,9 @@ class WireOutput(Generic[T]):
         """
         if self.is_text:
             return "text"
-        if features.has_schemas and (features.has_both_at_once or not has_tools):
+        may_both = features.has_both_at_once or not has_tools
+        # Providers that hold a model to a schema take an object of any names for one of none.
+        if features.has_schemas and may_both and not _has_open_object(self.schema):
             return "native"
         return "tool" if features.has_tools else "prompted"
 
@@ -188,6 +190,17 @@ def _relaxed(schema: JsonValue) -> JsonValue:
         else:
             found[word] = value
     return found
+
+
+def _has_open_object(schema: JsonValue) -> bool:
+    """Whether a schema has an object that takes names that it does not give."""
+    if isinstance(schema, list):
+        return any(map(_has_open_object, schema))
+    if not isinstance(schema, dict):
+        return False
+    others = schema.get("additionalProperties", schema.get("properties") is None)
+    is_open = schema.get("type") == "object" and others is not False
+    return is_open or any(map(_has_open_object, schema.values()))
 
 
 def _wrapped(schema: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

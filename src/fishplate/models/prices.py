@@ -124,7 +124,9 @@ class PublishedPrices:
         provider, _, name = model.partition(":")
         try:
             amount = self._amount(provider, name, usage, at)
-        except LookupError:  # its word for a model or a provider that it does not know
+        # Its words for a model or a provider that it does not know, and for numbers that it doubts,
+        # such as more tokens read from the cache than there were.
+        except (LookupError, ValueError):
             return UNKNOWN_COST
         return _cost(amount, "USD", "table")
 
