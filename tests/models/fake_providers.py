@@ -83,11 +83,13 @@ def fake_providers(*options: str) -> Generator[FakeProviders]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        server = FakeProviders(port, process)
-        gives_up = time.monotonic() + PATIENCE
-        while not server.is_up():
-            assert process.poll() is None, "llmock has ended"
-            assert time.monotonic() < gives_up, "llmock does not answer"
-            time.sleep(0.05)  # a real process, which nobody tells of when it listens
-        yield server
-        process.terminate()
+        try:
+            server = FakeProviders(port, process)
+            gives_up = time.monotonic() + PATIENCE
+            while not server.is_up():
+                assert process.poll() is None, "llmock has ended"
+                assert time.monotonic() < gives_up, "llmock does not answer"
+                time.sleep(0.05)  # a real process, which nobody tells of when it listens
+            yield server
+        finally:  # else a test that fails waits for it for ever
+            process.terminate()

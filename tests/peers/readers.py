@@ -146,7 +146,7 @@ class PhoenixPeer:
             nodes = [edge["node"] for edge in found["spans"]["edges"]] if found else []
             if len(nodes) >= spans or time.monotonic() > until:
                 break
-            time.sleep(0.1)
+            time.sleep(0.1)  # it inserts in batches, and tells nobody when it has
         assert len(nodes) == spans, f"{len(nodes)} of {spans} spans are there"
         total = found["costSummary"]["total"]
         return ReadTrace(

@@ -81,7 +81,7 @@ def wait_for(server: Server, path: str) -> None:
             with urllib.request.urlopen(f"{server.url}{path}", timeout=5):
                 return
         except OSError:
-            time.sleep(0.25)
+            time.sleep(0.25)  # a real process, which nobody tells of when it listens
     said = server.log.read_text(encoding="utf-8", errors="replace")[-4_000:]
     msg = f"{server.process.args!r} does not answer; its log ends with:\n{said}"
     raise RuntimeError(msg)
