@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextvars
 import functools
 import os
@@ -13,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-from fishplate.agents.agent import Agent, AnyAgent, Call, Description
+from fishplate.agents.agent import Agent, AnyAgent, Call
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.current import CalledRun, Principal, RunContext, Surroundings
@@ -24,10 +23,11 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.events import Span
-from fishplate.core.suspension import CANCEL_GRACE, OutOfTimeError, finish_within
+from fishplate.core.suspension import OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
 from fishplate.core.trace_context import Caller, caller_of
 from fishplate.engines.local import LocalEngine
+from fishplate.orchestrator.admission import Admission
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
@@ -36,13 +36,13 @@ from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.roster import (
     all_of,
     by_name,
-    check_in_memory,
-    check_models,
-    check_runnable,
 )
 from fishplate.orchestrator.run import Run, RunState
+from fishplate.orchestrator.run_tasks import RunTasks
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.telling import tell
+from fishplate.orchestrator.threads import Threads
+from fishplate.orchestrator.tracing import Tracing
 from fishplate.releases.fingerprint import Release
 from fishplate.resilience.cache import AnswerCache
 from fishplate.resilience.checks import check_count, check_number
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from fishplate.orchestrator.taking_up import TakenUp
     from fishplate.traces.export import OtlpExport
     from fishplate.traces.feed import Tally
-    from fishplate.traces.feeds import Feeds
     from fishplate.traces.metrics import Gauge
     from fishplate.traces.store import TraceStore
 
@@ -75,7 +74,6 @@ S = TypeVar("S", bound=Steps)
 
 WORKING_TIME: Final = 300.0
 POOL_SIZE: Final = 10
-MOST_ADMITTED: Final = 1_000
 ANYBODY: Final = Principal()
 
 IS_LOOKED_AT: Final = contextvars.ContextVar("fishplate_is_looked_at", default=False)
@@ -129,7 +127,6 @@ class App:
     """
 
     _keeper: Keeper | None = None
-    _feeds: Feeds | None = None
     _replay: Replay | None = None
 
     def __init__(  # noqa: PLR0913 -- the one place that takes every part
@@ -156,26 +153,20 @@ class App:
             check_count("App", "threads", threads)
         self.agents = by_name(agents)
         self.resumed: tuple[Run[Any], ...] = ()
-        self.traces = traces if isinstance(traces, TraceRecorder) else TraceRecorder()
-        self._trace_store: TraceStore | None = None
-        self._export = export
+        self._tracing = Tracing(traces, export)
+        self.traces = self._tracing.buffer
         self._resources = Resources(resources or {})
         self._random = randomness or system_random()
         self.working_time = working_time
         self._wheel = TimerWheel()  # hardly any run works to the end of its time
-        self._thread_count = threads or min(32, (os.cpu_count() or 1) + 4)
-        self._executor: concurrent.futures.ThreadPoolExecutor | None = None
+        self._threads = Threads(threads or min(32, (os.cpu_count() or 1) + 4))
         self._is_open = False
-        # In order of start: what is cancelled together is cancelled in the same order every time.
-        self._runs: dict[asyncio.Task[object], None] = {}
-        # One bound method and one context for all runs: else each would hold its own.
-        self._forget_ended = self._forget
-        self._forgets_in = contextvars.Context()
-        self._admitted: dict[int, Description] = {}
+        self._tasks = RunTasks()
         self._outer: Scope | None = None
         self.models: Mapping[str, Model] = dict(models or {})
         if models:
             self._provide_models(prices)
+        self._admission = Admission(self.agents, self.models)
         self._releases = Releases(self.models)
         self._around = Surroundings(
             clock=clock or SystemClock(),
@@ -205,12 +196,6 @@ class App:
             self._engine = LocalEngine(self._steps, random_id)
         else:
             self._keep(store, durability, takes_up=True, open_writer=None)
-        if traces is not None and not isinstance(traces, TraceRecorder):
-            self.trace_to(traces)
-        self._faults: Injector | None = None
-        for agent in agents:
-            check_runnable(agent)
-            check_models(agent, self.models)
         if faults is not None:
             if agents:  # else each agent that is started has to be one that they can act on
                 faults.check(all_of(*agents))
@@ -232,73 +217,43 @@ class App:
                 "effects: put that below if __name__ == '__main__'"
             )
             raise UsageError(msg, code="app_at_import")
-        if self._keeper is None and self._replay is None:
-            for agent in self.agents.values():
-                check_in_memory(agent)
+        self._admission.enter()
         self._is_open = True
         try:
             await asyncio.to_thread(self._releases.read, tuple(self.agents.values()))
             await self._resources.open()
-            self._begin_faults()
-            await self._open_traces()
-            await self._open_store()
+            try:
+                self._begin_faults()
+                await self._tracing.open(self._around, self._steps, self._gauges)
+                await self._open_store()
+            except BaseException:
+                await self._tracing.close(self._around, self._steps)
+                await self._resources.close(None, None, None)
+                raise
         except BaseException:
             self._is_open = False
-            await self._close_traces()
             raise
         self._outer = SCOPE.get()
         SCOPE.set(self)
         return self
 
-    async def _open_traces(self) -> None:
-        """Begin to keep traces.
-
-        Raises:
-            StoreError: The file is something else, damaged, or of a later version.
-        """
-        if self._trace_store is None and self._export is None:
-            return
-        # As `_keep`.
-        from fishplate.traces.feeds import Feeds  # noqa: PLC0415 -- as said
-
-        try:
-            feeds = self._feeds = await asyncio.to_thread(
-                Feeds, self._trace_store, self._export, self.traces.sink, self._gauges
-            )
-        except BaseException:
-            await self._resources.close(None, None, None)
-            raise
-        self._around.sink = feeds.tell
-        self._steps.observe = feeds.observe
-
     def _gauges(self) -> Iterator[Gauge]:
         # As `_keep`.
         from fishplate.orchestrator.gauges import gauges  # noqa: PLC0415 -- as said
 
-        return gauges(self.targets, self.pools, len(self._runs))
-
-    async def _close_traces(self) -> None:
-        feeds, self._feeds = self._feeds, None
-        if feeds is not None:
-            self._around.sink = self.traces.sink
-            self._steps.observe = None
-            await asyncio.to_thread(feeds.close)
+        return gauges(self.targets, self.pools, len(self._tasks))
 
     async def _open_store(self) -> None:
         """Open the store, and let the runs go on that a former process left open."""
         keeper = self._keeper
         if keeper is None:
             return
+        await keeper.open()
         try:
-            await keeper.open()
-            try:
-                taken = await keeper.take_up()
-                await keeper.listen(self._go_on)
-            except BaseException:
-                await keeper.close()
-                raise
+            taken = await keeper.take_up()
+            await keeper.listen(self._go_on)
         except BaseException:
-            await self._resources.close(None, None, None)
+            await keeper.close()
             raise
         self.resumed = tuple(map(self._go_on, taken))
 
@@ -308,13 +263,11 @@ class App:
         Unknown outcomes that can be looked up by now are, what is to be undone is, and runs that
         this has opened again have ended.
         """
-        while True:
-            if self._keeper is not None:
-                await self._keeper.tended()
-            left = [task for task in self._runs if not task.done()]
-            if not left:
-                return
-            await asyncio.wait(left)
+        await self._tasks.settled(self._tended)
+
+    async def _tended(self) -> None:
+        if self._keeper is not None:
+            await self._keeper.tended()
 
     def _go_on(self, taken: TakenUp) -> Run[Any]:
         """Let a run of a former life go on."""
@@ -334,18 +287,12 @@ class App:
         if self._keeper is not None:
             self._keeper.prepare_to_close()
         try:
-            while left := [task for task in self._runs if not task.done()]:
-                for task in left:
-                    task.cancel()
-                # One that swallows its cancellation is asked again, at the latest by its deadline.
-                await asyncio.wait(left, timeout=CANCEL_GRACE)
+            await self._tasks.cancel()
         finally:
-            if self._executor is not None:
-                self._executor.shutdown(wait=False, cancel_futures=True)
-                self._executor = None
+            self._threads.close()
             if self._keeper is not None:
                 await self._keeper.close()
-            await self._close_traces()
+            await self._tracing.close(self._around, self._steps)
             await self._resources.close(kind, error, trace)
 
     def open_in_memory(self, *, allows_effects: bool) -> Self:
@@ -368,8 +315,7 @@ class App:
     def close_in_memory(self) -> None:
         """Take no more calls, and ask the runs that are left to end."""
         self._is_open = False
-        for task in self._runs:
-            task.cancel()
+        self._tasks.ask_to_end()
 
     def inject(self, faults: Injector) -> None:
         """Let calls go wrong on purpose, in place of the faults that were given before.
@@ -380,11 +326,8 @@ class App:
         Raises:
             UsageError: The app is entered already (code `app_entered`).
         """
-        if self._is_open:
-            msg = "the app is entered already: inject faults before 'async with'"
-            raise UsageError(msg, code="app_entered")
-        self._faults = faults
-        self._admitted.clear()  # each agent is looked at again, with what is to go wrong
+        self._check_not_entered("inject faults")
+        self._admission.inject(faults)
 
     def keep_in(
         self,
@@ -409,9 +352,7 @@ class App:
             UsageError: The app is entered already (code `app_entered`), or it is no URL of a store
                 (code `bad_store`).
         """
-        if self._is_open:
-            msg = "the app is entered already: choose its store before 'async with'"
-            raise UsageError(msg, code="app_entered")
+        self._check_not_entered("choose its store")
         self.resume = resume or self.resume
         self._keep(store, durability, takes_up=takes_up, open_writer=open_writer)
 
@@ -424,9 +365,7 @@ class App:
         Raises:
             UsageError: The app is entered already (code `app_entered`).
         """
-        if self._is_open:
-            msg = "the app is entered already: replay before 'async with'"
-            raise UsageError(msg, code="app_entered")
+        self._check_not_entered("replay")
         # As `_keep`.
         from fishplate.engines.replaying import ReplayEngine  # noqa: PLC0415 -- as said
         from fishplate.orchestrator.replay import ReplaySteps  # noqa: PLC0415 -- as said
@@ -436,7 +375,9 @@ class App:
         steps.replay = self._replay = replay
         self._steps, self._engine = steps, ReplayEngine(steps, random_id)
         self._around.kept_now = steps.told_now
-        self._keeper = self.store = self._trace_store = self._export = None
+        self._keeper = self.store = None
+        self._admission.is_kept, self._admission.may_wait = False, True
+        self._tracing.keep_none()
 
     def trace_to(self, traces: TraceStore | str) -> None:
         """Keep traces in a store, in place of the one that was given before.
@@ -448,13 +389,8 @@ class App:
             UsageError: The app is entered already (code `app_entered`), or it is no URL of a store
                 (code `bad_store`).
         """
-        if self._is_open:
-            msg = "the app is entered already: choose where traces go before 'async with'"
-            raise UsageError(msg, code="app_entered")
-        # As `_keep`.
-        from fishplate.traces.store import TraceStore  # noqa: PLC0415 -- as said
-
-        self._trace_store = TraceStore(url=traces) if isinstance(traces, str) else traces
+        self._check_not_entered("choose where traces go")
+        self._tracing.keep_in(traces)
 
     async def flush_traces(self) -> dict[Literal["store", "export"], Tally]:
         """Wait until what was told so far is kept and sent, or lost; what became of it.
@@ -462,8 +398,7 @@ class App:
         Returns:
             The counts since the app was entered, of those that there are.
         """
-        feeds = self._feeds
-        return {} if feeds is None else await asyncio.to_thread(feeds.flush)
+        return await self._tracing.flush()
 
     @overload
     def start(
@@ -609,7 +544,7 @@ class App:
         context, effect = self._prepared(call, principal, caller, is_judged=False)
         keeper = self._kept()
         # In a task of its own: a caller who leaves now must not leave a run that nobody drives.
-        return await asyncio.shield(self._begin(self._started(keeper, context, effect, key)))
+        return await asyncio.shield(self._tasks.begin(self._started(keeper, context, effect, key)))
 
     async def _started(
         self, keeper: Keeper, context: RunContext, effect: CallEffect, key: str
@@ -725,22 +660,10 @@ class App:
     def _run(
         self, agent: Agent[..., R], context: RunContext, coroutine: Coroutine[Any, Any, object]
     ) -> Run[R]:
-        task = self._begin(coroutine)
+        task = self._tasks.begin(coroutine)
         if self._keeper is not None:
             return self._keeper.runs.add(agent, context, task)
         return Run(agent, context, task)
-
-    def _begin(self, coroutine: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """Begin a task that ends with the app."""
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._runs[task] = None
-        task.add_done_callback(self._forget_ended, context=self._forgets_in)
-        return task
-
-    def _forget(self, task: asyncio.Task[object]) -> None:
-        self._runs.pop(task, None)
-        if not task.cancelled():
-            task.exception()  # who wants it asks the run; nobody asking is no warning
 
     def _prepared(
         self, call: Call[Any], principal: Principal, caller: Caller | None, *, is_judged: bool
@@ -749,20 +672,7 @@ class App:
         if not self._is_open:
             msg = f"{agent.name!r} was called in an app that is not entered: use 'async with app:'"
             raise UsageError(msg, code="app_not_entered")
-        if not agent.is_single:
-            msg = (
-                f"{agent!r} is configured for a step (or_else, catching): "
-                "start the agent itself, or a workflow"
-            )
-            raise UsageError(msg, code="configured_agent")
-        if self._keeper is not None and not self._knows(agent):
-            msg = (
-                f"this app keeps its runs, and could not take up one of {agent.name!r} again: "
-                "name it in App(...)"
-            )
-            raise UsageError(msg, code="unknown_agent")
-        if id(agent.about) not in self._admitted:
-            self._admit(agent)
+        self._admission.admit(agent)
         if not is_judged and not agent.signature.is_exact(arguments):
             subject = f"the input of {agent.about.subject}"
             arguments = agent.signature.accept(arguments, subject=subject)
@@ -774,22 +684,6 @@ class App:
         else:
             context = CalledRun(self._around, principal, trace_id, caller=caller)
         return context, CallEffect(agent.name, agent, arguments, agent.about.where)
-
-    def _knows(self, agent: AnyAgent) -> bool:
-        known = self.agents.get(agent.name)
-        return known is not None and known.about is agent.about
-
-    def _admit(self, agent: AnyAgent) -> None:
-        """Refuse what cannot come to its end, before anything of it runs; looked at once."""
-        check_runnable(agent)
-        if self._keeper is None and self._replay is None:
-            check_in_memory(agent)
-        check_models(agent, self.models)
-        if self._faults is not None:
-            self._faults.check(all_of(agent, *self.agents.values()))
-        if len(self._admitted) >= MOST_ADMITTED:
-            self._admitted.clear()
-        self._admitted[id(agent.about)] = agent.about  # kept, so that its id is not used anew
 
     def _provide_models(self, prices: PriceBook | None) -> None:
         # Only an app with models needs them, and their types cost every import of fishplate.
@@ -815,6 +709,7 @@ class App:
         steps = self._made(DurableSteps, random_id)
         self.store = store
         self.durability = durability
+        self._admission.is_kept = self._admission.may_wait = True
         self._steps, self._engine = steps, DurableEngine(steps, random_id)
         self._keeper = Keeper(
             store,
@@ -825,7 +720,7 @@ class App:
             work=functools.partial(self._bounded, is_marked=True),
             takes_up=takes_up,
             agents=self.agents,
-            begin=self._begin,
+            begin=self._tasks.begin,
             resume=self.resume,
             open_writer=open_writer or Writer,
             releases=self._releases,
@@ -834,24 +729,29 @@ class App:
     def _made(self, kind: type[S], random_id: Callable[[], int]) -> S:
         return kind(
             pools=self.pools,
-            threads=self._threads,
+            threads=self._threads.executor,
             cache=self._cache,
             targets=self.targets,
             random_id=random_id,
             debug=self._debug,
         )
 
+    def _check_not_entered(self, instead: str) -> None:
+        if self._is_open:
+            msg = f"the app is entered already: {instead} before 'async with'"
+            raise UsageError(msg, code="app_entered")
+
     def _begin_faults(self) -> None:
-        if self._faults is not None:
-            self._steps.inject(self._faults, self._around.now_ns())
+        if self._admission.faults is not None:
+            self._steps.inject(self._admission.faults, self._around.now_ns())
 
     async def _bounded(self, context: RunContext, effect: CallEffect, *, is_marked: bool) -> object:
         """Run a call within the working time; its value, if asked with the marks of degradation."""
         unit = effect.unit
         if unit.span_head is None and not self._releases.knows(unit):
             await asyncio.to_thread(self._releases.read, (unit,))
-        if self._feeds is not None:
-            self._feeds.begin(context, unit.name)
+        if self._tracing.feeds is not None:
+            self._tracing.feeds.begin(context, unit.name)
         outer = SCOPE.get()
         try:
             coroutine = self._engine.call(context, effect)
@@ -874,13 +774,6 @@ class App:
             ) from over.__cause__
         finally:
             SCOPE.set(outer)
-
-    def _threads(self) -> concurrent.futures.ThreadPoolExecutor:
-        if self._executor is None:
-            self._executor = concurrent.futures.ThreadPoolExecutor(
-                self._thread_count, thread_name_prefix="fishplate"
-            )
-        return self._executor
 
 
 class _Outside:

@@ -6,8 +6,32 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
+
+
+class Threads:
+    """The threads of an app, made when its first plain function runs.
+
+    Args:
+        most: How many there are at a time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._executor: ThreadPoolExecutor | None = None
+
+    def executor(self) -> ThreadPoolExecutor:
+        """What runs functions in them."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._most, thread_name_prefix="fishplate")
+        return self._executor
+
+    def close(self) -> None:
+        """Begin no function any more; those that run end by themselves."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
 
 
 async def in_thread(
