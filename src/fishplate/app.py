@@ -273,7 +273,7 @@ class App:
         """Let a run of a former life go on."""
         assert self._keeper is not None, "who has no store takes no run up"
         context, effect = taken
-        return self._run(effect.unit, context, self._keeper.go_on(context, effect))
+        return self._run(effect.unit, context, self._keeper.driver.go_on(context, effect))
 
     async def __aexit__(
         self,
@@ -552,7 +552,7 @@ class App:
         earlier = await keeper.claim(context, effect, key)
         if earlier is not None:
             return await keeper.find(earlier)
-        return self._run(effect.unit, context, keeper.go_on(context, effect))
+        return self._run(effect.unit, context, keeper.driver.go_on(context, effect))
 
     async def run(self, run_id: str) -> Run[Any]:
         """A run that the store has, whether it runs, waits or has ended.

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final, TypeGuard
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
-    FishplateError,
-    NeedsAttention,
     UsageError,
 )
-from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
 from fishplate.journal.run_rows import OPEN_STATES, READY_STATES, StoredRun, UnknownRunError
 from fishplate.journal.starts import StartKey
 from fishplate.journal.store import Durability, open_store, store_path
-from fishplate.journal.waits import suspend
 from fishplate.journal.writer import OpenWriter
 from fishplate.orchestrator.answers import Answers
 from fishplate.orchestrator.beginnings import Beginnings
 from fishplate.orchestrator.desk import Desk
+from fishplate.orchestrator.driver import Driver
 from fishplate.orchestrator.durable import DurableSteps
-from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
-from fishplate.orchestrator.ends import attention_of, end_of, write_end
+from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.ends import end_of
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
 from fishplate.orchestrator.releases import Releases
@@ -38,7 +35,7 @@ from fishplate.orchestrator.resume_rule import (
 )
 from fishplate.orchestrator.roster import all_of
 from fishplate.orchestrator.run import run_cancelled
-from fishplate.orchestrator.sagas import Sagas, is_saga
+from fishplate.orchestrator.sagas import Sagas
 from fishplate.orchestrator.taking_up import TakenUp, TakingUp
 from fishplate.orchestrator.tending import Tending
 from fishplate.orchestrator.wall import WallClock
@@ -66,6 +63,8 @@ class Keeper:
 
     Attributes:
         runs: The handles of runs.
+        answers: What runs wait for, once the store is open.
+        driver: Drives runs, once the store is open.
         now_ms: Wall clock, milliseconds since 1970.
     """
 
@@ -134,6 +133,17 @@ class Keeper:
             beginnings=self._beginnings,
             now_ms=self.now_ms,
         )
+        self.driver = Driver(
+            self._journal,
+            ledger,
+            steps=self._steps,
+            desk=self._desk,
+            taking_up=self._taking_up,
+            answers=self.answers,
+            agents=self._agents,
+            work=self._work,
+            now_ms=self.now_ms,
+        )
         try:
             await self._desk.answer()
             await self.answers.open()
@@ -168,7 +178,8 @@ class Keeper:
             now_ms=self.now_ms,
             opened=opened,
         )
-        self._sagas = self._steps.sagas = Sagas(self._writer, self._ledger, tending)
+        sagas = self._steps.sagas = Sagas(self._writer, self._ledger, tending)
+        self.driver.undo_by(sagas, tending)
         await self._desk.listen(answered, self._go_on, self._cancelled_outside)
         if self._takes_up and await self._ledger.has_unsettled():
             tending.wake()
@@ -204,7 +215,7 @@ class Keeper:
         if not self._releases.knows(effect.unit):
             await asyncio.to_thread(self._releases.read, (effect.unit,))
         self._begin(context, effect)
-        return await self.go_on(context, effect)
+        return await self.driver.go_on(context, effect)
 
     async def value(self, context: RunContext, effect: CallEffect) -> object:
         """The same in the awaiting task, however long the run waits, without its marks.
@@ -230,46 +241,6 @@ class Keeper:
         except asyncio.CancelledError:
             run.cancel()
             raise
-
-    async def go_on(self, context: RunContext, effect: CallEffect) -> object:
-        """Run a call whose run has begun; see `run`.
-
-        Returns:
-            Its answer, or `WAITING`: the run goes on in another task when it has what it waits for.
-        """
-        while True:
-            try:
-                return await self._ended(context, effect)
-            except Suspended as suspended:
-                if await self._is_waiting(context, suspended):
-                    return WAITING
-            context, effect = await self._taken_up_again(context.run_id)
-
-    async def _ended(self, context: RunContext, effect: CallEffect) -> object:
-        """Run a call to its end, and write that."""
-        answer: object = None
-        failure: BaseException | None = None
-        run_id = context.run_id
-        self._desk.begins(run_id)
-        try:
-            answer = await self._work(context, effect)
-        except (FishplateError, DeclaredError, asyncio.CancelledError) as error:
-            failure = error
-        finally:
-            self._desk.ends(run_id)
-        if isinstance(failure, asyncio.CancelledError) and self._steps.is_closing:
-            del self._steps.histories[context.trace_id]  # it stays open, for the next life
-            self._desk.ended(run_id)
-            raise failure
-        # A cancellation meanwhile loses nothing: what is written is given before it is waited for.
-        attention = await self._end(context, effect, answer, failure)
-        if attention is None and _is_failed_saga(failure, effect):
-            attention = await self._sagas.undo_run(context, effect)
-        if attention is not None:
-            raise attention from failure
-        if failure is not None:
-            raise failure
-        return answer
 
     async def take_up(self) -> list[TakenUp]:
         """The runs that a former life left open and that wait for nothing, oldest first.
@@ -371,8 +342,8 @@ class Keeper:
         self.runs.go_on(run_id, self._begin_task(self._again(run_id)))
 
     async def _again(self, run_id: str) -> object:
-        context, effect = await self._taken_up_again(run_id)
-        return await self.go_on(context, effect)
+        context, effect = await self.driver.taken_up_again(run_id)
+        return await self.driver.go_on(context, effect)
 
     def _cancelled_outside(self, run_id: str) -> None:
         """Hear that another process has cancelled a run; who holds one that waited hears it too."""
@@ -398,102 +369,7 @@ class Keeper:
             run.cancel()
         return WAITING
 
-    async def _is_waiting(self, context: RunContext, suspended: Suspended) -> bool:
-        """Write that a run waits; false if it has an answer by now."""
-        history = self._steps.histories.pop(context.trace_id)
-        left_ns = round(context.seconds_left(context.now_ns()) * 1e9)
-        is_waiting = True
-        try:
-            is_waiting = await history.log.change(
-                lambda connection: suspend(connection, context.run_id, suspended.keys, left_ns)
-            )
-        except asyncio.CancelledError:
-            if not self._steps.is_closing:
-                await self.answers.cancel(context.run_id)  # after what was asked for above
-            raise
-        finally:
-            if is_waiting:
-                self._desk.ended(context.run_id)
-        return is_waiting
-
-    async def _taken_up_again(self, run_id: str) -> TakenUp:
-        """A run that is driven here and has its answer.
-
-        Raises:
-            NeedsAttention: It cannot go on.
-        """
-        run: TakenUp | None = None
-        try:
-            stored = await self._journal.find(run_id)
-            assert stored is not None, "it was written that this run waits"
-            try:
-                run = await self._taking_up.taken_up(stored)
-            except CannotGoOn as refusal:
-                await self._taking_up.refuse(stored, refusal)
-                found = stored._replace(attention=refusal.reason, explanation=refusal.explanation)
-                raise attention_of(found, self._agents.get(stored.agent)) from None
-            if run is None:
-                raise asyncio.CancelledError  # between its answer and now
-            return run
-        finally:
-            if run is None:
-                self._desk.ended(run_id)
-
     def _begin(self, context: RunContext, effect: CallEffect) -> None:
         """Write that a run begins; it is not waited for."""
         log = self._journal.begin(self._beginnings.of(context, effect))
         self._steps.histories[context.trace_id] = History(log, self.now_ms)
-
-    async def _end(
-        self,
-        context: RunContext,
-        effect: CallEffect,
-        answer: object,
-        failure: BaseException | None,
-    ) -> NeedsAttention | None:
-        """Write how a run ended, and wait until that, and all before it, is kept.
-
-        Returns:
-            What its caller has to hear if the run has not ended: a person has to decide.
-        """
-        history = self._steps.histories.pop(context.trace_id)
-        try:
-            if history.is_resumed and (left := history.open_calls()):
-                await self._give_up(history, left)
-            if history.attention is None and _is_failed_saga(failure, effect):
-                await self._sagas.end_run(history, effect, failure, self.now_ms())
-            else:
-                await write_end(history, effect, answer, failure, self.now_ms())
-        finally:
-            self._desk.ended(history.log.run_id)
-        if history.attention is not None and self._tending is not None:
-            self._tending.wake()
-        if history.attention is None:
-            return None
-        if isinstance(failure, NeedsAttention):
-            return failure
-        return NeedsAttention(
-            f"run {context.run_id!r} of {effect.unit.name!r} cannot end before somebody decides: "
-            f"{history.attention}",
-            run_id=context.run_id,
-            step=effect.key,
-            code=history.attention,
-            where=effect.where,
-        )
-
-    async def _give_up(self, history: History, calls: Sequence[str]) -> None:
-        """Leave to a person what a former life had sent, and this one did not ask for again."""
-        await self._ledger.give_up(history.log.run_id, calls)
-        if history.attention is None:
-            history.attention = "unknown_outcome"
-            history.explanation = (
-                f"call {calls[0]!r} was cut off when its process ended, and its effect may have "
-                "happened; the run has ended without making it again"
-            )
-
-
-def _is_failed_saga(
-    failure: BaseException | None, effect: CallEffect
-) -> TypeGuard[FishplateError | DeclaredError]:
-    """Whether what a run has done is to be undone."""
-    return isinstance(failure, (FishplateError, DeclaredError)) and is_saga(effect.unit)
