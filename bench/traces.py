@@ -19,8 +19,8 @@ from bench.orders import ORDER, Order
 from bench.row import Row
 from fishplate import Agent, App
 from fishplate.core.clock import SystemClock
-from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.events import HeadTuple, SpanTuple
+from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import BATCH

@@ -16,7 +16,7 @@ from bench.measure import Pace, compare, peak_kilobytes
 from bench.orders import ORDER, Order, check, pack, receive, ship
 from bench.row import Row
 from fishplate import App, Rejected, agent, approval, current, route, tool, workflow
-from fishplate.core.current import Principal
+from fishplate.core.run_context import Principal
 
 RUNS: Final = 10_000
 AT_A_TIME: Final = 500

@@ -14,8 +14,8 @@ import pytest
 from pydantic import BaseModel
 
 from fishplate import Agent, App, agent, parallel, tool, wait_for, workflow
-from fishplate.core.current import Principal
 from fishplate.core.errors import FishplateError, NeedsAttention
+from fishplate.core.run_context import Principal
 from fishplate.journal.journal import MOST_BYTES, PayloadTooLargeError
 from fishplate.journal.lock import DrivingLock
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fishplate import App, agent, tool, workflow
-from fishplate.core.current import Principal
 from fishplate.core.errors import FishplateError, JsonValue, NeedsAttention, StepError
+from fishplate.core.run_context import Principal
 from fishplate.journal.inbox import Action, Request, put
 from fishplate.journal.sending import NotAnsweredError, send
 from fishplate.journal.store import open_store

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from fishplate.core.current import Principal
 from fishplate.core.errors import FishplateError, InputError, JsonValue
+from fishplate.core.run_context import Principal
 from fishplate.journal.inbox import Action, Request
 from fishplate.journal.sending import send
 from tests.waiting_cast import CALLS, LEAD, Store, arrival, beside, later, refund, result, waiting

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fishplate import App, UsageError
-from fishplate.core.current import Principal
+from fishplate.core.run_context import Principal
 from fishplate.journal.starts import StartConflictError
 from tests.waiting_cast import CALLS, LEAD, Store, find, refund, result, waiting
 

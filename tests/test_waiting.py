@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fishplate import App, Rejected, approval, each, sleep, wait_for, workflow
-from fishplate.core.current import Principal
 from fishplate.core.errors import FishplateError, InputError, StepError, UsageError
+from fishplate.core.run_context import Principal
 from fishplate.journal.audit import audit_rows
 from fishplate.journal.run_rows import UnknownRunError
 from fishplate.journal.waits import DecisionDeniedError, NotWaitingError

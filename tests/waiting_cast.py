@@ -28,7 +28,7 @@ from fishplate import (
     workflow,
 )
 from fishplate.core.clock import FixedClock
-from fishplate.core.current import Principal
+from fishplate.core.run_context import Principal
 
 LEAD = Principal(name="ann", roles=frozenset({"lead"}))
 CALLS: list[str] = []

@@ -8,7 +8,7 @@ from fishplate.agents.function import agent
 from fishplate.agents.tool import tool
 from fishplate.app import App, Run
 from fishplate.contracts.contract import Contract
-from fishplate.core.current import Principal, current
+from fishplate.core.current import current
 from fishplate.core.errors import (
     ContractError,
     DeclarationError,
@@ -30,6 +30,7 @@ from fishplate.core.outcome import (
     Rejected,
     TimedOut,
 )
+from fishplate.core.run_context import Principal
 from fishplate.core.text import TextPiece, TextWithdrawn
 from fishplate.resilience.fallback import Stale, Static
 from fishplate.resilience.policy import Breaker, Bulkhead, Cache, Policy, RateLimit, Retry

@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 from fishplate.agents.agent import Agent, AnyAgent, Call
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
-from fishplate.core.current import CalledRun, Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     ErrorClass,
     JsonValue,
@@ -23,6 +22,7 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.events import Span
+from fishplate.core.run_context import CalledRun, Principal, RunContext, Surroundings
 from fishplate.core.suspension import OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
 from fishplate.core.trace_context import Caller, caller_of

@@ -23,7 +23,7 @@ from examples.order_support.shop_rules import NameZipIdentity
 from examples.order_support.workflow import support
 from fishplate import Reason, Workflow
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import RunContext
+from fishplate.core.run_context import RunContext
 from fishplate.models.model import Features, ModelAnswer, ModelRequest
 from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fishplate.core.current import Principal
+from fishplate.core.run_context import Principal
 from fishplate.journal.layout import MIGRATIONS
 from tests.journal.stores.cast import CALLS, opened
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fishplate import App, agent, current
 from fishplate.core.clock import FixedClock
-from fishplate.core.current import Principal, RunContext, Surroundings
+from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.kept_run import WAITING, KeptRun
 from fishplate.orchestrator.releases import Releases
 from tests.waiting_cast import same

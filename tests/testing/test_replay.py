@@ -28,8 +28,8 @@ from fishplate import (
     workflow,
 )
 from fishplate import agent as make_agent
-from fishplate.core.current import Principal
 from fishplate.core.errors import UsageError
+from fishplate.core.run_context import Principal
 from fishplate.testing import ScriptedModel
 from fishplate.testing.replay import ABSENT, UNKNOWN, Replayed, recorded_run, replay
 from fishplate.traces.capture import Capture

@@ -13,8 +13,8 @@ import pytest
 from pydantic import BaseModel
 
 from fishplate import App, ErrorClass, Failure, agent, current, tool, wait_for, workflow
-from fishplate.core.current import Principal
 from fishplate.core.errors import UsageError
+from fishplate.core.run_context import Principal
 from fishplate.core.sqlite_file import StoreError
 from fishplate.traces.capture import Capture
 from fishplate.traces.feed import Tally

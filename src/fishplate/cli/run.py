@@ -19,10 +19,10 @@ from fishplate.cli.screen import Screen
 from fishplate.cli.targets import Loaded, load_agent
 from fishplate.cli.trace_store import add_traces
 from fishplate.contracts.signature import MISSING
-from fishplate.core.current import Principal
 from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, JsonValue, UsageError
 from fishplate.core.outcome import DeclaredError, Reason
+from fishplate.core.run_context import Principal
 from fishplate.orchestrator.roster import all_of
 from fishplate.testing.doubles import with_stand_ins
 from fishplate.testing.faults import Faults

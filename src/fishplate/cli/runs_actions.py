@@ -13,8 +13,8 @@ from fishplate.cli.runs_sending import BY_WHOM, add_operator, have_done, now_ms
 from fishplate.cli.runs_store import add_run, add_store, reading, store_of
 from fishplate.cli.screen import Screen
 from fishplate.contracts.contract import Contract
-from fishplate.core.current import Principal
 from fishplate.core.errors import JsonValue, OutputError, UsageError
+from fishplate.core.run_context import Principal
 from fishplate.journal.decisions import check_effect
 from fishplate.journal.effect_rows import Evidence
 from fishplate.journal.inbox import Request

@@ -9,8 +9,8 @@ from fishplate.cli.command import ExitCode
 from fishplate.cli.runs_store import add_store, store_of
 from fishplate.cli.screen import Screen
 from fishplate.core.clock import SystemClock
-from fishplate.core.current import Principal
 from fishplate.core.errors import JsonValue
+from fishplate.core.run_context import Principal
 from fishplate.journal.inbox import Action, Request
 from fishplate.journal.sending import NotAnsweredError, send
 from fishplate.journal.store import store_path

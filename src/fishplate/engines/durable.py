@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing_extensions import override
 
 from fishplate.core.call import Deferred
-from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, NeedsAttention
+from fishplate.core.run_context import RunContext
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.body_waits import place_name
 from fishplate.orchestrator.durable import DurableSteps

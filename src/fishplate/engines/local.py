@@ -12,10 +12,10 @@ from typing import Any
 
 from fishplate.agents.agent import AnyAgent, Call
 from fishplate.core.call import Deferred
-from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.ids import root_span_id
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import RunContext
 from fishplate.engines.fork import Fork
 from fishplate.orchestrator.bodies import granted, strand_of
 from fishplate.orchestrator.effects import (

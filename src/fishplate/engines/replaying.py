@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
-from fishplate.core.current import RunContext
+from fishplate.core.run_context import RunContext
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.effects import SignalEffect, SleepEffect
 from fishplate.orchestrator.replay import ReplaySteps

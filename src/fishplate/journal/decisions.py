@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from pydantic_core import from_json, to_json
 
-from fishplate.core.current import Principal
 from fishplate.core.errors import ErrorClass, FishplateError, JsonValue, StepError
+from fishplate.core.run_context import Principal
 from fishplate.journal.audit import append_audit
 from fishplate.journal.effect_rows import Evidence, evidence_of, move_effect
 from fishplate.journal.effects import EffectState

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from pydantic_core import from_json, to_json
 
-from fishplate.core.current import Principal
 from fishplate.core.errors import FishplateError, JsonValue
+from fishplate.core.run_context import Principal
 from fishplate.journal.decisions import (
     Decision,
     cancel_run,

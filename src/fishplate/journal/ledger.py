@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, cast
 
-from fishplate.core.current import Principal
+from fishplate.core.run_context import Principal
 from fishplate.journal.batch import Owner
 from fishplate.journal.decisions import Decision, decide_effect, reconcile_effect
 from fishplate.journal.effect_rows import (

@@ -9,8 +9,8 @@ from pydantic_core import from_json
 
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.schema import Schema
-from fishplate.core.current import Principal
 from fishplate.core.errors import InputError, JsonValue, UsageError, Violation
+from fishplate.core.run_context import Principal
 from fishplate.journal.waits import open_run, open_waits, receive
 
 

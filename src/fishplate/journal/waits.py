@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from fishplate.contracts.json import canonical_json
-from fishplate.core.current import Principal
 from fishplate.core.errors import ErrorClass, FishplateError, JsonValue
+from fishplate.core.run_context import Principal
 from fishplate.journal.audit import append_audit
 from fishplate.journal.journal import check_size
 from fishplate.journal.run_rows import OPEN_STATES, UnknownRunError

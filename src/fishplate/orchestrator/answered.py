@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, JsonValue
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import RunContext
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.records import failure_from_record, value_from_record
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic_core import to_jsonable_python
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import Principal
+from fishplate.core.run_context import Principal
 from fishplate.journal.batch import Owner
 from fishplate.journal.signals import send_signal
 from fishplate.journal.store import StoreUnavailableError

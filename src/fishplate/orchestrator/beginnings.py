@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
-from fishplate.core.current import Principal, RunContext
 from fishplate.core.ids import trace_hex
+from fishplate.core.run_context import Principal, RunContext
 from fishplate.journal.run_rows import NewRun
 from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.records import principal_to_record, with_caller

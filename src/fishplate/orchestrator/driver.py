@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, NeedsAttention
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import RunContext
 from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.waits import suspend

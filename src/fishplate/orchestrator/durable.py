@@ -11,7 +11,6 @@ from typing_extensions import override
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.call import SCOPE
-from fishplate.core.current import Current, RunContext
 from fishplate.core.errors import (
     FishplateError,
     JsonValue,
@@ -20,6 +19,7 @@ from fishplate.core.errors import (
 from fishplate.core.events import HeadTuple
 from fishplate.core.ids import step_span_id
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import Calling, RunContext
 from fishplate.journal.journal import PayloadTooLargeError
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.run_rows import StepRecord
@@ -131,7 +131,7 @@ class DurableSteps(Steps):
                 raise Suspended((effect.key,))
         return answer_to(effect, answer)
 
-    def told_now(self, call: Current) -> datetime:
+    def told_now(self, call: Calling) -> datetime:
         """The time that a call is told; the same again where a body that calls others is resumed.
 
         What calls nobody runs again from its beginning, or not at all, and needs no record of it.

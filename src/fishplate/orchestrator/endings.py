@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError
 from fishplate.core.events import SpanStatus
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import RunContext
 from fishplate.core.text import reason_of
 from fishplate.orchestrator.effects import Marked, Suspended
 from fishplate.orchestrator.failures import failure_of, given_up

@@ -8,9 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.call import SCOPE, Deferred
-from fishplate.core.current import Current, RunContext
+from fishplate.core.current import Current
 from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import RunContext
 from fishplate.orchestrator.effects import Marked, Strand
 from fishplate.resilience.retry import is_given_up
 from fishplate.workflows.compose import Composition

@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import Principal, RunContext, Surroundings
 from fishplate.core.errors import (
     UsageError,
 )
+from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock

@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 from typing_extensions import override
 
 from fishplate.agents.agent import Agent
-from fishplate.core.current import RunContext
 from fishplate.core.errors import ErrorClass, StepError
+from fishplate.core.run_context import RunContext
 from fishplate.orchestrator.run import Run, RunState
 
 R = TypeVar("R")

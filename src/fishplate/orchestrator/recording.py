@@ -10,10 +10,10 @@ from typing import Final, Literal, NamedTuple, TypeAlias, cast
 from pydantic_core import from_json, to_json
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import Principal
 from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, JsonValue
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import Principal
 from fishplate.orchestrator.effects import Marked
 from fishplate.orchestrator.records import failure_to_record
 

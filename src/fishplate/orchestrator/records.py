@@ -16,7 +16,6 @@ from pydantic_core import from_json, to_json
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError
-from fishplate.core.current import Principal
 from fishplate.core.errors import (
     ContractError,
     ErrorClass,
@@ -31,6 +30,7 @@ from fishplate.core.errors import (
     Violation,
 )
 from fishplate.core.outcome import DeclaredError, Reason
+from fishplate.core.run_context import Principal
 from fishplate.core.trace_context import Caller, caller_of, format_baggage
 from fishplate.orchestrator.effects import Marked
 

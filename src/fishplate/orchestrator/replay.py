@@ -18,9 +18,9 @@ from typing_extensions import override
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.values import BrokenValueError
-from fishplate.core.current import Current, RunContext, Surroundings
 from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import Calling, RunContext, Surroundings
 from fishplate.orchestrator.answered import answer_from_record
 from fishplate.orchestrator.effects import CallEffect, SignalEffect, SleepEffect, Suspended
 from fishplate.orchestrator.frame import Driver, Frame
@@ -299,7 +299,7 @@ class ReplaySteps(Steps):
         replay.ended(effect.key, Outcome.of_answer(unit, answer), call.gave)
         return answer
 
-    def told_now(self, call: Current) -> datetime:
+    def told_now(self, call: Calling) -> datetime:
         """The time that a call is told: what it was told, else when it was made."""
         place = f"{call.path}@{call.calls_begun}" if isinstance(call, Frame) else ""
         last, where, count = self._last_asked

@@ -9,10 +9,10 @@ from typing import Generic, Literal, TypeAlias, TypeVar, cast
 from typing_extensions import override
 
 from fishplate.agents.agent import Agent, AnyAgent
-from fishplate.core.current import RunContext
 from fishplate.core.errors import ErrorClass, NeedsAttention, StepError
 from fishplate.core.ids import trace_hex
 from fishplate.core.outcome import Reason
+from fishplate.core.run_context import RunContext
 from fishplate.core.text import TextFeeds, TextPiece, TextWithdrawn
 from fishplate.orchestrator.effects import Marked
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import RunContext
 from fishplate.core.errors import FishplateError, NeedsAttention
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.run_context import RunContext
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.undoing import end_failed_run, mark_for_undoing
 from fishplate.journal.writer import JournalWriter

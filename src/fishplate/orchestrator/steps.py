@@ -12,7 +12,6 @@ from fishplate.contracts.json import canonical_json
 from fishplate.contracts.signature import Signature
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.call import SCOPE, Deferred
-from fishplate.core.current import RunContext
 from fishplate.core.errors import (
     ErrorClass,
     Failure,
@@ -20,6 +19,7 @@ from fishplate.core.errors import (
     StepError,
     UsageError,
 )
+from fishplate.core.run_context import RunContext
 from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.behaviour import Behaviours
 from fishplate.orchestrator.compile import compile_workflow

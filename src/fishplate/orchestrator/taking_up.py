@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 from pydantic_core import from_json
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import CalledRun, RunContext, Surroundings
 from fishplate.core.errors import InputError, JsonValue
 from fishplate.core.events import Sink, SpanTuple
+from fishplate.core.run_context import CalledRun, RunContext, Surroundings
 from fishplate.journal.journal import PROTOCOL, Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.run_rows import StoredRun

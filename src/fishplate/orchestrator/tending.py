@@ -14,9 +14,9 @@ from typing import Any
 from pydantic_core import from_json
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.current import RunContext, Surroundings, UndoingRun
 from fishplate.core.errors import FishplateError
 from fishplate.core.outcome import CannotSay
+from fishplate.core.run_context import RunContext, Surroundings, UndoingRun
 from fishplate.journal.effect_rows import Evidence
 from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fishplate.core.current import Surroundings
+from fishplate.core.run_context import Surroundings
 from fishplate.orchestrator.steps import Steps
 from fishplate.traces.recorder import TraceRecorder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fishplate.core.current import Surroundings
+from fishplate.core.run_context import Surroundings
 
 WALL_FOR_NS: Final = 100_000_000
 """Nanoseconds for which the wall clock is told from the other one, which takes less to read."""

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from pydantic_core import from_json
 
-from fishplate.core.current import Principal
 from fishplate.core.errors import JsonValue, UsageError
+from fishplate.core.run_context import Principal
 from fishplate.journal.queries import WholeRun, whole_run
 from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import open_reader, store_path

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from fishplate.contracts.signature import Signature
-from fishplate.core.current import RunContext
 from fishplate.core.data import dataclass
 from fishplate.core.events import Sink, SpanTuple
+from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import ToldError
 from fishplate.traces.segments import SPAN_SIZE, Began, Item
 

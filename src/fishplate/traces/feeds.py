@@ -7,8 +7,8 @@ from itertools import chain
 from typing import Literal, TypeAlias
 
 from fishplate.contracts.signature import Signature
-from fishplate.core.current import RunContext
 from fishplate.core.events import Sink
+from fishplate.core.run_context import RunContext
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import Feed, Tally
 from fishplate.traces.metrics import Gauge, Gauges, gauge

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from pydantic_core import to_json
 
 from fishplate.contracts.signature import Signature
-from fishplate.core.current import RunContext
 from fishplate.core.events import HeadTuple, SpanTuple
 from fishplate.core.ids import span_hex, trace_hex
+from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import Facts, Reader, ToldError
 
 SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content

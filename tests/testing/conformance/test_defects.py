@@ -16,7 +16,7 @@ from fishplate import App, Call, Principal, Run
 from fishplate.agents.agent import AnyAgent
 from fishplate.app import ANYBODY
 from fishplate.core.clock import FixedClock
-from fishplate.core.current import RunContext
+from fishplate.core.run_context import RunContext
 from fishplate.journal.batch import Owner, Table, Values
 from fishplate.journal.waits import NotWaitingError
 from fishplate.journal.writer import OpenWriter, Writer

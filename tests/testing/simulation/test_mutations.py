@@ -14,9 +14,10 @@ import pytest
 from fishplate import app
 from fishplate.agents.agent import AnyAgent
 from fishplate.core import suspension
-from fishplate.core.current import Current, RunContext
+from fishplate.core.current import Current
 from fishplate.core.errors import ErrorClass
 from fishplate.core.ids import idempotency_key
+from fishplate.core.run_context import RunContext
 from fishplate.core.timers import TimerWheel
 from fishplate.engines import local
 from fishplate.engines.fork import Fork
