@@ -162,7 +162,7 @@ class Place:
             return _DeadlyWriter(connection, path, durability, point)
 
         app, agent = subject.app, subject.agent
-        app.agents = {**app.agents, agent.name: agent}  # it may be made of stand-ins
+        app.agents[agent.name] = agent  # it may be made of stand-ins
         app.keep_in(f"sqlite:///{self.store}", durability=app.durability, open_writer=open_writer)
         has_begun = await asyncio.to_thread(_has_run, self.store)
         async with app:
