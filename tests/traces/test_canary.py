@@ -69,7 +69,7 @@ def test_a_secret_is_found_nowhere(  # noqa: PLR0917 -- the places that it is lo
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Not in the store, its WAL, what is sent, the logs, nor in what any command prints."""
+    """Not in the store, its WAL, what is sent, the logs, nor what any command prints or writes."""
     monkeypatch.setenv("CARRIER_API_KEY", CANARY)
     caplog.set_level(logging.DEBUG)
     url = f"sqlite:///{tmp_path}/traces.db"
@@ -98,13 +98,14 @@ def test_a_secret_is_found_nowhere(  # noqa: PLR0917 -- the places that it is lo
         ("trace", "show", run_id, *here, "--json"),
         ("trace", "explain", run_id, *here),
         ("trace", "export", run_id, *here, "--content"),
+        ("trace", "export", run_id, *here, "--content", "--html", str(tmp_path / "run.html")),
         ("trace", "replay", run_id, *here),
     ):
         main(words)
         out, err = capsys.readouterr()
         assert out or err
         seen += [out.encode(), err.encode()]
-    seen.append(caplog.text.encode())
+    seen += [caplog.text.encode(), *_bytes_of(tmp_path)]
 
     assert any(b"ask-model" in one for one in seen), "something is looked at"
     assert all(CANARY.encode() not in one for one in seen)

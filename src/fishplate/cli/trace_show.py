@@ -1,13 +1,16 @@
 """`fishplate trace show`, `trace explain` and `trace export`: one run, seen and judged."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.screen import Screen
 from fishplate.cli.trace_store import add_traced_run, trace_and_beside, trace_of
+from fishplate.core.errors import UsageError
 from fishplate.traces.explain import explain
 from fishplate.traces.otlp_json import otlp_document
+from fishplate.traces.page import trace_page
 from fishplate.traces.queries import whole_json
 from fishplate.traces.waterfall import waterfall
 
@@ -55,9 +58,30 @@ def tell_why(arguments: Namespace, screen: Screen) -> ExitCode:
     return ExitCode.OK
 
 
+def add_export_arguments(parser: ArgumentParser) -> None:
+    """Declare what `trace export` takes."""
+    add_show_arguments(parser)
+    parser.add_argument(
+        "--html", metavar="FILE", help="write a page to look at into this file instead"
+    )
+
+
 def export(arguments: Namespace, screen: Screen) -> ExitCode:
-    """Print a run as OTLP."""
-    screen.document(otlp_document([trace_of(arguments)], with_content=arguments.content))
+    """Print a run as OTLP, or write it as a page."""
+    trace, beside = trace_and_beside(arguments)
+    if arguments.html is None:
+        screen.document(otlp_document([trace], with_content=arguments.content))
+        return ExitCode.OK
+    page = trace_page(trace, explain(trace, beside), with_content=arguments.content)
+    try:
+        Path(arguments.html).write_text(page, encoding="utf-8")
+    except OSError as error:
+        message = f"the page cannot be written to {arguments.html!r}: {error.strerror}"
+        raise UsageError(message, code="unwritable_file") from error
+    if screen.as_json:
+        screen.document({"run": trace.run.id, "html": arguments.html})
+    else:
+        screen.note([f"wrote {arguments.html}"])
     return ExitCode.OK
 
 
@@ -88,12 +112,16 @@ EXPLAIN: Final = Command(
 )
 EXPORT: Final = Command(
     name="trace export",
-    summary="print a run as OTLP, which other tools read",
+    summary="print a run as OTLP, which other tools read, or write a page to look at",
     description=(
         "Print a run as one OTLP/JSON document: post it to /v1/traces of any OpenTelemetry\n"
-        "collector. Inputs and outputs are left out unless --content asks for them."
+        "collector. --html writes one HTML file instead, with the waterfall and who is to blame;\n"
+        "it needs no network. Inputs and outputs are left out unless --content asks for them."
     ),
-    examples=("trace export 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",),
-    add_arguments=add_show_arguments,
+    examples=(
+        "trace export 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",
+        "trace export 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db --html run.html",
+    ),
+    add_arguments=add_export_arguments,
     execute=export,
 )

@@ -33,7 +33,7 @@ def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
         f"{run.model_calls} model calls, {run.input_tokens} + {run.output_tokens} tokens, "
         f"cost {cost_text(run)}"
     )
-    rows = list(_in_tree(trace.spans))
+    rows = list(in_tree(trace.spans))
     titles = [
         printable(f"{'  ' * depth}{one.span.kind} {one.span.name}")[:_WIDEST_TITLE]
         for depth, one in rows
@@ -64,7 +64,12 @@ def cost_text(run: TracedRun) -> str:
     return f">= {known}" if run.cost_nanos else "unknown"
 
 
-def _in_tree(spans: Sequence[TracedSpan]) -> Iterator[tuple[int, TracedSpan]]:
+def in_tree(spans: Sequence[TracedSpan]) -> Iterator[tuple[int, TracedSpan]]:
+    """Spans with how deep they stand, each below its parent; what has none here stands at 0.
+
+    Args:
+        spans: Of one run, in the order in which siblings are to be told.
+    """
     known = {one.span.span_id for one in spans}
     below: dict[int | None, list[TracedSpan]] = {}
     for one in spans:
