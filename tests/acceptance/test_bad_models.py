@@ -76,6 +76,22 @@ def missing_prices() -> object:
     return PublishedPrices()
 
 
+def no_model() -> object:
+    """The name of a model is no model."""
+    broken: Any = "openai:gpt-5-mini"
+    return App(greeting, models={"fast": broken})
+
+
+def bad_key() -> object:
+    """The key was read from a file, with its last line break."""
+    return ProviderModel("openai:gpt-5-mini", key=f"{KEY}\n")
+
+
+def bad_url() -> object:
+    """The address has no scheme."""
+    return ProviderModel("openai:gpt-5-mini", key=KEY, url=f"localhost:8080/v1?key={KEY}")
+
+
 def unknown_provider() -> object:
     """The name names nobody."""
     return ProviderModel("acme:large", key=KEY)
@@ -132,6 +148,24 @@ REFUSED: Final[dict[str, tuple[Callable[[], object], type[FishplateError], str, 
         MissingExtraError,
         "missing_extra",
         "pip install 'fishplate[models]'",
+    ),
+    "a name for a model": (
+        no_model,
+        DeclarationError,
+        "not_a_model",
+        "Make a model of its name: ProviderModel(",
+    ),
+    "a key with a line break": (
+        bad_key,
+        UsageError,
+        "bad_key",
+        "give it as the provider shows it, and nothing else",
+    ),
+    "an address without a scheme": (
+        bad_url,
+        UsageError,
+        "bad_url",
+        "write it as https://HOST/PATH or http://HOST:PORT/PATH",
     ),
     "an unknown provider": (
         unknown_provider,
