@@ -36,6 +36,7 @@ from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.roster import (
     all_of,
     by_name,
+    check_prompts,
 )
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.run_tasks import RunTasks
@@ -206,6 +207,7 @@ class App:
         """Open the resources and become the app of this task.
 
         Raises:
+            DeclarationError: A prompt function of an agent returns no prompt (code `bad_prompt`).
             UsageError: The app is entered already, a resource cannot be opened, or an agent of it
                 waits, and it has no store (code `no_store`).
         """
@@ -221,6 +223,7 @@ class App:
         self._admission.enter()
         self._is_open = True
         try:
+            await check_prompts(self.agents.values())
             await asyncio.to_thread(self._releases.read, tuple(self.agents.values()))
             await self._resources.open()
             try:

@@ -222,23 +222,31 @@ def test_a_missing_key_is_refused_with_the_name_of_its_variable(
     assert f"set {variable}, or give key=" in str(refused.value)
 
 
-async def test_a_prompt_function_that_lies_about_its_type_sends_nothing() -> None:
-    """What only shows when it is called is a bug of the function, and no model is asked."""
-    model = ScriptedModel(["x"])
-    async with App(lying, models={"fast": model}):
-        with pytest.raises(FishplateError) as failed:
-            await lying("Ann")
-
-    assert failed.value.code == "bad_prompt"
-    assert "return a Prompt" in str(failed.value)
-    assert model.requests == []
-
-
 @model_agent("fast")
 def lying(name: str) -> Prompt[str]:
     """Promise a prompt, and return a text."""
     found: Any = name
     return found  # type: ignore[no-any-return]
+
+
+@workflow
+async def through_lying(name: str) -> str:
+    """Reach it through a workflow."""
+    return await lying(name)
+
+
+async def test_a_prompt_function_that_lies_about_its_type_is_refused_at_the_start() -> None:
+    """The app is not entered, whatever leads to the agent, and no model is asked."""
+    model = ScriptedModel(["x"])
+    app = App(through_lying, models={"fast": model})
+    with pytest.raises(DeclarationError) as refused:
+        await app.__aenter__()
+
+    assert refused.value.code == "bad_prompt"
+    assert "the prompt function of agent 'lying' returned 'str': return a Prompt" in str(
+        refused.value
+    )
+    assert model.requests == []
 
 
 class FakeTellTale(ThreadingHTTPServer):

@@ -13,9 +13,9 @@ from fishplate.cli.documents import read_json
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import load_agent
 from fishplate.contracts.keywords import SchemaDocument
-from fishplate.core.errors import JsonValue, UsageError
+from fishplate.core.errors import Failure, JsonValue, UsageError
 from fishplate.models.model import Features, ModelRequest
-from fishplate.models.prompt import Prompt
+from fishplate.models.prompt import Prompt, first_messages
 
 EVERYTHING: Final = Features(has_schemas=True, has_tools=True)
 
@@ -42,9 +42,10 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     document = read_json(arguments.input, option="--input")
     given = agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
     prompt = cast("object", agent.prompt(*given))  # its annotation may be wrong
-    if not isinstance(prompt, Prompt):
-        message = f"the prompt function of {agent.about.subject} returned no Prompt: {prompt!r}"
-        raise UsageError(message, code="bad_prompt")
+    try:
+        first_messages(prompt, agent.about.subject)
+    except Failure as error:
+        raise UsageError(error.message, code=error.code) from None
     model = _model_of(agent, loaded.declared_app())
     features = EVERYTHING if model is None else model[1]
     request = agent.first_request(cast("Prompt[object]", prompt), features)
