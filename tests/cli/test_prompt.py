@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.cli.conftest import SAMPLES, SHOP, Program
 
 ASKING = SAMPLES / "asking.py"
@@ -48,6 +50,56 @@ def test_check_names_what_a_model_is_not_told(cli: Program) -> None:
     assert ended.code == 0
     assert "without a description: tool get, field get.order_id, field output.data" in ended.out
     assert "vague names: get, output.data" in ended.out
+
+
+def lookalikes(cli: Program, *names: str) -> str:
+    """What the check says of a model agent with tools of these names, each with a description."""
+    lines = ["from fishplate import Prompt, model_agent, tool"]
+    for name in names:
+        lines += [f"@tool(effect='readonly', name='{name}')", f"async def {name}(of: str) -> str:"]
+        lines += [f"    'Do {name}.'", "    return of"]
+    lines += [f"@model_agent('fast', tools=[{', '.join(names)}])"]
+    lines += ["def asks(text: str) -> Prompt[str]:", "    'Ask.'"]
+    lines += ["    return Prompt(user=text)"]
+    cli.write("tools.py", "\n".join(lines) + "\n")
+    ended = cli("check", "tools.py:asks")
+    assert ended.code == 0, ended.err
+    told = [line for line in ended.out.splitlines() if "nearly the same" in line]
+    return told[0].partition(": ")[2] if told else ""
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("get_order", "getOrder", "get_orders"), "get_order / getOrder / get_orders"),
+        (("look_up", "lookup"), "look_up / lookup"),
+        (("pay", "pay2", "refund", "refund_v2"), "pay / pay2, refund / refund_v2"),
+        (("find_address", "find_addresses"), "find_address / find_addresses"),
+        (("list_entry", "list_entries"), "list_entry / list_entries"),
+        (("GetOrderID", "get_order_id"), "GetOrderID / get_order_id"),
+    ],
+)
+def test_check_names_tools_that_a_model_cannot_tell_apart(
+    cli: Program, names: tuple[str, ...], said: str
+) -> None:
+    """Spelling, a plural and a number at the end are no difference to go by."""
+    assert lookalikes(cli, *names) == said
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("get_order", "get_orders_of_customer", "set_order"),
+        ("lock_account", "unlock_account"),
+        ("is_open", "open"),
+        ("status_of", "statue_of"),
+    ],
+)
+def test_check_leaves_names_alone_that_say_something_else(
+    cli: Program, names: tuple[str, ...]
+) -> None:
+    """One word more, or another one, is a difference."""
+    assert lookalikes(cli, *names) == ""
 
 
 def test_diff_shows_how_a_prompt_has_changed(cli: Program) -> None:
