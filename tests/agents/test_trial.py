@@ -85,8 +85,8 @@ def test_a_prompt_is_no_problem() -> None:
 
     assert prompt_problem(agent, trials) is None
     assert first.input == {"text": "<text>", "channel": "email"}
-    assert [message.text for message in first.messages] == ["email", "<text>"]
-    assert all(one.messages for one in others)
+    assert first.prompt == Prompt[str](system="email", user="<text>")
+    assert all(one.prompt is not None for one in others)
 
 
 def test_a_function_that_fails_on_an_invented_input_says_nothing() -> None:

@@ -1,4 +1,4 @@
-"""`fishplate prompt`, and what `check` and `diff` say about prompts."""
+"""`fishplate prompt`, and what `check` says about prompts."""
 
 import json
 
@@ -100,29 +100,6 @@ def test_check_leaves_names_alone_that_say_something_else(
 ) -> None:
     """One word more, or another one, is a difference."""
     assert lookalikes(cli, *names) == ""
-
-
-def test_diff_shows_how_a_prompt_has_changed(cli: Program) -> None:
-    """The contract is equal, and the line of the prompt that differs is shown."""
-    text = ASKING.read_text(encoding="utf-8")
-    new = cli.write("new.py", text.replace("Say what the customer wants.", "Guess."))
-    plain = cli("diff", f"{ASKING}:intent", f"{new}:intent")
-    table = cli("diff", f"{ASKING}:intent", f"{new}:intent", "--markdown")
-    data = cli("diff", f"{ASKING}:intent", f"{new}:intent", "--json").json
-
-    assert plain.code == 0
-    assert "+    return Prompt(system='Guess.', user=query.text)" in plain.out
-    assert "```diff" in table.out
-    assert data["prompt"][0].startswith("--- old prompt")
-
-
-def test_diff_reads_the_prompt_of_a_printed_contract(cli: Program) -> None:
-    """What `fishplate contract` printed has the prompt in it."""
-    printed = cli("contract", f"{ASKING}:intent").out
-    old = cli.write("old.json", printed.replace("Say what the customer wants.", "Ask."))
-    ended = cli("diff", old, f"{ASKING}:intent")
-
-    assert "-    return Prompt(system='Ask.', user=query.text)" in ended.out
 
 
 def test_a_model_agent_with_a_stand_in_needs_no_model(cli: Program) -> None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.example import examples
 from fishplate.core.data import dataclass
 from fishplate.core.errors import Failure, InputError, JsonValue, Problem
-from fishplate.models.model import Message
-from fishplate.models.prompt import first_messages
+from fishplate.models.prompt import Prompt, first_messages
 
 PATIENCE: Final = 1.0
 """Seconds for all calls of one function; microseconds are usual."""
@@ -30,13 +29,13 @@ class Trial:
 
     Attributes:
         input: The input document.
-        messages: What its prompt sends; empty if it gave none.
-        mistake: What it returned in place of a prompt; `None` if it returned none or a good one.
+        prompt: What it returned, if that is a prompt of texts.
+        mistake: What is wrong with what it returned else.
         failure: Type of the exception that it raised, which says nothing of it.
     """
 
     input: JsonValue
-    messages: tuple[Message, ...] = ()
+    prompt: Prompt[object] | None = None
     mistake: str | None = None
     failure: str | None = None
 
@@ -61,7 +60,7 @@ class Trials:
     @property
     def silence(self) -> str | None:
         """Why nothing is known of the function; `None` if something is."""
-        if any(one.messages or one.mistake for one in self.found):
+        if any(one.failure is None for one in self.found):
             return None
         if self.is_cut_short:
             return f"it takes more than {PATIENCE:g} s"
@@ -120,6 +119,7 @@ def _trial(agent: AnyAgent, document: JsonValue, arguments: tuple[object, ...]) 
     if inspect.iscoroutine(found):
         found.close()  # it is told as what it is, and not warned of as well
     try:
-        return Trial(input=document, messages=first_messages(found, agent.about.subject))
+        first_messages(found, agent.about.subject)
     except Failure as error:
         return Trial(input=document, mistake=error.message)
+    return Trial(input=document, prompt=cast("Prompt[object]", found))
