@@ -99,6 +99,30 @@ def test_a_function_that_fails_on_an_invented_input_says_nothing() -> None:
     assert trials.silence == "it raises IndexError for an invented input"
 
 
+def leave(query: Query) -> object:
+    """Call sys.exit()."""
+    raise SystemExit(len(query.text))
+
+
+def test_a_function_that_leaves_the_process_leaves_its_thread_alone() -> None:
+    """It says nothing, as any other exception."""
+    assert try_prompt(asking(leave)).silence == "it raises SystemExit for an invented input"
+
+
+def test_a_validator_that_fails_says_nothing() -> None:
+    """Code of the user that makes an argument of an invented input may fail as well."""
+
+    def known(name: str) -> str:
+        return {"Ann": "A"}[name]
+
+    @model_agent("fast")
+    def greeting(name: Annotated[str, AfterValidator(known)]) -> Prompt[str]:
+        """Greet."""
+        return Prompt(user=name)
+
+    assert try_prompt(greeting).silence == "it raises KeyError for an invented input"
+
+
 def test_an_input_that_the_type_refuses_is_not_tried() -> None:
     """Where no example is found, nothing is called, and nothing is known."""
 

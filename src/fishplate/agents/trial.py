@@ -104,18 +104,16 @@ def prompt_problem(agent: AnyAgent, trials: Trials) -> Problem | None:
 def _trials(agent: AnyAgent, documents: Iterable[JsonValue]) -> Iterator[Trial]:
     for document in documents:
         try:
-            arguments = agent.signature.decode(document, subject="an example")
+            yield _trial(agent, document)
         except InputError:  # the type asks more than its schema says
             continue
-        yield _trial(agent, document, arguments)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- an invented input has caused it
+            yield Trial(input=document, failure=type(error).__name__)
 
 
-def _trial(agent: AnyAgent, document: JsonValue, arguments: tuple[object, ...]) -> Trial:
+def _trial(agent: AnyAgent, document: JsonValue) -> Trial:
     function: Any = agent.about.written
-    try:
-        found: object = function(*arguments)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, an invented input has caused it
-        return Trial(input=document, failure=type(error).__name__)
+    found: object = function(*agent.signature.decode(document, subject="an example"))
     if inspect.iscoroutine(found):
         found.close()  # it is told as what it is, and not warned of as well
     try:
