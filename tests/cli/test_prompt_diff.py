@@ -99,6 +99,19 @@ def test_where_trying_fails_the_function_is_compared(cli: Program) -> None:
     assert "else 'Be brief.'" in ended.out
 
 
+def test_where_trying_fails_the_tools_and_the_function_are_shown(cli: Program) -> None:
+    """What is sent for every input is compared without one, and the function beside it."""
+    picky = SOURCE.replace("user=query.text", "user=query.text[99]")
+    changed = picky.replace("Look an order up.", "Read an order.").replace("Be short.", "Be brief.")
+    cli.write("old/shop.py", picky)
+    cli.write("new/shop.py", changed)
+    [change] = cli("diff", "old/shop.py:answer", "new/shop.py:answer", "--json").json["prompts"]
+
+    assert "input" not in change
+    assert "+--- tool look: Read an order." in change["diff"]
+    assert any("else 'Be brief.'" in line for line in change["diff"])
+
+
 def test_a_change_that_no_prompt_shows_is_no_equality(cli: Program) -> None:
     """The code of a tool belongs to the behaviour, and nothing of it is sent."""
     compared(cli, ("return order_id", "return order_id.upper()"))

@@ -114,6 +114,26 @@ def test_the_others_differ_in_one_choice() -> None:
     ]
 
 
+def test_an_example_stands_once() -> None:
+    """Two members of a union that say the same give one example."""
+    schema = Schema({"anyOf": [{"type": "boolean"}, {"enum": [True, "both"]}]})
+
+    assert list(examples(schema)) == [True, False, "both"]
+
+
+def test_a_part_that_refers_to_its_root_is_left_to_the_others() -> None:
+    """It is no schema alone, so there is no example where it has to be there."""
+    within: JsonValue = {"type": "integer", "not": {"$ref": "#/properties/other"}}
+    document: dict[str, JsonValue] = {
+        "type": "object",
+        "properties": {"number": within, "other": {"type": "integer", "minimum": 5}},
+        "required": ["other"],
+    }
+
+    assert list(examples(Schema(document))) == [{"other": 5}]
+    assert list(examples(Schema({**document, "required": ["number"]}))) == []
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -121,6 +141,8 @@ def test_the_others_differ_in_one_choice() -> None:
         {"type": "integer", "minimum": 8, "maximum": 13, "multipleOf": 7},
         {"$ref": "#/$defs/loop", "$defs": {"loop": {"$ref": "#/$defs/loop"}}},
         {"type": "object", "required": ["a"], "additionalProperties": False},
+        {"type": "object", "properties": {"a": False}, "required": ["a"]},
+        {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "type": "string"}}},
     ],
 )
 def test_where_nothing_is_found_there_is_no_example(document: JsonValue) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -40,6 +40,11 @@ class Streaming:
         yield request.messages[-1].text
 
 
+def yielding(request: ModelRequest) -> Iterator[str]:
+    """Yield, and be never awaited."""
+    yield request.messages[-1].text
+
+
 async def without_arguments() -> ModelAnswer:
     """Take no request."""
     return ModelAnswer()
@@ -63,6 +68,7 @@ NO_MODELS: Final[dict[str, tuple[object, str]]] = {
     "features as words": (Own(features={"tools": True}), "whose 'features' are a 'dict'"),
     "no method": (Own(request="ask"), "whose 'request' cannot be called with one request"),
     "no parameter": (Own(request=without_arguments), "whose 'request' cannot be called"),
+    "a plain generator": (Own(request=yielding), "whose 'request' cannot be called"),
     "a generator": (Streaming(), "which returns a ModelAnswer"),
 }
 
@@ -98,7 +104,8 @@ def test_models_without_aliases_are_refused(models: Any) -> None:
     assert refused.value.code == "not_a_model"
 
 
-@pytest.mark.parametrize("make", [Own, lambda: ScriptedModel([])])
+# What is compiled may not tell what it takes, as `dict` does not.
+@pytest.mark.parametrize("make", [Own, lambda: ScriptedModel([]), lambda: Own(request=dict)])
 def test_whatever_has_the_parts_of_a_model_is_one(make: Callable[[], Any]) -> None:
     """No base class is asked for."""
     model = make()

@@ -81,6 +81,7 @@ def _change(name: str, old: Sent, new: Sent) -> PromptChange | None:
         same = "what is sent could not be compared, since no invented input suits both"
         if lines := _diff(old.frame, new.frame):
             said = f"its schema or its tools differ, and {same}"
+            lines += _diff(_lines_of(old), _lines_of(new))
             return PromptChange(agent=name, difference="sent", said=said, lines=lines)
     if old.behaviour == new.behaviour:  # a docstring or a type is not asked with
         return None
