@@ -36,6 +36,7 @@ from fishplate.orchestrator.resources import Resources
 from fishplate.orchestrator.roster import (
     all_of,
     by_name,
+    check_prompts,
 )
 from fishplate.orchestrator.run import Run, RunState
 from fishplate.orchestrator.run_tasks import RunTasks
@@ -121,7 +122,8 @@ class App:
     Raises:
         DeclarationError: Two agents have one name, or wait for each other in a pool; or an agent
             asks a model that is not there (code `unknown_model`), or that cannot do what is asked
-            (code `missing_feature`).
+            (code `missing_feature`); or what stands behind an alias is no model (code
+            `not_a_model`).
         UsageError: A fault could never act on any of the agents (codes `unknown_agent`,
             `impossible_fault`).
     """
@@ -163,9 +165,9 @@ class App:
         self._is_open = False
         self._tasks = RunTasks()
         self._outer: Scope | None = None
-        self.models: Mapping[str, Model] = dict(models or {})
-        if models:
-            self._provide_models(prices)
+        self.models: Mapping[str, Model] = {}
+        if models is not None:
+            self.models = self._provide_models(models, prices)
         self._admission = Admission(self.agents, self.models)
         self._releases = Releases(self.models)
         self._around = Surroundings(
@@ -205,6 +207,7 @@ class App:
         """Open the resources and become the app of this task.
 
         Raises:
+            DeclarationError: A prompt function of an agent returns no prompt (code `bad_prompt`).
             UsageError: The app is entered already, a resource cannot be opened, or an agent of it
                 waits, and it has no store (code `no_store`).
         """
@@ -220,6 +223,7 @@ class App:
         self._admission.enter()
         self._is_open = True
         try:
+            await check_prompts(self.agents.values())
             await asyncio.to_thread(self._releases.read, tuple(self.agents.values()))
             await self._resources.open()
             try:
@@ -685,11 +689,15 @@ class App:
             context = CalledRun(self._around, principal, trace_id, caller=caller)
         return context, CallEffect(agent.name, agent, arguments, agent.about.where)
 
-    def _provide_models(self, prices: PriceBook | None) -> None:
+    def _provide_models(
+        self, models: Mapping[str, Model], prices: PriceBook | None
+    ) -> Mapping[str, Model]:
         # Only an app with models needs them, and their types cost every import of fishplate.
         from fishplate.models.registry import Models  # noqa: PLC0415 -- as said
 
-        self._resources.provide(Models, Models(self.models, prices))
+        found = Models(models, prices)
+        self._resources.provide(Models, found)
+        return found.by_alias
 
     def _keep(
         self,

@@ -76,6 +76,22 @@ def missing_prices() -> object:
     return PublishedPrices()
 
 
+def no_model() -> object:
+    """The name of a model is no model."""
+    broken: Any = "openai:gpt-5-mini"
+    return App(greeting, models={"fast": broken})
+
+
+def bad_key() -> object:
+    """The key was read from a file, with its last line break."""
+    return ProviderModel("openai:gpt-5-mini", key=f"{KEY}\n")
+
+
+def bad_url() -> object:
+    """The address has no scheme."""
+    return ProviderModel("openai:gpt-5-mini", key=KEY, url=f"localhost:8080/v1?key={KEY}")
+
+
 def unknown_provider() -> object:
     """The name names nobody."""
     return ProviderModel("acme:large", key=KEY)
@@ -133,6 +149,24 @@ REFUSED: Final[dict[str, tuple[Callable[[], object], type[FishplateError], str, 
         "missing_extra",
         "pip install 'fishplate[models]'",
     ),
+    "a name for a model": (
+        no_model,
+        DeclarationError,
+        "not_a_model",
+        "Make a model of its name: ProviderModel(",
+    ),
+    "a key with a line break": (
+        bad_key,
+        UsageError,
+        "bad_key",
+        "give it as the provider shows it, and nothing else",
+    ),
+    "an address without a scheme": (
+        bad_url,
+        UsageError,
+        "bad_url",
+        "write it as https://HOST/PATH or http://HOST:PORT/PATH",
+    ),
     "an unknown provider": (
         unknown_provider,
         UsageError,
@@ -188,23 +222,31 @@ def test_a_missing_key_is_refused_with_the_name_of_its_variable(
     assert f"set {variable}, or give key=" in str(refused.value)
 
 
-async def test_a_prompt_function_that_lies_about_its_type_sends_nothing() -> None:
-    """What only shows when it is called is a bug of the function, and no model is asked."""
-    model = ScriptedModel(["x"])
-    async with App(lying, models={"fast": model}):
-        with pytest.raises(FishplateError) as failed:
-            await lying("Ann")
-
-    assert failed.value.code == "bad_prompt"
-    assert "return a Prompt" in str(failed.value)
-    assert model.requests == []
-
-
 @model_agent("fast")
 def lying(name: str) -> Prompt[str]:
     """Promise a prompt, and return a text."""
     found: Any = name
     return found  # type: ignore[no-any-return]
+
+
+@workflow
+async def through_lying(name: str) -> str:
+    """Reach it through a workflow."""
+    return await lying(name)
+
+
+async def test_a_prompt_function_that_lies_about_its_type_is_refused_at_the_start() -> None:
+    """The app is not entered, whatever leads to the agent, and no model is asked."""
+    model = ScriptedModel(["x"])
+    app = App(through_lying, models={"fast": model})
+    with pytest.raises(DeclarationError) as refused:
+        await app.__aenter__()
+
+    assert refused.value.code == "bad_prompt"
+    assert "the prompt function of agent 'lying' returned 'str': return a Prompt" in str(
+        refused.value
+    )
+    assert model.requests == []
 
 
 class FakeTellTale(ThreadingHTTPServer):

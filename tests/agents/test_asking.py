@@ -43,7 +43,9 @@ class Gate:
 
 @model_agent("fast")
 def wrong(question: Question) -> Prompt[str]:
-    """No prompt comes of it."""
+    """No prompt comes of a question that nobody invents."""
+    if question.text != "?":
+        return Prompt(user=question.text)
     return question.text  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- what is tested
 
 
@@ -249,7 +251,7 @@ async def test_unknown_usage_is_not_told() -> None:
 
 
 async def test_a_prompt_function_that_gives_something_else_is_a_bug() -> None:
-    """What is no `Prompt` is never sent."""
+    """What is no `Prompt` is never sent, also where only a real input shows it."""
     model = ScriptedModel(["x"])
     async with App(wrong, models={"fast": model}):
         with pytest.raises(FishplateError) as failed:

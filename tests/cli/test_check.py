@@ -230,3 +230,48 @@ def test_what_is_assumed_and_what_waits_is_told(cli: Program) -> None:
     assert ended.code == 0
     assert "  waits: sleep\n" in ended.out
     assert "  assumed, checked at run time: the shop says so intent\n" in ended.out
+
+
+ASKING = """
+from fishplate import Prompt, model_agent, workflow
+
+@model_agent("fast")
+def lying(text: str) -> Prompt[str]:
+    '''Promise a prompt.'''
+    return text
+
+@model_agent("fast")
+def careful(text: str) -> Prompt[str]:
+    '''Take numbers alone.'''
+    return Prompt(user=str(int(text)))
+
+@workflow
+async def flow(text: str) -> str:
+    return await lying(text)
+"""
+
+
+def test_a_prompt_function_that_gives_no_prompt_is_refused(cli: Program) -> None:
+    """It is tried with an invented input, for its agent and for whatever reaches it."""
+    cli.write("asking.py", ASKING)
+    ended = cli("check", "asking.py", "--json")
+
+    verdicts = {one["target"]: one["verdict"] for one in ended.json["targets"]}
+    assert ended.code == 1
+    assert verdicts == {
+        "asking.py:lying": "refused",
+        "asking.py:careful": "ok",
+        "asking.py:flow": "refused",
+    }
+    [problem] = ended.json["targets"][0]["problems"]
+    assert (problem["code"], problem["where"]) == ("bad_prompt", "asking.py:4")
+
+
+def test_a_prompt_function_of_which_nothing_is_known_is_told(cli: Program) -> None:
+    """That it fails on an invented input is no refusal, and no silence either."""
+    cli.write("asking.py", ASKING)
+    ended = cli("check", "asking.py:careful")
+
+    assert ended.code == 0
+    said = "prompts not tried: careful (it raises ValueError for an invented input)"
+    assert said in ended.out

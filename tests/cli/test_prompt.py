@@ -1,6 +1,8 @@
-"""`fishplate prompt`, and what `check` and `diff` say about prompts."""
+"""`fishplate prompt`, and what `check` says about prompts."""
 
 import json
+
+import pytest
 
 from tests.cli.conftest import SAMPLES, SHOP, Program
 
@@ -50,27 +52,54 @@ def test_check_names_what_a_model_is_not_told(cli: Program) -> None:
     assert "vague names: get, output.data" in ended.out
 
 
-def test_diff_shows_how_a_prompt_has_changed(cli: Program) -> None:
-    """The contract is equal, and the line of the prompt that differs is shown."""
-    text = ASKING.read_text(encoding="utf-8")
-    new = cli.write("new.py", text.replace("Say what the customer wants.", "Guess."))
-    plain = cli("diff", f"{ASKING}:intent", f"{new}:intent")
-    table = cli("diff", f"{ASKING}:intent", f"{new}:intent", "--markdown")
-    data = cli("diff", f"{ASKING}:intent", f"{new}:intent", "--json").json
+def lookalikes(cli: Program, *names: str) -> str:
+    """What the check says of a model agent with tools of these names, each with a description."""
+    lines = ["from fishplate import Prompt, model_agent, tool"]
+    for name in names:
+        lines += [f"@tool(effect='readonly', name='{name}')", f"async def {name}(of: str) -> str:"]
+        lines += [f"    'Do {name}.'", "    return of"]
+    lines += [f"@model_agent('fast', tools=[{', '.join(names)}])"]
+    lines += ["def asks(text: str) -> Prompt[str]:", "    'Ask.'"]
+    lines += ["    return Prompt(user=text)"]
+    cli.write("tools.py", "\n".join(lines) + "\n")
+    ended = cli("check", "tools.py:asks")
+    assert ended.code == 0, ended.err
+    told = [line for line in ended.out.splitlines() if "nearly the same" in line]
+    return told[0].partition(": ")[2] if told else ""
 
-    assert plain.code == 0
-    assert "+    return Prompt(system='Guess.', user=query.text)" in plain.out
-    assert "```diff" in table.out
-    assert data["prompt"][0].startswith("--- old prompt")
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("get_order", "getOrder", "get_orders"), "get_order / getOrder / get_orders"),
+        (("look_up", "lookup"), "look_up / lookup"),
+        (("pay", "pay2", "refund", "refund_v2"), "pay / pay2, refund / refund_v2"),
+        (("find_address", "find_addresses"), "find_address / find_addresses"),
+        (("list_entry", "list_entries"), "list_entry / list_entries"),
+        (("GetOrderID", "get_order_id"), "GetOrderID / get_order_id"),
+    ],
+)
+def test_check_names_tools_that_a_model_cannot_tell_apart(
+    cli: Program, names: tuple[str, ...], said: str
+) -> None:
+    """Spelling, a plural and a number at the end are no difference to go by."""
+    assert lookalikes(cli, *names) == said
 
 
-def test_diff_reads_the_prompt_of_a_printed_contract(cli: Program) -> None:
-    """What `fishplate contract` printed has the prompt in it."""
-    printed = cli("contract", f"{ASKING}:intent").out
-    old = cli.write("old.json", printed.replace("Say what the customer wants.", "Ask."))
-    ended = cli("diff", old, f"{ASKING}:intent")
-
-    assert "-    return Prompt(system='Ask.', user=query.text)" in ended.out
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("get_order", "get_orders_of_customer", "set_order"),
+        ("lock_account", "unlock_account"),
+        ("is_open", "open"),
+        ("status_of", "statue_of"),
+    ],
+)
+def test_check_leaves_names_alone_that_say_something_else(
+    cli: Program, names: tuple[str, ...]
+) -> None:
+    """One word more, or another one, is a difference."""
+    assert lookalikes(cli, *names) == ""
 
 
 def test_a_model_agent_with_a_stand_in_needs_no_model(cli: Program) -> None:

@@ -35,7 +35,7 @@ from fishplate.models.model import (
     ToolCall,
 )
 from fishplate.models.output import Reading, WireOutput, repair_text
-from fishplate.models.prompt import Prompt
+from fishplate.models.prompt import first_messages
 from fishplate.models.registry import Models
 
 LENGTHENED: int = 2
@@ -68,15 +68,7 @@ class Asking:
         Raises:
             Failure: The prompt function returned something else (code `bad_prompt`).
         """
-        found = self.prompt(*arguments)
-        if not isinstance(found, Prompt):
-            raise Failure(
-                f"the prompt function of {self.subject} returned {type(found).__name__!r}: "
-                "return a Prompt",
-                error_class=ErrorClass.BUG,
-                code="bad_prompt",
-            )
-        return cast("Prompt[object]", found).messages()
+        return first_messages(self.prompt(*arguments), self.subject)
 
     async def answer(self, unit: AnyAgent, arguments: tuple[object, ...]) -> object:
         """Ask until the answer keeps the contract, or until there is no point in asking again.

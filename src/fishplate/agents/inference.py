@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from fishplate.agents.agent import misfit
 from fishplate.agents.limits import tokens_of
@@ -64,7 +65,8 @@ class Inference:
         """Ask the model once.
 
         Raises:
-            Failure: It did not answer.
+            Failure: It did not answer; or what it gave is no answer (code `bad_model_answer`),
+                which is a mistake in the code of the model, so that asking again would not help.
         """
         call = current()
         models = call.resource(Models)
@@ -74,7 +76,7 @@ class Inference:
         feed = call.run.text if self.output.is_text else None
         try:
             if feed is None:
-                answer = await model.request(request)
+                answer = _whole(model, await _asked(model, request))
             else:
                 answer = await _read_along(feed.begin(call.path), model, request)
         except BaseException as error:
@@ -183,13 +185,39 @@ class Inference:
 
 async def _read_along(attempt: TextAttempt, model: Model, request: ModelRequest) -> ModelAnswer:
     """Ask a model while somebody reads along."""
+
+    def tell(piece: object) -> None:
+        if not isinstance(piece, str):
+            _refuse(model, "told", piece)
+        attempt.tell(piece)
+
     with attempt:
-        answer = await model.request(replace(request, tell=attempt.tell))
+        answer = _whole(model, await _asked(model, replace(request, tell=tell)))
         if answer.finish_reason == "error":
             attempt.withdraw("model_error")
         else:
             attempt.finish(answer.text)
         return answer
+
+
+def _asked(model: Model, request: ModelRequest) -> Awaitable[object]:
+    """What a model was asked, to be awaited; its code may give something else."""
+    found: object = model.request(request)
+    return found if inspect.isawaitable(found) else _refuse(model, "returned", found)
+
+
+def _whole(model: Model, found: object) -> ModelAnswer:
+    return found if isinstance(found, ModelAnswer) else _refuse(model, "returned", found)
+
+
+def _refuse(model: Model, did: str, found: object) -> NoReturn:
+    """Refuse what a model gave; of what is no answer only the type is told."""
+    wanted = "text" if did == "told" else "a ModelAnswer from its async method request"
+    raise Failure(
+        f"the model {model.name!r} {did} a {type(found).__name__!r}: it has to give {wanted}",
+        error_class=ErrorClass.BUG,
+        code="bad_model_answer",
+    )
 
 
 def _output_tool(schema: SchemaDocument) -> ToolSpec:

@@ -3,9 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.agents.trial import prompt_problem, try_prompt
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.problems import error_json, error_lines, problem_lines
 from fishplate.cli.prompt_texts import unclear_to_models
@@ -15,6 +16,7 @@ from fishplate.contracts.fits import fits
 from fishplate.contracts.schema import Schema
 from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, FishplateError, JsonValue, Problem, UsageError
+from fishplate.orchestrator.roster import all_of
 from fishplate.workflows.plan import (
     CallStep,
     EachStep,
@@ -167,6 +169,9 @@ def _checked(target: str, agent: AnyAgent) -> Checked:
         facts["dynamic"] = "calls checked at run time"
         facts["may call"] = [child.name for child in agent.granted]
         facts |= unclear_to_models(agent)
+    prompts = list(_prompts(agent))
+    if silences := [one.silence for one in prompts if one.silence is not None]:
+        facts["prompts not tried"] = list[JsonValue](silences)
     if about.effect is not None:
         facts["effect"] = about.effect.effect
         facts["scopes"] = list[JsonValue](about.effect.scopes)
@@ -174,7 +179,10 @@ def _checked(target: str, agent: AnyAgent) -> Checked:
         target=target,
         title=f"{about.subject} {about.version} ({about.where})",
         facts=facts,
-        problems=tuple(_unsatisfiable(agent)),
+        problems=(
+            *_unsatisfiable(agent),
+            *(one.problem for one in prompts if one.problem is not None),
+        ),
     )
 
 
@@ -237,6 +245,22 @@ def _unsatisfiable(agent: AnyAgent) -> Iterator[Problem]:
         if fits(schema, _NOTHING).verdict == "fits":
             message = f"no value satisfies the {side} of {agent.about.subject}: widen its schema"
             yield Problem(code="unsatisfiable", message=message, where=agent.about.where)
+
+
+class _Prompt(NamedTuple):
+    """What is wrong with a prompt function, or why that is not known."""
+
+    problem: Problem | None
+    silence: str | None
+
+
+def _prompts(agent: AnyAgent) -> Iterator[_Prompt]:
+    """Try the prompt functions of all model agents that runs of an agent may reach."""
+    units = {id(unit.about): unit for unit in all_of(agent) if unit.about.kind == "model"}
+    for unit in units.values():
+        trials = try_prompt(unit)
+        silence = None if trials.silence is None else f"{unit.name} ({trials.silence})"
+        yield _Prompt(prompt_problem(unit, trials), silence)
 
 
 def _summary(found: list[Checked]) -> str:

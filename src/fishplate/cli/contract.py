@@ -5,8 +5,8 @@ from typing import Final
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.cli.command import Command, ExitCode, add_target
-from fishplate.cli.prompt_texts import prompt_source
 from fishplate.cli.screen import Screen
+from fishplate.cli.sent import sent_below
 from fishplate.cli.targets import load_agent
 from fishplate.contracts.evolution import Safety, ToolSafety
 from fishplate.core.errors import JsonValue
@@ -24,7 +24,8 @@ COMMAND: Final = Command(
     summary="print the contract of an agent",
     description=(
         "Print as JSON the contract of an agent (its schemas and errors), the effects and scopes\n"
-        "of the tools that it may call, and its release. 'fishplate diff' reads this document."
+        "of the tools that it may call, what its model agents send for invented inputs, and its\n"
+        "release. 'fishplate diff' reads this document."
     ),
     examples=("contract shop.py:support > support.json",),
     add_arguments=add_target,
@@ -33,7 +34,7 @@ COMMAND: Final = Command(
 
 
 def description_of(agent: AnyAgent) -> dict[str, JsonValue]:
-    """An agent as JSON: contract file, effects and scopes by tool, release."""
+    """An agent as JSON: contract file, effects and scopes by tool, prompts, release."""
     tools: dict[str, JsonValue] = {
         name: {"effect": tool.effect, "scopes": list[JsonValue](sorted(tool.scopes))}
         for name, tool in sorted(safety_of(agent).items())
@@ -41,8 +42,8 @@ def description_of(agent: AnyAgent) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {"contract": agent.contract.to_json(), "tools": tools}
     if agent.about.effect is not None:
         found["effect"] = agent.about.effect.to_json()
-    if (prompt := prompt_source(agent)) is not None:
-        found["prompt"] = prompt
+    if prompts := sent_below(agent):
+        found["prompts"] = {name: sent.to_json() for name, sent in prompts.items()}
     found["release"] = agent.release.to_json()
     return found
 

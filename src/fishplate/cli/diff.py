@@ -1,18 +1,19 @@
 """`fishplate diff`: may the new version of a contract take the place of the old one?"""
 
-import difflib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.contract import safety_of
 from fishplate.cli.documents import CONTRACT_FILES
+from fishplate.cli.markdown import cell, code
 from fishplate.cli.modules import apart
 from fishplate.cli.problems import one_line
-from fishplate.cli.prompt_texts import prompt_source
+from fishplate.cli.prompt_diff import PromptChange, markdown_of, prompt_changes
 from fishplate.cli.screen import Screen
+from fishplate.cli.sent import Sent, sent_below
 from fishplate.cli.targets import load_agent
 from fishplate.contracts.contract import Contract
 from fishplate.contracts.documents import read_document
@@ -24,6 +25,7 @@ from fishplate.contracts.evolution import (
     compatible,
     next_version,
 )
+from fishplate.contracts.json import escape_token
 from fishplate.contracts.versions import is_at_least
 from fishplate.core.data import dataclass
 from fishplate.core.errors import DeclarationError, JsonValue, Problem
@@ -44,7 +46,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     """Compare two versions and say what the difference means."""
-    old, new = _Version.read(arguments.old), _Version.read(arguments.new)
+    old = _Version.read(arguments.old)
+    new = _Version.read(arguments.new, beside=old)
     are_tools_known = old.tools is not None and new.tools is not None
     found = compatible(
         old.contract,
@@ -54,18 +57,22 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     )
     if not are_tools_known:
         screen.note(["tools are not compared: a contract file does not say what they may do"])
+    prompts = _prompt_changes(old, new)
+    if prompts is None:
+        screen.note(["prompts are not compared: a contract file does not say what is sent"])
+    verdict = _verdict(old.contract, new.contract, found, prompts or ())
     if screen.as_json:
-        prompt: list[JsonValue] = [*_prompt_lines(old.prompt, new.prompt)]
-        screen.document({**_as_json(old.contract, new.contract, found), "prompt": prompt})
+        screen.document({**_as_json(old.contract, new.contract, found), **_prompts_json(prompts)})
     elif arguments.markdown:
-        screen.lines(_markdown(old.contract, new.contract, found))
-        if prompt_lines := list(_prompt_lines(old.prompt, new.prompt)):
-            screen.lines(["", "```diff", *prompt_lines, "```"])
+        screen.lines(_markdown(verdict, found))
+        for prompt in prompts or ():
+            screen.lines(["", *markdown_of(prompt)])
     else:
-        screen.lines([_verdict(old.contract, new.contract, found)], style="bold")
+        screen.lines([verdict], style="bold")
         for change in found.changes:
             screen.lines(_change_lines(change), style=_STYLES[change.bump])
-        screen.lines(_prompt_lines(old.prompt, new.prompt))
+        for prompt in prompts or ():
+            screen.lines([f"  {prompt.title}", *prompt.lines])
     return ExitCode.OK if found.compatible else ExitCode.FAILED
 
 
@@ -74,7 +81,9 @@ COMMAND: Final = Command(
     summary="compare two versions of a contract",
     description=(
         "Compare two contracts: exit code 0 if NEW may take the place of OLD, 1 if that breaks\n"
-        "callers, 2 if they cannot be compared. Each change comes with what it asks of the version."
+        "callers, 2 if they cannot be compared. Each change comes with what it asks of the\n"
+        "version. How prompts differ is shown by what is sent for invented inputs; that breaks no\n"
+        "contract, so it leaves the exit code alone."
     ),
     examples=(
         "diff support.json shop.py:support",
@@ -88,28 +97,42 @@ COMMAND: Final = Command(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Version:
-    """One side of the comparison; `tools` and `prompt` are None where they are not known."""
+    """One side of the comparison; `tools` and `prompts` are None where they are not known."""
 
     contract: Contract
     tools: Safety | None
-    prompt: str | None
+    prompts: Mapping[str, Sent] | None
 
     @classmethod
-    def read(cls, text: str) -> "_Version":
+    def read(cls, text: str, beside: "_Version | None" = None) -> "_Version":
+        """Read one side; its prompts are tried with the inputs of the other one too."""
         if not text.lower().endswith(CONTRACT_FILES):
             with apart():
                 agent = load_agent(text).agent
-                tools, prompt = safety_of(agent), prompt_source(agent)
-                return cls(contract=agent.contract, tools=tools, prompt=prompt)
+                prompts = sent_below(agent, None if beside is None else beside.prompts)
+                return cls(contract=agent.contract, tools=safety_of(agent), prompts=prompts)
         document = read_document(Path(text))
         if not isinstance(document, dict) or "contract" not in document:
-            return cls(contract=Contract.load(text), tools=None, prompt=None)
-        held = document.get("prompt")
+            return cls(contract=Contract.load(text), tools=None, prompts=None)
         return cls(
             contract=Contract.parse(document["contract"]),
             tools=_tools_of(text, document),
-            prompt=held if isinstance(held, str) else None,
+            prompts=_prompts_of(text, document),
         )
+
+
+def _prompts_of(text: str, document: dict[str, JsonValue]) -> dict[str, Sent]:
+    held = document.get("prompts", {})
+    if not isinstance(held, dict):
+        raise _unreadable(text, "/prompts")
+    return {name: _prompt(text, name, prompt) for name, prompt in held.items()}
+
+
+def _prompt(text: str, name: str, held: JsonValue) -> Sent:
+    sent = Sent.read(held)
+    if sent is None:
+        raise _unreadable(text, f"/prompts/{escape_token(name)}")
+    return sent
 
 
 def _tools_of(text: str, document: dict[str, JsonValue]) -> Safety:
@@ -135,15 +158,37 @@ def _unreadable(text: str, pointer: str) -> DeclarationError:
     return DeclarationError(f"contract document {text!r}", [problem])
 
 
-def _verdict(old: Contract, new: Contract, found: Compatibility) -> str:
+def _prompt_changes(old: _Version, new: _Version) -> tuple[PromptChange, ...] | None:
+    """How prompts differ; `None` if there are some, and one side does not tell of them."""
+    if old.prompts is None or new.prompts is None:
+        return None if old.prompts or new.prompts else ()
+    # What is compared may have got another name.
+    own = {new.contract.name: old.contract.name}
+    renamed = {own.get(name, name): sent for name, sent in new.prompts.items()}
+    return tuple(prompt_changes(old.prompts, renamed))
+
+
+def _prompts_json(prompts: tuple[PromptChange, ...] | None) -> dict[str, JsonValue]:
+    if prompts is None:
+        return {"prompts": None}
+    return {"prompts": [prompt.to_json() for prompt in prompts]}
+
+
+def _verdict(
+    old: Contract, new: Contract, found: Compatibility, prompts: Sequence[PromptChange]
+) -> str:
+    are_shown = any(prompt.difference != "behaviour" for prompt in prompts)
+    what = "prompt" if are_shown else "behaviour"
     if not found.changes:
-        return f"equal: {old.name} {old.version} and {new.version} promise the same"
+        word = f"contract equal, {what} changed" if prompts else "equal"
+        return f"{word}: {old.name} {old.version} and {new.version} promise the same"
     word = "compatible" if found.compatible else "incompatible"
+    word = f"{word}, {found.bump}{f', {what} changed' if prompts else ''}"
     wanted = next_version(old.version, found.bump)
     if is_at_least(new.version, wanted):
-        return f"{word}, {found.bump}: {old.name} {old.version}, now {new.version}"
+        return f"{word}: {old.name} {old.version}, now {new.version}"
     advice = f"the change asks for version {wanted} or later, and it is {new.version}"
-    return f"{word}, {found.bump}: {old.name} {old.version}, {advice}"
+    return f"{word}: {old.name} {old.version}, {advice}"
 
 
 def _change_lines(change: Change) -> Iterator[str]:
@@ -153,41 +198,17 @@ def _change_lines(change: Change) -> Iterator[str]:
         yield f"    counterexample: {one_line(change.counterexample)}"
 
 
-def _prompt_lines(old: str | None, new: str | None) -> Iterator[str]:
-    """How the prompt functions of two model agents differ; a prompt is part of the behaviour."""
-    if old is None or new is None:
-        return
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), "old prompt", "new prompt", lineterm=""
-    )
-    yield from lines
-
-
-def _markdown(old: Contract, new: Contract, found: Compatibility) -> Iterator[str]:
-    yield f"**{_cell(_verdict(old, new, found))}**"
+def _markdown(verdict: str, found: Compatibility) -> Iterator[str]:
+    yield f"**{cell(verdict)}**"
     if not found.changes:
         return
     yield ""
     yield "| bump | where | what changes | counterexample |"
     yield "|---|---|---|---|"
     for change in found.changes:
-        example = _code(one_line(change.counterexample)) if change.has_counterexample else ""
-        place = f"{change.side} {_code(change.pointer)}" if change.pointer else change.side
-        yield f"| {change.bump} | {place} | {_cell(change.reason)} | {example} |"
-
-
-def _cell(text: str) -> str:
-    """Text that a table cell shows as it is."""
-    for character in "\\`*_[]<>#~":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    # A longer fence than any run of backticks inside; a pipe ends a cell even in code.
-    fence = "``" if "`" in text else "`"
-    pad = " " if "`" in text else ""
-    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
+        example = code(one_line(change.counterexample)) if change.has_counterexample else ""
+        place = f"{change.side} {code(change.pointer)}" if change.pointer else change.side
+        yield f"| {change.bump} | {place} | {cell(change.reason)} | {example} |"
 
 
 def _as_json(old: Contract, new: Contract, found: Compatibility) -> dict[str, JsonValue]:

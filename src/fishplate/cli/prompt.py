@@ -1,6 +1,5 @@
 """`fishplate prompt`: what a model agent would send to its model; nothing is sent."""
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import Final, cast
@@ -11,13 +10,11 @@ from fishplate.app import App
 from fishplate.cli.command import Command, ExitCode, add_target
 from fishplate.cli.documents import read_json
 from fishplate.cli.screen import Screen
+from fishplate.cli.sent import EVERYTHING, frame_lines, message_lines
 from fishplate.cli.targets import load_agent
-from fishplate.contracts.keywords import SchemaDocument
-from fishplate.core.errors import JsonValue, UsageError
+from fishplate.core.errors import Failure, JsonValue, UsageError
 from fishplate.models.model import Features, ModelRequest
-from fishplate.models.prompt import Prompt
-
-EVERYTHING: Final = Features(has_schemas=True, has_tools=True)
+from fishplate.models.prompt import Prompt, first_messages
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -42,9 +39,10 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     document = read_json(arguments.input, option="--input")
     given = agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
     prompt = cast("object", agent.prompt(*given))  # its annotation may be wrong
-    if not isinstance(prompt, Prompt):
-        message = f"the prompt function of {agent.about.subject} returned no Prompt: {prompt!r}"
-        raise UsageError(message, code="bad_prompt")
+    try:
+        first_messages(prompt, agent.about.subject)
+    except Failure as error:
+        raise UsageError(error.message, code=error.code) from None
     model = _model_of(agent, loaded.declared_app())
     features = EVERYTHING if model is None else model[1]
     request = agent.first_request(cast("Prompt[object]", prompt), features)
@@ -78,19 +76,8 @@ def _model_of(agent: ModelAgent[..., object], app: App | None) -> tuple[str, Fea
 
 def _lines(request: ModelRequest) -> Iterator[str]:
     yield f"output: {request.mode}; about {tokens_of(request)} tokens"
-    for message in request.messages:
-        yield f"--- {message.role}"
-        yield from message.text.splitlines()
-    if request.mode == "native":
-        yield "--- schema"
-        yield from _indented(request.schema)
-    for tool in request.tools:
-        yield f"--- tool {tool.name}: {tool.description or '(no description)'}"
-        yield from _indented(tool.schema)
-
-
-def _indented(schema: SchemaDocument | None) -> list[str]:
-    return json.dumps(schema, indent=2, ensure_ascii=False).splitlines()
+    yield from message_lines(request.messages)
+    yield from frame_lines(request)
 
 
 def _as_json(agent: ModelAgent[..., object], name: str, request: ModelRequest) -> JsonValue:

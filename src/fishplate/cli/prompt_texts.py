@@ -1,7 +1,8 @@
 """What model agents tell their models: as source, for comparisons, and what they leave untold."""
 
 import ast
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from fishplate.agents.agent import AnyAgent
@@ -14,6 +15,14 @@ from fishplate.core.source import read_source
 VAGUE: Final = frozenset(
     {"arg", "args", "data", "do", "foo", "get", "handle", "info", "item", "misc", "obj", "object"}
     | {"param", "params", "process", "stuff", "thing", "tmp", "tool", "value", "x"}
+)
+
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_NUMBER: Final = re.compile(r"(?:v?[0-9]+)$")
+_PLURALS: Final = (
+    (re.compile(r"(?<=[a-z]{2})ies$"), "y"),
+    (re.compile(r"(?<=ss|sh|ch)es$"), ""),
+    (re.compile(r"(?<=[a-z]{2}[^s])s$"), ""),
 )
 
 
@@ -33,7 +42,10 @@ def prompt_source(agent: AnyAgent) -> str | None:
 
 
 def unclear_to_models(agent: AnyAgent) -> dict[str, JsonValue]:
-    """What a model that is asked by an agent is not told: descriptions, and names that say little.
+    """What a model that is asked by an agent is not told, and which names say little.
+
+    Names of tools that differ in spelling, a plural or a number alone say the same: the model has
+    to choose between them.
 
     Returns:
         Facts by name; nothing for agents that ask no model.
@@ -49,8 +61,33 @@ def unclear_to_models(agent: AnyAgent) -> dict[str, JsonValue]:
     missing += [f"field {owner}.{name}" for owner, name, is_told in fields if not is_told]
     vague = [tool.name for tool in tools if tool.name in VAGUE]
     vague += [f"{owner}.{name}" for owner, name, _ in fields if name in VAGUE]
-    facts: dict[str, list[str]] = {"without a description": missing, "vague names": vague}
+    facts: dict[str, list[str]] = {
+        "without a description": missing,
+        "vague names": vague,
+        "names that are nearly the same": list(_alike(tool.name for tool in tools)),
+    }
     return {name: list[JsonValue](dict.fromkeys(found)) for name, found in facts.items() if found}
+
+
+def _alike(names: Iterable[str]) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_said(name), []).append(name)
+    yield from (" / ".join(group) for group in groups.values() if len(group) > 1)
+
+
+def _said(name: str) -> str:
+    """A name without what is easily overlooked: spelling, plurals, and numbers at its end."""
+    words = (_NUMBER.sub("", word) for word in _HUMP.sub("_", name).lower().split("_"))
+    return "".join(map(_singular, words)) or name
+
+
+def _singular(word: str) -> str:
+    for plural, ending in _PLURALS:
+        found, count = plural.subn(ending, word)
+        if count:
+            return found
+    return word
 
 
 def _fields(schema: SchemaDocument) -> Iterator[tuple[str, bool]]:

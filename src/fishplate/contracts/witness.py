@@ -128,16 +128,16 @@ class _Proposer:
         elif isinstance(reference := schema.get("$ref"), str):
             yield from self._referred(reference, schema, level)
         elif isinstance(parts := schema.get("allOf"), list):
-            yield from self.of(_merged(schema, "allOf", parts), level + 1)
+            yield from self.of(merged(schema, "allOf", parts), level + 1)
         elif (arms := schema.get("anyOf", schema.get("oneOf"))) and isinstance(arms, list):
             word = "anyOf" if "anyOf" in schema else "oneOf"
-            yield from _in_turn([self.of(_merged(schema, word, [arm]), level + 1) for arm in arms])
+            yield from in_turn([self.of(merged(schema, word, [arm]), level + 1) for arm in arms])
         elif "if" in schema:
-            taken = _merged(schema, "if", [schema["if"], schema.get("then", True)])
-            other = _merged(schema, "if", [schema.get("else", True)])
-            yield from _in_turn([self.of(taken, level + 1), self.of(other, level + 1)])
+            taken = merged(schema, "if", [schema["if"], schema.get("then", True)])
+            other = merged(schema, "if", [schema.get("else", True)])
+            yield from in_turn([self.of(taken, level + 1), self.of(other, level + 1)])
         else:
-            yield from _in_turn([self._typed(schema, name, level) for name in _types_of(schema)])
+            yield from in_turn([self._typed(schema, name, level) for name in _types_of(schema)])
 
     def _anything(self, level: int) -> Iterator[JsonValue]:
         yield from ("a", 0, None, {}, [], True, 0.5)
@@ -154,7 +154,7 @@ class _Proposer:
         except JsonError:
             # An anchor, or another resource: such a reference gets no proposals.
             return
-        yield from self.of(_merged(schema, "$ref", [target]), level + 1)
+        yield from self.of(merged(schema, "$ref", [target]), level + 1)
 
     def _typed(self, schema: Mapping[str, JsonValue], name: str, level: int) -> Iterator[JsonValue]:
         match name:
@@ -262,7 +262,7 @@ class _Proposer:
                 yield {**base, name: sample}
                 yield {other: held for other, held in first.items() if other != name}
         starts = (base, first) if len(first) > len(base) else (base,)
-        yield from _in_turn(
+        yield from in_turn(
             self._varied(start, name, part, level)
             for name, part in declared.items()
             for start in starts
@@ -305,7 +305,7 @@ class _Proposer:
         return found
 
 
-def _in_turn(columns: Iterable[Iterator[JsonValue]]) -> Iterator[JsonValue]:
+def in_turn(columns: Iterable[Iterator[JsonValue]]) -> Iterator[JsonValue]:
     """One proposal of each in turn, so that no arm or property waits for another's end."""
     waiting = deque(columns)
     while waiting:
@@ -339,17 +339,17 @@ def _count(schema: Mapping[str, JsonValue], word: str) -> int | None:
     return None if number is None else int(number)
 
 
-def _merged(
+def merged(
     schema: Mapping[str, JsonValue], word: str, parts: Iterable[JsonValue]
 ) -> dict[str, JsonValue] | bool:
     """A schema near to the conjunction of one with others that stood under its keyword `word`."""
-    merged = {key: held for key, held in schema.items() if key not in {word, "then", "else"}}
+    found = {key: held for key, held in schema.items() if key not in {word, "then", "else"}}
     for part in parts:
         if part is False:
             return False
         for key, held in part.items() if isinstance(part, dict) else ():
-            merged[key] = _joined(key, merged[key], held) if key in merged else held
-    return merged
+            found[key] = _joined(key, found[key], held) if key in found else held
+    return found
 
 
 def _joined(word: str, held: JsonValue, other: JsonValue) -> JsonValue:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from fishplate.core.data import dataclass
+from fishplate.core.errors import ErrorClass, Failure
 from fishplate.models.model import Message
 
 R_co = TypeVar("R_co", covariant=True)
@@ -30,3 +31,39 @@ class Prompt(Generic[R_co]):
         for question, answer in self.examples:
             found += [Message(role="user", text=question), Message(role="assistant", text=answer)]
         return (*found, Message(role="user", text=self.user))
+
+
+def first_messages(found: object, subject: str) -> tuple[Message, ...]:
+    """The messages of what a prompt function returned, whatever that is.
+
+    Args:
+        found: What it returned.
+        subject: Whose function it is.
+
+    Raises:
+        Failure: It is no `Prompt`, or one of something else than texts (code `bad_prompt`).
+    """
+    if isinstance(found, Prompt):
+        prompt = cast("Prompt[object]", found)
+        try:
+            return prompt.messages()
+        except (TypeError, ValueError):  # pydantic's own quotes what it was given
+            what = f"a Prompt with {_wrong_part(prompt)}: give texts"
+            raise _bad_prompt(subject, what) from None
+    raise _bad_prompt(subject, f"{type(found).__name__!r}: return a Prompt")
+
+
+def _bad_prompt(subject: str, what: str) -> Failure:
+    return Failure(
+        f"the prompt function of {subject} returned {what}",
+        error_class=ErrorClass.BUG,
+        code="bad_prompt",
+    )
+
+
+def _wrong_part(prompt: Prompt[object]) -> str:
+    for name in ("user", "system"):
+        part: object = getattr(prompt, name)
+        if not isinstance(part, str):
+            return f"a {type(part).__name__!r} as its {name!r}"
+    return "examples that are no pairs of a question and its answer"

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, MissingExtraError, UsageError
+from fishplate.models.access import check_key, check_url
 from fishplate.models.model import (
     Features,
     FinishReason,
@@ -36,6 +37,11 @@ KEYS: Final[Mapping[Provider, str]] = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
     "google": "GOOGLE_API_KEY",
+}
+ADDRESSES: Final[Mapping[Provider, str]] = {
+    "openai": "OPENAI_BASE_URL",
+    "anthropic": "ANTHROPIC_BASE_URL",
+    "google": "GOOGLE_GEMINI_BASE_URL",
 }
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -103,15 +109,16 @@ class ProviderModel:
         name: Provider and model, e.g. `openai:gpt-5-mini`, `anthropic:...`, `google:...`.
         key: The provider's key; by default what `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` or
             `GOOGLE_API_KEY` says.
-        url: Where the provider is, if not at its own address.
+        url: Where the provider is; by default what `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL` or
+            `GOOGLE_GEMINI_BASE_URL` says, or else its own address.
         pinned: The snapshot that has to answer, as the provider names it.
         timers: How long it may be silent.
         features: What it can do; by default what pydantic-ai knows of it.
 
     Raises:
         MissingExtraError: The library of the provider is not installed.
-        UsageError: The provider is unknown (code `unknown_provider`), or there is no key (code
-            `missing_key`).
+        UsageError: The provider is unknown (code `unknown_provider`), there is no key (code
+            `missing_key`), or the key or the address cannot be one (codes `bad_key`, `bad_url`).
     """
 
     def __init__(  # noqa: PLR0913 -- what a model is, keyword-only
@@ -125,14 +132,11 @@ class ProviderModel:
         features: Features | None = None,
     ) -> None:
         provider, model = _provider(name)
-        found = key or os.environ.get(KEYS[provider])
-        if not found:
-            msg = f"the model {name!r} has no key: set {KEYS[provider]}, or give key="
-            raise UsageError(msg, code="missing_key")
+        found, address = _key(name, provider, key), _address(name, provider, url)
         self.name = name
         self.pinned = pinned
         self._timers = timers
-        self._client, self._close = _client(provider, model, found, url, timers)
+        self._client, self._close = _client(provider, model, found, address, timers)
         self.features = features or _features(self._client)
 
     async def request(self, request: ModelRequest) -> ModelAnswer:
@@ -227,6 +231,26 @@ def _provider(name: str) -> tuple[Provider, str]:
     listed = ", ".join(f"{one}:MODEL" for one in KEYS)
     msg = f"{name!r} names no model of a known provider: write one of {listed}"
     raise UsageError(msg, code="unknown_provider")
+
+
+def _key(name: str, provider: Provider, key: str | None) -> str:
+    """The key that was given, also if it is blank; only without one the variable says it."""
+    if key is not None:
+        return check_key(name, key, source="key=")
+    variable = KEYS[provider]
+    if found := os.environ.get(variable):
+        return check_key(name, found, source=variable)
+    msg = f"the model {name!r} has no key: set {variable}, or give key="
+    raise UsageError(msg, code="missing_key")
+
+
+def _address(name: str, provider: Provider, url: str | None) -> str | None:
+    """As `_key`; `None` for the provider's own address."""
+    if url is not None:
+        return check_url(name, url, source="url=")
+    variable = ADDRESSES[provider]
+    found = os.environ.get(variable)
+    return check_url(name, found, source=variable) if found else None
 
 
 def _client(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -84,6 +85,26 @@ def check_models(agent: AnyAgent, models: Mapping[str, object]) -> None:
     for unit in all_of(agent):
         asks = unit.about.asks
         problem = None if asks is None else asks.problem(models)
+        if problem is not None:
+            problems.add(problem)
+    problems.raise_if_any()
+
+
+async def check_prompts(agents: Iterable[AnyAgent]) -> None:
+    """Refuse prompt functions that return something else than prompts, by trying them.
+
+    Raises:
+        DeclarationError: Code `bad_prompt`; holds every problem.
+    """
+    asking = {id(unit.about): unit for unit in all_of(*agents) if unit.about.kind == "model"}
+    if not asking:
+        return
+    # The types of models cost every import of fishplate, and only who asks one needs them.
+    from fishplate.agents.trial import prompt_problem, try_prompt  # noqa: PLC0415 -- as said
+
+    problems = ProblemList("the app")
+    for unit in asking.values():
+        problem = prompt_problem(unit, await asyncio.to_thread(try_prompt, unit))
         if problem is not None:
             problems.add(problem)
     problems.raise_if_any()
