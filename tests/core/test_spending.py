@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from fishplate import App, UsageError, agent, current, tool
+from fishplate import (
+    App,
+    ErrorClass,
+    Failure,
+    Policy,
+    Retry,
+    UsageError,
+    agent,
+    current,
+    tool,
+)
 from fishplate.core.errors import JsonValue
 from fishplate.core.spending import MOST_NANOS, SPENT
 
@@ -46,6 +56,22 @@ async def noting(word: str) -> str:
     return word
 
 
+@tool(effect="readonly", policy=Policy(retry=Retry(attempts=2, base=0.001, cap=0.001)))
+async def flaky(failures: list[int]) -> int:
+    """Pays, and fails as often as the list is long."""
+    current().spent(cost_nanos=11, currency="EUR")
+    if failures:
+        failures.pop()
+        raise Failure("busy", error_class=ErrorClass.TRANSIENT, code="busy")
+    return 1
+
+
+@agent(tools=[flaky])
+async def patient(failures: int) -> int:
+    """Calls it until it answers."""
+    return await flaky([0] * failures)
+
+
 async def told(unit: Any, given: object) -> dict[str, dict[str, JsonValue]]:
     """What each span of a run says, by its name."""
     async with App(unit) as app:
@@ -68,6 +94,13 @@ async def test_what_a_call_pays_adds_up_on_its_own_span() -> None:
         },
         "ask": {"requests": 1, "cost_nanos": 7, "cost_currency": "USD"},
     }
+
+
+async def test_every_attempt_that_has_paid_counts() -> None:
+    """What a failed attempt has paid is spent, and the next one adds to it."""
+    found = await told(patient, 1)
+
+    assert found["flaky"] == {"requests": 2, "cost_nanos": 22, "cost_currency": "EUR"}
 
 
 @pytest.mark.parametrize(
