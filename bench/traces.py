@@ -19,12 +19,14 @@ from bench.orders import ORDER, Order
 from bench.row import Row
 from fishplate import Agent, App
 from fishplate.core.clock import SystemClock
+from fishplate.core.errors import JsonValue
 from fishplate.core.events import HeadTuple, SpanTuple
 from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import BATCH
-from fishplate.traces.queries import RunFilter, list_traces, totals, whole_trace
+from fishplate.traces.queries import RunFilter, list_traces, whole_trace
+from fishplate.traces.rollups import spending, totals
 from fishplate.traces.segments import Began, Item
 from fishplate.traces.store import StoreWriter, TraceStore, open_trace_reader
 
@@ -35,6 +37,15 @@ RUNS: Final = 400
 SPANS: Final = STEPS + 1
 MILLION: Final = 1_000_000
 DAY_MS: Final = 86_400_000
+SPENT: Final[dict[str, JsonValue]] = {
+    "model": "openai:gpt-4o-mini",
+    "requests": 1,
+    "input_tokens": 321,
+    "output_tokens": 12,
+    "cost_nanos": 47_850,
+    "cost_currency": "USD",
+}
+"""What a request to a model says of itself."""
 JOURNALED: Final = {1: (100, 1 / 0.9), 64: (2_000, 1 / 0.6)}
 """Runs at a time: how many a sample has, and how much longer they may take with traces."""
 
@@ -157,15 +168,25 @@ def _read(pace: Pace, folder: str) -> tuple[Figure, ...]:
         lambda: totals(connection, now_ms - DAY_MS, now_ms),
         rounds,
     )
+    costs = _compared(
+        lambda: connection.execute("SELECT count(*) FROM rollup_hour").fetchone(),
+        lambda: spending(connection, now_ms - DAY_MS, now_ms, by="agent"),
+        rounds,
+    )
     connection.close()
     return (
         Figure(row="read one trace", unit="ms", comparison=by_id, budget=Budget(most=5.0)),
         Figure(row="read sums of a day", unit="ms", comparison=day, budget=Budget(most=100.0)),
+        Figure(row="read costs of a day", unit="ms", comparison=costs, budget=Budget(most=100.0)),
     )
 
 
 def _fill(url: str, runs: int, pace: Pace) -> int:
-    """Write so many runs of five spans each, over two days; when the last one began."""
+    """Write so many runs of five spans each, one with a price, over two days.
+
+    Returns:
+        When the last one began, in milliseconds since 1970.
+    """
     clock = SystemClock()
     around = Surroundings(
         clock=clock, sink=lambda _: None, resources={}, working_time=300, heads=Releases({})
@@ -195,7 +216,10 @@ def _five_spans(context: RunContext, draw: random.Random) -> Iterator[SpanTuple]
     for name in ("intent", "lookup", "refund", "compose"):
         end = at + int(draw.lognormvariate(14, 1))
         head: HeadTuple = ("agent", name, release)
-        yield trace_id, draw.getrandbits(64), root, head, name, at, end, "ok", None
+        facts: dict[str, JsonValue] | None = None
+        if name == "compose":
+            head, facts = ("model", f"{name}-model", release), SPENT
+        yield trace_id, draw.getrandbits(64), root, head, name, at, end, "ok", facts
         at = end
     head = ("workflow", "support", release)
     yield trace_id, root, None, head, "support", context.started_ns, at, "ok", None

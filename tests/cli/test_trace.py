@@ -33,7 +33,7 @@ def test_runs_are_listed_and_filtered(cli: Program) -> None:
         [good, "support", "succeeded"],
     ]
     assert rows[0].split()[-3:] == ["-", "-", "down"]
-    assert rows[1].split()[-2:] == ["333", "0.00004785"]
+    assert rows[1].split()[-3:] == ["333", "0.00004785", "USD"]
 
     def found(*options: str) -> list[str]:
         return [run["id"] for run in cli("trace", *HERE, *options, "--json").json["runs"]]
@@ -60,11 +60,11 @@ def test_a_run_is_shown_as_a_tree_with_its_contents(cli: Program) -> None:
         "      tool get_order",
         "    agent priced",
     ]
-    assert "321 + 12 tokens, cost 0.00004785" in ended.out
+    assert "321 + 12 tokens, cost 0.00004785 USD" in ended.out
     assert not {"\u202e", "\x1b"} & set(ended.out)
     found: Any = cli("trace", "show", run_id, *HERE, "--json").json
     assert [one["name"] for one in found["trace"]] == ["support", "lookup", "get_order", "priced"]
-    assert (found["cost_nanos"], found["trace"][1]["output"]) == (47_850, "W1")
+    assert (found["whole_costs"], found["trace"][1]["output"]) == ({"USD": 47_850}, "W1")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,64 @@ def test_what_is_said_from_outside_stays_text(cli: Program, command: tuple[str, 
 
     assert shown.replace("\n", "").isprintable()
     assert "<b>[red]" in shown
+
+
+def test_costs_are_summed_up(cli: Program) -> None:
+    """A line for each group and one for all; JSON has whole costs where all are known."""
+    traced(cli, "support")
+    traced(cli, "paying")
+    ended = cli("trace", "costs", *HERE)
+
+    head, *rows = (line.split("  ") for line in ended.out.splitlines())
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in (head, *rows)]
+    assert cells[0] == ["AGENT", "CALLS", "TOKENS", "COST", "UNKNOWN", "ERRORS", "P50", "P95"]
+    assert [row[:6] for row in cells[1:]] == [
+        ["pay", "2", "0", ">= 1.5 EUR", "1", "0"],
+        ["priced", "1", "333", "0.00004785 USD", "0", "0"],
+        ["all", "3", "333", ">= 1.5 EUR + 0.00004785 USD", "1", "0"],
+    ]
+    found = cli("trace", "costs", *HERE, "--by", "step", "--hours", "0.5", "--json").json
+    assert [one["group"] for one in found["groups"]] == ["paying/pay", "priced"]
+    assert [one["whole_costs"] for one in found["groups"]] == [None, {"USD": 47_850}]
+    assert (found["whole"]["costs"], found["whole"]["unpriced"]) == (
+        {"EUR": 1_500_000_000, "USD": 47_850},
+        1,
+    )
+    assert found["until_ms"] - found["since_ms"] == 1_800_000
+
+
+def test_nothing_spent_is_said(cli: Program) -> None:
+    """A store without costs has no groups, and no error."""
+    traced(cli, "lookup")
+    ended = cli("trace", "costs", *HERE)
+
+    assert (ended.code, ended.out) == (0, "")
+    assert "nothing was spent since" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("--limit", "0"), "no whole number from 1"),
+        (("--limit", "-3"), "no whole number from 1"),
+        (("--limit", "9" * 30), "no whole number from 1"),
+        (("--id", "zz"), "32 hex digits"),
+        (("--slower", "-1"), "no number from 0"),
+        (("--slower", "1e300"), "no number from 0"),
+        (("--dearer", "x"), "no number from 0"),
+        (("costs", "--by", "week"), "agent"),
+        (("costs", "--hours", "nan"), "no number from 0"),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_selects_nothing_is_refused(
+    cli: Program, words: tuple[str, ...], remedy: str
+) -> None:
+    """What an option cannot take ends with 2 and says what it takes."""
+    ended = cli("trace", *words, *HERE)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert remedy in ended.err.replace("\n", " ")
 
 
 def test_a_run_is_explained(cli: Program) -> None:

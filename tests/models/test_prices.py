@@ -28,6 +28,12 @@ def thrifty(question: Question) -> Prompt[str]:
     return Prompt(user=question.text)
 
 
+@model_agent("fast")
+def plain(question: Question) -> Prompt[str]:
+    """Answer."""
+    return Prompt(user=question.text)
+
+
 @pytest.fixture(scope="module")
 def published() -> PublishedPrices:
     """The installed table."""
@@ -80,6 +86,24 @@ def test_what_is_no_price_is_refused() -> None:
         Price(input=Decimal(-1), output=Decimal(1))
     with pytest.raises(ValueError, match="finite"):
         Price(input=Decimal("NaN"), output=Decimal(1))
+    for currency in ("eur", "EURO", ""):
+        with pytest.raises(ValueError, match="ISO 4217"):
+            Price(input=Decimal(1), output=Decimal(1), currency=currency)
+
+
+@pytest.mark.parametrize(
+    "cost", [Cost(nanos=-1), Cost(nanos=10**30), Cost(nanos=1, currency="$")], ids=str
+)
+async def test_a_cost_that_is_no_amount_of_money_is_unknown(cost: Cost) -> None:
+    """Whatever a provider or a book says, no sum can shrink by it or be broken."""
+    said = ModelAnswer(text="b", usage=Usage(input_tokens=-5, output_tokens=10**30), cost=cost)
+    async with App(plain, models={"fast": ScriptedModel([said])}) as app:
+        run = app.start(plain, Question(text="?"))
+        await run.result()
+        [told] = [span.attributes or {} for span in app.spans(run) if span.kind == "model"]
+
+    assert (told["requests"], told["unpriced_requests"]) == (1, 1)
+    assert not {"cost_nanos", "cost_currency", "input_tokens", "output_tokens"} & told.keys()
 
 
 async def test_the_cost_stands_on_the_request() -> None:
@@ -110,3 +134,19 @@ async def test_money_is_limited(prices: PriceTable | None, requests: int, said: 
 
     assert failed.value.error_class is ErrorClass.BUDGET_EXCEEDED
     assert len(model.requests) == requests
+
+
+async def test_money_of_two_currencies_is_not_added() -> None:
+    """A price that changes its currency ends an answer whose money is limited."""
+    call = calling(("price_of", '{"order_id": "1"}'))
+    said = [
+        call.model_copy(update={"cost": Cost(nanos=30_000, currency=currency, source="reported")})
+        for currency in ("EUR", "USD", "EUR")
+    ]
+    model = ScriptedModel(said, usage=SMALL)
+    async with App(thrifty, models={"fast": model}) as app:
+        run = app.start(thrifty, Question(text="?"))
+        with pytest.raises(FishplateError, match="in several currencies"):
+            await run.result()
+
+    assert len(model.requests) == 2

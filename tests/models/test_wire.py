@@ -304,9 +304,10 @@ def check(row: Row, ended: Ended, bodies: list[dict[str, Any]]) -> None:
     answered = bodies[len(bodies) - len(row.outputs) :]
     tokens = sum(map(counted, answered)), sum(row.outputs)
     assert (ended.run.input_tokens, ended.run.output_tokens) == tokens
-    assert ended.run.cost_nanos == tokens[0] * IN + tokens[1] * OUT
+    cost = tokens[0] * IN + tokens[1] * OUT
+    assert ended.run.costs == ({"USD": cost} if row.outputs else {})
     assert (ended.run.model_calls, ended.run.unpriced) == (row.requests, row.unpriced)
-    assert ended.run.known_cost == (None if row.unpriced else ended.run.cost_nanos)
+    assert ended.run.whole_costs == (None if row.unpriced else ended.run.costs)
     if row.failure is None:
         assert (ended.output, ended.fallbacks, ended.marks) == (Refund(amount=5), [], [])
     else:

@@ -22,7 +22,8 @@ CANARY = "canary-5ecre7-x9Zk42"
 @tool(effect="readonly")
 async def look(number: str) -> dict[str, str]:
     """A secret in a result, in a header, in what was retrieved."""
-    current().note(headers={"x-api-key": CANARY}, cost_nanos=1, input_tokens=1)
+    current().note(headers={"x-api-key": CANARY})
+    current().spent(cost_nanos=1, currency="USD", input_tokens=1)
     current().retrieved("notes", [Passage(id=f"note {CANARY}", score=0.5)], query=CANARY)
     return {"number": number, "note": f"Authorization: Bearer {CANARY}"}
 

@@ -8,6 +8,7 @@ import pytest
 
 from fishplate import App, Breaker, Bulkhead, ErrorClass, Failure, Policy, agent, current, tool
 from fishplate import workflow as declare
+from fishplate.core.errors import JsonValue
 from fishplate.core.events import HeadTuple
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.exporter import Exporter
@@ -23,7 +24,7 @@ async def look(number: int) -> int:
     """Fails for 0."""
     if number == 0:
         raise Failure("no", error_class=ErrorClass.OVERLOAD, code="down")
-    current().note(input_tokens=number, output_tokens=2, cost_nanos=47_850, cost_currency="EUR")
+    current().spent(cost_nanos=47_850, currency="EUR", input_tokens=number, output_tokens=2)
     return number
 
 
@@ -103,6 +104,31 @@ def test_latency_tokens_cost_and_errors_are_counted(collector: Collector) -> Non
         for point in points(collector, "fishplate.errors")
     }
     assert errors == {"invoke_workflow": 1, "invoke_agent": 1, "execute_tool": 1}
+
+
+def test_costs_are_told_for_each_currency_alone() -> None:
+    """Amounts of different currencies are different series, and calls of unknown price a third."""
+    counted = Metrics()
+    head: HeadTuple = ("model", "say-model", "1.0.0")
+    for cost, currency, unpriced in ((5, "EUR", 0), (7, "USD", 1), (9, "EUR", 2)):
+        facts: dict[str, JsonValue] = {
+            "requests": 3,
+            "unpriced_requests": unpriced,
+            "cost_nanos": cost,
+            "cost_currency": currency,
+        }
+        counted.add(head, 1_000, facts)
+    counted.add(head, 1_000, {"cost_nanos": 1_000_000})  # nothing was asked for
+
+    found = {
+        (name, attributes.get("fishplate.cost.currency")): value
+        for name, _, attributes, value in counted.sums()
+    }
+    assert found == {
+        ("fishplate.cost", "EUR"): 14,
+        ("fishplate.cost", "USD"): 7,
+        ("fishplate.cost.unknown", None): 3,
+    }
 
 
 def test_breakers_and_queues_are_told_as_they_are(collector: Collector) -> None:

@@ -62,7 +62,7 @@ def test_the_cost_of_a_run_is_that_of_its_requests(tmp_path: Path) -> None:
     """Two requests of 221 x 0.15 + 100 x 0.075 + 12 x 0.60 millionths, however deep they stand."""
     trace = traced(tmp_path, PRICES, "Where is W1 now?", "W1 is on its way.")
 
-    assert trace.run.known_cost == 2 * 47_850
+    assert trace.run.whole_costs == {"USD": 2 * 47_850}
     assert (trace.run.model_calls, trace.run.input_tokens, trace.run.output_tokens) == (2, 642, 24)
     models = [one for one in trace.spans if one.span.kind == "model"]
     assert [(one.span.attributes or {})["cost_nanos"] for one in models] == [47_850, 47_850]
@@ -95,14 +95,14 @@ def test_an_attempt_that_broke_off_makes_the_cost_unknown(tmp_path: Path) -> Non
     run = spent(tmp_path, ErrorClass.TRANSIENT, "W1 is on its way.")
 
     assert (run.model_calls, run.unpriced) == (2, 1)
-    assert (run.known_cost, run.cost_nanos) == (None, 47_850)
+    assert (run.whole_costs, run.costs) == (None, {"USD": 47_850})
 
 
 def test_a_request_that_was_refused_costs_nothing(tmp_path: Path) -> None:
     """A provider that answers that the quota is spent has not begun."""
     run = spent(tmp_path, ErrorClass.QUOTA_EXHAUSTED)
 
-    assert (run.state, run.model_calls, run.known_cost) == ("failed", 1, 0)
+    assert (run.state, run.model_calls, run.whole_costs) == ("failed", 1, {})
 
 
 def test_every_attempt_that_was_answered_is_counted(tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ def test_every_attempt_that_was_answered_is_counted(tmp_path: Path) -> None:
     run = spent(tmp_path, ModelAnswer(finish_reason="error"), "W1 is on its way.")
 
     assert (run.model_calls, run.input_tokens, run.output_tokens) == (2, 642, 24)
-    assert run.known_cost == 2 * 47_850
+    assert run.whole_costs == {"USD": 2 * 47_850}
 
 
 def test_a_cost_that_nobody_knows_is_not_zero(tmp_path: Path) -> None:
     """Without prices the tokens are known, and the cost is not."""
     trace = traced(tmp_path, None, "Where is W1 now?", "W1 is on its way.")
 
-    assert (trace.run.known_cost, trace.run.unpriced) == (None, 2)
+    assert (trace.run.whole_costs, trace.run.unpriced) == (None, 2)
     assert trace.run.input_tokens == 642
 
 

@@ -25,10 +25,10 @@ from fishplate.traces.queries import (
     WholeTrace,
     list_traces,
     lost,
-    totals,
     whole_json,
     whole_trace,
 )
+from fishplate.traces.rollups import totals
 from fishplate.traces.store import TraceStore, open_trace_reader, tidy
 
 CANARY = "canary-5ecre7-x9Zk42"
@@ -50,8 +50,8 @@ async def body(number: str) -> str:
 
 @agent
 async def ask_model(number: str) -> str:
-    """As a model agent tells what a request used."""
-    current().note(input_tokens=100, output_tokens=20, cost_nanos=47_850)
+    """Tells what it has paid."""
+    current().spent(cost_nanos=47_850, currency="USD", input_tokens=100, output_tokens=20)
     return number
 
 
@@ -131,7 +131,7 @@ def test_tokens_and_cost_are_summed_over_leaves_alone(url: str) -> None:
 
     @agent
     async def unpriced(number: str) -> str:
-        current().note(input_tokens=5, cost_nanos=None)
+        current().spent(cost_nanos=None, input_tokens=5)
         return number
 
     @workflow
@@ -151,12 +151,13 @@ def test_tokens_and_cost_are_summed_over_leaves_alone(url: str) -> None:
     second, first = read(url)
 
     assert (first.run.model_calls, first.run.input_tokens, first.run.output_tokens) == (3, 300, 60)
-    assert first.run.known_cost == 3 * 47_850
-    assert (second.run.known_cost, second.run.cost_nanos, second.run.unpriced) == (None, 47_850, 1)
+    assert first.run.whole_costs == {"USD": 3 * 47_850}
+    assert second.run.whole_costs is None
+    assert (second.run.costs, second.run.unpriced) == ({"USD": 47_850}, 1)
     connection = open_trace_reader(url)
     found = {one.agent: one for one in totals(connection, 0, 2**50)}
     connection.close()
-    assert (found["ask_model"].cost_nanos, found["outer"].cost_nanos) == (4 * 47_850, 0)
+    assert (found["ask_model"].costs, found["outer"].costs) == ({"USD": 4 * 47_850}, {})
     assert (found["unpriced"].unpriced, found["unpriced"].calls) == (1, 1)
 
 
@@ -423,7 +424,7 @@ def test_a_resumed_run_goes_on_in_its_trace(tmp_path: Path) -> None:
     assert after.run.started_ns == before.run.started_ns
     replayed = [one for one in after.spans if (one.span.attributes or {}).get("replayed")]
     assert [one.span.name for one in replayed] == ["ask_model"]
-    assert (after.run.model_calls, after.run.cost_nanos) == (2, 2 * 47_850)
+    assert (after.run.model_calls, after.run.costs) == (2, {"USD": 2 * 47_850})
 
 
 def test_what_came_before_a_short_wait_is_kept(tmp_path: Path) -> None:

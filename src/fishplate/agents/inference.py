@@ -15,6 +15,7 @@ from fishplate.contracts.schema import Schema
 from fishplate.core.current import Current, current
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure, JsonValue, Problem
+from fishplate.core.spending import MOST_TOKENS, add_cost, add_count, is_count
 from fishplate.core.text import TextAttempt
 from fishplate.models.model import (
     OUTPUT_TOOL,
@@ -71,7 +72,8 @@ class Inference:
         call = current()
         models = call.resource(Models)
         model = models.get(self.alias)
-        _add(call, "requests", 1)
+        call.note(model=model.name)
+        add_count(call, "requests", 1)
         request = self.request_of(conversation, model.features)
         feed = call.run.text if self.output.is_text else None
         try:
@@ -81,10 +83,10 @@ class Inference:
                 answer = await _read_along(feed.begin(call.path), model, request)
         except BaseException as error:
             if not isinstance(error, Failure) or error.error_class not in _TOOK_NOTHING:
-                _add(call, "unpriced_requests", 1)
+                add_count(call, "unpriced_requests", 1)
             raise
         answer = models.priced(model, answer, call.now())
-        _tell(call, model, answer)
+        _tell(call, answer)
         if answer.finish_reason == "error":
             raise Failure(
                 f"the model {self.alias!r} ended its answer to {self.agent!r} with an error",
@@ -234,16 +236,17 @@ def _told(messages: tuple[Message, ...], schema: SchemaDocument) -> tuple[Messag
     return (Message(role="system", text=text), *messages)
 
 
-def _tell(call: Current, model: Model, answer: ModelAnswer) -> None:
+def _tell(call: Current, answer: ModelAnswer) -> None:
     """What is not known is left out, so that it is never taken for nothing."""
-    call.note(model=model.name, finish_reason=answer.finish_reason)
+    call.note(finish_reason=answer.finish_reason)
     if answer.snapshot is not None:
         call.note(snapshot=answer.snapshot)
-    if answer.cost.nanos is None:
-        _add(call, "unpriced_requests", 1)
+    cost = answer.cost
+    if cost.nanos is None or not add_cost(call, cost.nanos, cost.currency):
+        add_count(call, "unpriced_requests", 1)
     else:
-        _add(call, "cost_nanos", answer.cost.nanos)
-        call.note(cost_currency=answer.cost.currency, cost_source=answer.cost.source)
+        assert call.attributes is not None, "the cost stands there"
+        call.attributes["cost_source"] = cost.source
     if answer.reasoning:
         call.note(reasoning_parts=len(answer.reasoning))
     for word in (
@@ -254,11 +257,5 @@ def _tell(call: Current, model: Model, answer: ModelAnswer) -> None:
         "reasoning_tokens",
     ):
         count: int | None = getattr(answer.usage, word)
-        if count is not None:
-            _add(call, word, count)
-
-
-def _add(call: Current, word: str, count: int) -> None:
-    """Put a count on the span, on top of what earlier attempts have put there."""
-    told = (call.attributes or {}).get(word)
-    call.note(**{word: count + (told if isinstance(told, int) else 0)})
+        if count is not None and is_count(count, MOST_TOKENS):
+            add_count(call, word, count)

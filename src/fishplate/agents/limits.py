@@ -24,8 +24,9 @@ class Limits:
         tool_calls: Calls of tools; at least 0.
         tokens: Tokens in and out, over all requests; at least 1. Where a provider does not say how
             many it were, they are estimated.
-        cost_nanos: Billionths of the currency of the app's prices; at least 1. A request whose
-            price is unknown ends the answer, since nobody could say what the next one costs.
+        cost_nanos: Billionths of the currency in which the model is priced; at least 1. A request
+            whose price is unknown, or in another currency than the one before, ends the answer,
+            since nobody could say what the next one costs.
     """
 
     requests: int = 10
@@ -68,6 +69,7 @@ class Spending:
         self.tokens = 0
         self.cost_nanos = 0
         self._has_unknown_cost = False
+        self._currency: str | None = None
 
     def begin_request(self) -> None:
         """Count a request that is about to be sent.
@@ -88,7 +90,8 @@ class Spending:
             if self._has_unknown_cost:
                 raise Failure(
                     f"{self._subject} has a limit of {self._limits.cost_nanos} nanos, and the "
-                    "price of its model is unknown: give the app prices=, or limit tokens",
+                    "price of its model is unknown, or in several currencies: give the app "
+                    "prices= in one, or limit tokens",
                     error_class=ErrorClass.BUDGET_EXCEEDED,
                     code="model_limit",
                 )
@@ -97,8 +100,12 @@ class Spending:
 
     def end_request(self, sent: Iterable[Message], answer: ModelAnswer) -> None:
         """Count the tokens and the cost of a request."""
-        self._has_unknown_cost = self._has_unknown_cost or answer.cost.nanos is None
-        self.cost_nanos += answer.cost.nanos or 0
+        cost = answer.cost
+        self._currency = self._currency or cost.currency
+        if cost.nanos is None or cost.currency != self._currency:
+            self._has_unknown_cost = True
+        else:
+            self.cost_nanos += cost.nanos
         total = answer.usage.total
         said = Message(role="assistant", text=answer.text, calls=answer.calls)
         self.tokens += estimated_tokens((*sent, said)) if total is None else total

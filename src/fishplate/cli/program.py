@@ -30,6 +30,7 @@ from fishplate.cli import (
     runs_resume,
     runs_show,
     trace,
+    trace_costs,
     trace_replay,
     trace_show,
 )
@@ -64,6 +65,7 @@ _COMMANDS: Final[Mapping[str, Command]] = {
         runs_export.COMMAND,
         runs_actions.PRUNE,
         trace.COMMAND,
+        trace_costs.COMMAND,
         trace_show.SHOW,
         trace_show.EXPLAIN,
         trace_replay.COMMAND,

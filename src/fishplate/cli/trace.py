@@ -1,17 +1,19 @@
 """`fishplate trace`: the runs whose traces are kept, newest first."""
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.runs_store import moment, table
 from fishplate.cli.screen import Screen
-from fishplate.cli.trace_store import add_traces, reading_traces
+from fishplate.cli.trace_store import add_traces, positive, reading_traces, whole_positive
 from fishplate.traces.queries import RunFilter, TracedRun, list_traces, lost, run_json
 from fishplate.traces.waterfall import cost_text
 
 _MOST: Final = 50
+_TRACE_ID: Final = re.compile("[0-9a-fA-F]{32}")
 _STATES: Final = (*("running", "succeeded", "degraded", "failed", "cancelled", "needs_attention"),)
 
 
@@ -27,17 +29,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"only runs in this state; may be repeated: {', '.join(_STATES)}",
     )
     parser.add_argument("--agent", metavar="NAME", help="only runs of this agent")
-    parser.add_argument("--id", metavar="TRACE", help="only runs in this trace: 32 hex digits")
     parser.add_argument(
-        "--slower", metavar="SECONDS", type=_positive, help="only runs that took at least this long"
+        "--id", metavar="TRACE", type=_trace_id, help="only runs in this trace: 32 hex digits"
     )
     parser.add_argument(
-        "--dearer", metavar="AMOUNT", type=_positive, help="only runs known to cost at least this"
+        "--slower", metavar="SECONDS", type=positive, help="only runs that took at least this long"
+    )
+    parser.add_argument(
+        "--dearer",
+        metavar="AMOUNT",
+        type=positive,
+        help="only runs known to cost at least this, in whichever currency",
     )
     parser.add_argument(
         "--limit",
         metavar="N",
-        type=int,
+        type=whole_positive,
         default=_MOST,
         help=f"at most so many, the newest; {_MOST} if left out",
     )
@@ -91,15 +98,12 @@ def _cells(run: TracedRun) -> tuple[str, ...]:
     took = "-" if run.duration_ns is None else f"{run.duration_ns / 1e9:.3f} s"
     tokens = str(run.input_tokens + run.output_tokens) if run.model_calls else "-"
     started = moment(run.started_ns // 1_000_000)
-    return (run.id, run.agent, run.state, started, took, tokens, cost_text(run), run.error or "")
+    cost = cost_text(run.model_calls, run.costs, run.unpriced)
+    return (run.id, run.agent, run.state, started, took, tokens, cost, run.error or "")
 
 
-def _positive(text: str) -> Decimal:
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        found = Decimal(-1)
-    if not found.is_finite() or found < 0:
-        message = f"{text!r} is no number of at least 0"
+def _trace_id(text: str) -> str:
+    if _TRACE_ID.fullmatch(text) is None:
+        message = f"{text!r} is no id of a trace: 32 hex digits, as 'fishplate trace --json' has it"
         raise ArgumentTypeError(message)
-    return found
+    return text.lower()

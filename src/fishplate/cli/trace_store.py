@@ -1,14 +1,19 @@
 """The trace store that a command is about: which it is, and how it is read."""
 
 import sqlite3
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from fishplate.core.errors import UsageError
 from fishplate.core.sqlite_file import store_path, told
 from fishplate.traces.queries import WholeTrace, runs_beside, whole_trace
 from fishplate.traces.store import open_trace_reader
+
+_MOST: Final = 1_000_000_000
+"""Largest number that an option takes, so that a store can compare its nanos."""
 
 
 def add_traces(parser: ArgumentParser) -> None:
@@ -63,6 +68,27 @@ def trace_and_beside(arguments: Namespace) -> tuple[WholeTrace, Sequence[WholeTr
     with reading_traces(arguments) as connection:
         found = _found(connection, arguments)
         return found, runs_beside(connection, found)
+
+
+def positive(text: str) -> Decimal:
+    """A number of at least 0, as an option is given it."""
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal(-1)
+    if not found.is_finite() or not 0 <= found <= _MOST:
+        message = f"{text!r} is no number from 0 to {_MOST:,}: write one, e.g. 0.5"
+        raise ArgumentTypeError(message)
+    return found
+
+
+def whole_positive(text: str) -> int:
+    """A whole number of at least 1, as an option is given it."""
+    found = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_MOST)) else 0
+    if not 1 <= found <= _MOST:
+        message = f"{text!r} is no whole number from 1 to {_MOST:,}: write one, or leave it out"
+        raise ArgumentTypeError(message)
+    return found
 
 
 def _found(connection: sqlite3.Connection, arguments: Namespace) -> WholeTrace:

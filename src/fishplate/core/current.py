@@ -15,6 +15,7 @@ from fishplate.core.events import HeadTuple
 from fishplate.core.ids import child_span_id, idempotency_key
 from fishplate.core.outcome import Reason
 from fishplate.core.run_context import Principal, RunContext
+from fishplate.core.spending import SPENT, not_noted, spend
 from fishplate.core.trace_context import format_baggage, format_traceparent
 
 T = TypeVar("T")
@@ -133,10 +134,44 @@ class Current:
         return uuid.UUID(int=self.random.getrandbits(128), version=4)
 
     def note(self, **facts: JsonValue) -> None:
-        """Put facts on the call's span, e.g. `note(cache_hit=True)`."""
+        """Put facts on the call's span, e.g. `note(cache_hit=True)`.
+
+        Raises:
+            UsageError: They say what was spent, see `spent` (code `bad_spending`).
+        """
+        if not SPENT.isdisjoint(facts):
+            raise not_noted(self.path, SPENT & facts.keys())
         if self.attributes is None:
             self.attributes = {}
         self.attributes.update(facts)
+
+    def spent(
+        self,
+        *,
+        cost_nanos: int | None,
+        currency: str | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+    ) -> None:
+        """Tell of a request that this call has paid for itself, e.g. to a search that takes money.
+
+        All sums count it, on top of what the call has told before. What is spent by the calls that
+        it makes is counted there: a request of a model agent tells its tokens and cost itself.
+
+        Args:
+            cost_nanos: Billionths of the currency, at least 0; `None` if nobody knows, which is
+                counted apart and never as nothing.
+            currency: Three letters of ISO 4217, the same for all that one call pays; left out if
+                the cost is unknown.
+            input_tokens: That went in; `None` if nobody has counted.
+            output_tokens: That came out; likewise.
+
+        Raises:
+            UsageError: It is no amount, or in another currency than before (code `bad_spending`).
+        """
+        counted = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+        tokens = {word: count for word, count in counted.items() if count is not None}
+        spend(self, self.path, cost_nanos, currency, tokens)
 
     def retrieved(
         self,

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import MissingExtraError
+from fishplate.core.spending import is_currency
 from fishplate.models.model import UNKNOWN_COST, Cost, CostSource, Usage
 
 _TOKENS: Final = Decimal(1_000_000)  # prices are told for a million
@@ -63,6 +64,9 @@ class Price:
             if not isinstance(value, Decimal) or not value.is_finite() or value < 0:
                 msg = f"Price({name}={value!r}): a finite Decimal, at least 0"
                 raise ValueError(msg)
+        if not is_currency(self.currency):
+            msg = f"Price(currency={self.currency!r}): three letters of ISO 4217, e.g. 'EUR'"
+            raise ValueError(msg)
 
     def of(self, usage: Usage) -> Decimal | None:
         """The price of some tokens; `None` if nobody has counted them."""

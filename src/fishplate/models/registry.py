@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final, cast
 
 from fishplate.core.errors import Problem, ProblemList, UsageError
-from fishplate.models.model import Features, Model, ModelAnswer
+from fishplate.core.spending import MOST_NANOS, is_count, is_currency
+from fishplate.models.model import UNKNOWN_COST, Features, Model, ModelAnswer
 from fishplate.models.prices import PriceBook
 
 _PARTS: Final = ("name", "pinned", "features", "request")
@@ -47,11 +48,17 @@ class Models:
             raise UsageError(no_model(alias, self.by_alias), code="unknown_model") from None
 
     def priced(self, model: Model, answer: ModelAnswer, at: datetime) -> ModelAnswer:
-        """The answer with what it costs, which the provider's own word decides if there is one."""
-        if self._prices is None or answer.cost.nanos is not None:
-            return answer
-        cost = self._prices.cost(model.name, answer.usage, at)
-        return answer.model_copy(update={"cost": cost})
+        """The answer with what it costs, which the provider's own word decides if there is one.
+
+        What is no amount of money, be it negative or beyond all reason, is unknown.
+        """
+        cost = answer.cost
+        if cost.nanos is None:
+            if self._prices is None:
+                return answer
+            cost = self._prices.cost(model.name, answer.usage, at)
+        is_known = is_count(cost.nanos, MOST_NANOS) and is_currency(cost.currency)
+        return answer.model_copy(update={"cost": cost if is_known else UNKNOWN_COST})
 
 
 def no_model(alias: str, models: Mapping[str, object]) -> str:

@@ -44,6 +44,7 @@ _OWN_FACTS: Final = frozenset(
         *("event", "target", "subject", "code", "error_class", "class", "failed", "state"),
         *("effect", "recovery", "recorded", "instead", "injected", "mocked", "degraded"),
         *("model", "provider", "snapshot", "finish_reason", "classifier"),
+        *("cost_currency", "cost_source"),
     }
 )
 

@@ -70,8 +70,49 @@ CREATE TABLE loss (               -- spans that are not here
 );
 """
 
+# Sums were of one currency, which nobody had written down: ISO 4217 calls that XXX.
+_SECOND_ROLLUP: Final = """
+CREATE TABLE next_{slot} (          -- what steps took and spent, by all that sums are asked for by
+  slot INTEGER NOT NULL,          -- {slot}s since 1970
+  kind TEXT NOT NULL,
+  agent TEXT NOT NULL,
+  release TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  step TEXT NOT NULL,             -- path without its numbers; empty of what has spent nothing
+  model TEXT NOT NULL,            -- name; likewise, and of a call that asks none
+  currency TEXT NOT NULL,         -- of its cost; empty if that is nothing or unknown
+  bucket INTEGER NOT NULL,        -- of the duration: floor(4 * log2(microseconds))
+  count INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  degraded INTEGER NOT NULL,
+  model_calls INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cost_nanos INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  PRIMARY KEY (slot, kind, agent, release, tenant, step, model, currency, bucket)
+) WITHOUT ROWID;
+INSERT INTO next_{slot} SELECT
+  slot, kind, agent, release, tenant, '', '', iif(cost_nanos, 'XXX', ''), bucket, count, errors,
+  degraded, model_calls, input_tokens, output_tokens, cost_nanos, unpriced FROM rollup_{slot};
+DROP TABLE rollup_{slot};
+ALTER TABLE next_{slot} RENAME TO rollup_{slot};
+"""
+_SECOND: Final = f"""
+CREATE TABLE run_cost (             -- of the leaves that have a price; no row where none has
+  run TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  cost_nanos INTEGER NOT NULL,
+  PRIMARY KEY (run, currency)
+) WITHOUT ROWID;
+INSERT INTO run_cost SELECT id, 'XXX', cost_nanos FROM run WHERE cost_nanos != 0;
+ALTER TABLE run DROP COLUMN cost_nanos;
+
+{"".join(_SECOND_ROLLUP.format(slot=slot) for slot in ("minute", "hour"))}
+"""  # noqa: S608 -- our own words
+
 LAYOUT: Final = Layout(
     application_id=0x66706C73,  # `fpls` in ASCII
-    migrations=(_FIRST,),
+    migrations=(_FIRST, _SECOND),
     auto_vacuum="incremental",
 )

@@ -16,6 +16,7 @@ from fishplate.core.events import HeadTuple
 from fishplate.traces.vocabulary import (
     COST,
     COST_UNIT,
+    CURRENCY,
     DURATION_BOUNDS,
     ERRORS,
     OVERFLOW,
@@ -129,7 +130,7 @@ class Metrics:
         histogram.add(nanos / 1e9)
         if key.error is not None:
             self._sum(ERRORS, key, None, 1)
-        if head[0] == "model" or "cost_nanos" in facts:
+        if "requests" in facts:
             self._spend(key, facts)
 
     def _series(self, key: _Key) -> tuple[_Key, Histogram]:
@@ -147,10 +148,11 @@ class Metrics:
             if isinstance(count, int):
                 self._tokens.setdefault((key, name), Histogram(TOKEN_BOUNDS)).add(count)
         cost, currency = facts.get("cost_nanos"), facts.get("cost_currency")
-        if isinstance(cost, int):
-            self._sum(COST, key, currency if isinstance(currency, str) else "USD", cost)
-        else:
-            self._sum(UNPRICED, key, None, 1)
+        if isinstance(cost, int) and isinstance(currency, str):
+            self._sum(COST, key, currency, cost)
+        unpriced = facts.get("unpriced_requests")
+        if isinstance(unpriced, int):
+            self._sum(UNPRICED, key, None, unpriced)
 
     def _sum(self, name: str, key: _Key, currency: str | None, amount: int) -> None:
         which = (name, key, currency)
@@ -169,7 +171,7 @@ class Metrics:
         for (name, key, currency), value in self._sums.items():
             attributes = self._attributes(key)
             if currency is not None:
-                attributes["fishplate.cost.currency"] = currency
+                attributes[CURRENCY] = currency
             yield name, COST_UNIT if name == COST else "1", attributes, value
 
     def _attributes(self, key: _Key) -> dict[str, Attribute]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from pydantic_core import from_json
 
@@ -17,6 +17,9 @@ MOST_BESIDE: Final = 200
 """Runs that are looked through for what changed a remembered answer."""
 NOTHING: Final = object()
 """In place of content that was not kept; `null` is content."""
+_RUN: Final = """
+SELECT *, (SELECT json_group_object(currency, cost_nanos) FROM run_cost WHERE run = id) FROM run
+"""
 
 
 class TracedRun(NamedTuple):
@@ -38,9 +41,9 @@ class TracedRun(NamedTuple):
         model_calls: Requests to models and priced tools; each attempt counts.
         input_tokens: Of those.
         output_tokens: Of those.
-        cost_nanos: What is known of their cost, in 10^-9 of the currency.
         unpriced: How many of them have no known price, those among them that broke off; if any, the
-            cost is at least `cost_nanos`.
+            cost is at least `costs`.
+        costs: What is known of their cost, in 10^-9 of each currency that was paid.
     """
 
     id: str
@@ -58,13 +61,13 @@ class TracedRun(NamedTuple):
     model_calls: int
     input_tokens: int
     output_tokens: int
-    cost_nanos: int
     unpriced: int
+    costs: Mapping[str, int]
 
     @property
-    def known_cost(self) -> int | None:
-        """What the run cost, in 10^-9 of the currency; `None` unless every price is known."""
-        return None if self.unpriced else self.cost_nanos
+    def whole_costs(self) -> Mapping[str, int] | None:
+        """What the run cost, in 10^-9 of each currency; `None` unless every price is known."""
+        return None if self.unpriced else self.costs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +102,7 @@ class RunFilter:
         agent: Name of what ran.
         trace_id: 32 hex digits.
         slower_than: Seconds that it took at least.
-        dearer_than: Least known cost, in 10^-9 of the currency.
+        dearer_than: Least known cost, in 10^-9 of any one currency.
         limit: Most of them, the newest.
     """
 
@@ -109,42 +112,6 @@ class RunFilter:
     slower_than: float | None = None
     dearer_than: int | None = None
     limit: int = 50
-
-
-class Total(NamedTuple):
-    """What the steps of one agent and release took in a span of time.
-
-    Attributes:
-        kind: Of the spans.
-        agent: Name.
-        release: Version and fingerprint.
-        tenant: Whose data it was.
-        calls: How many there were; replayed ones are not among them.
-        errors: How many of them failed.
-        degraded: How many of them were degraded.
-        model_calls: Leaves below nothing: requests to models and priced tools.
-        input_tokens: Of those.
-        output_tokens: Of those.
-        cost_nanos: What is known of their cost, in 10^-9 of the currency.
-        unpriced: How many of them have no known price.
-        p50_ns: Half of them took at most this long, within a tenth.
-        p95_ns: The same for 19 of 20.
-    """
-
-    kind: str
-    agent: str
-    release: str
-    tenant: str
-    calls: int
-    errors: int
-    degraded: int
-    model_calls: int
-    input_tokens: int
-    output_tokens: int
-    cost_nanos: int
-    unpriced: int
-    p50_ns: int
-    p95_ns: int
 
 
 def list_traces(connection: sqlite3.Connection, wanted: RunFilter) -> list[TracedRun]:
@@ -157,23 +124,26 @@ def list_traces(connection: sqlite3.Connection, wanted: RunFilter) -> list[Trace
         ("agent = ?", wanted.agent),
         ("trace_id = ?", wanted.trace_id),
         ("duration_ns >= ?", _nanos(wanted.slower_than)),
-        ("cost_nanos >= ?", wanted.dearer_than),
+        (
+            "EXISTS (SELECT 1 FROM run_cost WHERE run = id AND cost_nanos >= ?)",
+            wanted.dearer_than,
+        ),
     ):
         if value is not None:
             where.append(column)
             values.append(value)
     condition = f"WHERE {' AND '.join(where)}" if where else ""
-    query = f"SELECT * FROM run {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 -- our own words
+    query = f"{_RUN} {condition} ORDER BY id DESC LIMIT ?"
     rows = connection.execute(query, (*values, wanted.limit))
-    return [TracedRun._make(row) for row in rows]
+    return [_run_of(row) for row in rows]
 
 
 def whole_trace(connection: sqlite3.Connection, run_id: str) -> WholeTrace | None:
     """A run with all that is kept of it; `None` if the store does not know it."""
-    row = connection.execute("SELECT * FROM run WHERE id = ?", (run_id,)).fetchone()
+    row = connection.execute(f"{_RUN} WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         return None
-    run = TracedRun._make(row)
+    run = _run_of(row)
     segments = connection.execute(
         "SELECT spans, content FROM segment WHERE run = ? ORDER BY n", (run_id,)
     )
@@ -221,57 +191,6 @@ def remembered_since(span: Span) -> int | None:
     return span.start_ns - round(age * 1e9)
 
 
-def totals(
-    connection: sqlite3.Connection, since_ms: int, until_ms: int, *, tenant: str | None = None
-) -> list[Total]:
-    """What agents took in a span of time, by kind, name and release.
-
-    Args:
-        connection: Of a trace store.
-        since_ms: Begin in milliseconds since 1970; the whole minute counts.
-        until_ms: End, itself not included unless it stands within a minute.
-        tenant: Of this tenant alone.
-    """
-    also = "" if tenant is None else "AND tenant = ?"
-    begin, end = since_ms // 60_000, -(-until_ms // 60_000)
-    # Whole hours from the roll-ups by hour, and what is left at both ends from those by minute.
-    first_hour, last_hour = -(-begin // 60), end // 60
-    if first_hour >= last_hour:
-        ranges = [("minute", begin, end)]
-    else:
-        ranges = [
-            ("minute", begin, first_hour * 60),
-            ("hour", first_hour, last_hour),
-            ("minute", last_hour * 60, end),
-        ]
-    parts = " UNION ALL ".join(
-        f"SELECT * FROM rollup_{table} WHERE slot >= ? AND slot < ? {also}"  # noqa: S608 -- our own words
-        for table, *_ in ranges
-    )
-    whose = () if tenant is None else (tenant,)
-    values = [value for _, *bounds in ranges for value in (*bounds, *whose)]
-    rows = connection.execute(
-        "SELECT kind, agent, release, tenant, bucket, sum(count), sum(errors), sum(degraded),"  # noqa: S608 -- our own words
-        " sum(model_calls), sum(input_tokens), sum(output_tokens), sum(cost_nanos), sum(unpriced)"
-        f" FROM ({parts}) GROUP BY kind, agent, release, tenant, bucket ORDER BY 1, 2, 3, 4, 5",
-        values,
-    )
-    grouped: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
-    for row in rows:
-        grouped.setdefault(row[:4], []).append(row[4:])
-    return [
-        Total._make(
-            (
-                *key,
-                *(sum(column) for column in list(zip(*found, strict=True))[1:]),
-                _quantile(found, 0.5),
-                _quantile(found, 0.95),
-            )
-        )
-        for key, found in grouped.items()
-    ]
-
-
 def lost(connection: sqlite3.Connection) -> int:
     """How many spans, contents and beginnings of runs are not in the store, as far as it knows."""
     (count,) = connection.execute("SELECT sum(dropped) + sum(lost) FROM loss").fetchone()
@@ -284,9 +203,14 @@ def whole_json(trace: WholeTrace) -> dict[str, JsonValue]:
 
 
 def run_json(run: TracedRun) -> dict[str, JsonValue]:
-    """A run in a list as a JSON object; an unknown cost is `null`."""
+    """A run in a list as a JSON object; whole costs are `null` unless all are known."""
     found: dict[str, JsonValue] = {**run._asdict()}
-    return {**found, "cost_nanos": run.known_cost, "known_cost_nanos": run.cost_nanos}
+    whole = run.whole_costs
+    return {**found, "costs": {**run.costs}, "whole_costs": None if whole is None else {**whole}}
+
+
+def _run_of(row: tuple[Any, ...]) -> TracedRun:
+    return TracedRun._make((*row[:-1], from_json(row[-1])))
 
 
 def _span_json(one: TracedSpan) -> dict[str, JsonValue]:
@@ -337,13 +261,3 @@ def _value(values: Sequence[object], at: object) -> object:
 
 def _nanos(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1e9)
-
-
-def _quantile(buckets: Sequence[tuple[int, ...]], share: float) -> int:
-    """The middle of the bucket below which a share of the durations lies, in nanoseconds."""
-    left = share * sum(one[1] for one in buckets)
-    for bucket, count, *_ in buckets:
-        left -= count
-        if left <= 0:
-            return round(1000 * 2 ** ((bucket + 0.5) / 4))
-    return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -48,7 +49,11 @@ Content: TypeAlias = tuple[int, int, Signature, tuple[object, ...], object]
 
 Item: TypeAlias = SpanTuple | Content | Began
 Row: TypeAlias = tuple[Any, ...]
-RollupKey: TypeAlias = tuple[int, str, str, str, str, int]
+RollupKey: TypeAlias = tuple[int, str, str, str, str, str, str, str, int]
+"""The columns of a roll-up's key, in order."""
+
+# What a path counts: the calls of a body, the items of an `each`, the rounds of a `repeat`.
+_NUMBERS: Final = re.compile(r"(?<![^/])(?:\d+\.)+|\.\d+(?=/|$)")
 
 
 class Packed(NamedTuple):
@@ -56,6 +61,7 @@ class Packed(NamedTuple):
 
     Attributes:
         runs: Of the table `run`, one for each run that is in the batch.
+        costs: Run, currency and billionths of it, of what has a price.
         segments: Run, spans and content.
         rollups: Counters by key, in the order of their columns.
         spans: How many there are.
@@ -64,6 +70,7 @@ class Packed(NamedTuple):
     """
 
     runs: list[Row]
+    costs: list[Row]
     segments: list[Row]
     rollups: Mapping[RollupKey, list[int]]
     spans: int
@@ -75,7 +82,7 @@ class _OpenRun:
     """A run that has not ended, with what the batch at hand says about it."""
 
     __slots__ = (
-        *("agent", "caller_span", "content", "error", "facts", "id", "local", "offset_ns"),
+        *("agent", "caller_span", "content", "costs", "error", "facts", "id", "local", "offset_ns"),
         *("principal", "release", "rows", "started_ns", "state", "tenant", "totals", "trace_id"),
         "duration_ns",
     )
@@ -107,7 +114,8 @@ class _OpenRun:
         self.facts: list[Facts | None] = []
         self.content: list[int] = []  # of the batch's values, those that its spans point to
         self.local: dict[int, int] = {}
-        self.totals = [0, 0, 0, 0, 0]
+        self.totals = [0, 0, 0, 0]
+        self.costs: dict[str, int] = {}
 
     def point(self, value: int) -> int:
         """Where in the segment's content a value of the batch stands."""
@@ -213,6 +221,7 @@ class Segmenter:
         contents = self._reader.clean(values.found) if values.found else []
         packed = Packed(
             [run.row() for run in touched.values()],
+            [(run.id, *cost) for run in touched.values() for cost in run.costs.items()],
             self._segments(list(touched.values()), contents),
             rollups,
             spans,
@@ -243,7 +252,7 @@ class Segmenter:
         )
         run.facts.append(facts)
         if head[0] != "decision" and not (facts and facts.get("replayed")):
-            _count(run, head, start_ns, duration, status, facts, rollups)
+            _count(run, span, start_ns, duration, rollups)
 
     def _segments(self, runs: Sequence[_OpenRun], contents: Sequence[bytes]) -> list[Row]:
         kept = iter(self._reader.facts([one for run in runs for one in run.facts]))
@@ -280,43 +289,60 @@ def _end(run: _OpenRun, span: SpanTuple, content: Content | None) -> None:
     run.error = error if isinstance(error, str) else None
 
 
-def _count(  # noqa: PLR0913, PLR0917 -- what a span says
+def _count(
     run: _OpenRun,
-    head: HeadTuple,
+    span: SpanTuple,
     start_ns: int,
     duration: int,
-    status: str,
-    facts: Facts | None,
     rollups: dict[RollupKey, list[int]],
 ) -> None:
+    head, status, facts = span[3], span[7], span[8]
     bucket = 0
     if duration > _MICROSECOND_NS:
         bucket = int(4 * math.log2(duration / _MICROSECOND_NS))
-    key = (start_ns // _MINUTE_NS, *head, run.tenant, bucket)
+    minute = start_ns // _MINUTE_NS
+    if facts is None or "requests" not in facts:
+        _counters(rollups, (minute, *head, run.tenant, "", "", "", bucket), status)
+        return
+    model, cost = facts.get("model"), _whole(facts.get("cost_nanos"))
+    currency = str(facts["cost_currency"]) if "cost_currency" in facts else ""
+    step, asked = _step_of(span[4], head), model if isinstance(model, str) else ""
+    counters = _counters(
+        rollups, (minute, *head, run.tenant, step, asked, currency, bucket), status
+    )
+    spent = (
+        _whole(facts["requests"]),
+        _whole(facts.get("input_tokens")),
+        _whole(facts.get("output_tokens")),
+        _whole(facts.get("unpriced_requests")),
+    )
+    for at, amount in enumerate(spent):
+        run.totals[at] += amount
+    for at, amount in enumerate((*spent[:3], cost, spent[3])):
+        counters[3 + at] += amount
+    if currency:
+        run.costs[currency] = run.costs.get(currency, 0) + cost
+
+
+def _counters(rollups: dict[RollupKey, list[int]], key: RollupKey, status: str) -> list[int]:
+    """The counters of a key, in which a span that ended so is counted."""
     counters = rollups.get(key)
     if counters is None:
         counters = rollups[key] = [0] * 8
     counters[0] += 1
     if status != "ok":
         counters[1 if status == "error" else 2] += status != "cancelled"
-    if head[0] == "model" or (facts is not None and "cost_nanos" in facts):
-        spent = _spent(facts or {}, is_model=head[0] == "model")
-        for at, amount in enumerate(spent):
-            counters[3 + at] += amount
-            run.totals[at] += amount
+    return counters
 
 
-def _spent(facts: Facts, *, is_model: bool) -> tuple[int, int, int, int, int]:
-    """What a leaf has used: calls, tokens in and out, cost, and calls of unknown price.
+def _step_of(path: str, head: HeadTuple) -> str:
+    """Where in its workflow something was spent, the same for every item and round.
 
-    A request to a model says how often it was sent, and how many of those nobody has priced.
+    A request to a model is spent in the step of its agent.
     """
-    cost = facts.get("cost_nanos")
-    calls, unpriced = 1, 0 if isinstance(cost, int) else 1
-    if is_model:
-        calls, unpriced = _whole(facts.get("requests")), _whole(facts.get("unpriced_requests"))
-    tokens = _whole(facts.get("input_tokens")), _whole(facts.get("output_tokens"))
-    return (calls, *tokens, _whole(cost), unpriced)
+    if head[0] == "model":
+        path = path.rpartition("/")[0]
+    return _NUMBERS.sub("", path)
 
 
 def _whole(value: object) -> int:

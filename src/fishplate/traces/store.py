@@ -36,8 +36,8 @@ TIDY_AFTER: Final = 60.0
 AGAIN_AFTER: Final = 1.0
 """Seconds after which a file that could not be opened is tried again."""
 _MOST_PARAMETERS: Final = 9_000
-_RUN_COLUMNS: Final = 17
-_ROLLUP_COLUMNS: Final = 14
+_RUN_COLUMNS: Final = 16
+_ROLLUP_COLUMNS: Final = 17
 
 _PUT_RUNS: Final = """
 ON CONFLICT (id) DO UPDATE SET
@@ -49,8 +49,10 @@ ON CONFLICT (id) DO UPDATE SET
   model_calls = model_calls + excluded.model_calls,
   input_tokens = input_tokens + excluded.input_tokens,
   output_tokens = output_tokens + excluded.output_tokens,
-  cost_nanos = cost_nanos + excluded.cost_nanos,
   unpriced = unpriced + excluded.unpriced
+"""
+_PUT_COSTS: Final = """
+ON CONFLICT DO UPDATE SET cost_nanos = cost_nanos + excluded.cost_nanos
 """
 _PUT_ROLLUPS: Final = """
 ON CONFLICT DO UPDATE SET
@@ -214,6 +216,7 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 def write(connection: sqlite3.Connection, packed: Packed) -> None:
     """Write the rows of a batch."""
     _insert(connection, "run", _RUN_COLUMNS, packed.runs, _PUT_RUNS)
+    _insert(connection, "run_cost", 3, packed.costs, _PUT_COSTS)
     _insert(connection, "segment (run, spans, content)", 3, packed.segments, "")
     for table, rollups in (
         ("rollup_minute", packed.rollups),
@@ -225,10 +228,10 @@ def write(connection: sqlite3.Connection, packed: Packed) -> None:
 
 def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:
     found: dict[RollupKey, list[int]] = {}
-    for (minute, kind, agent, release, tenant, bucket), counters in rollups.items():
-        key = (minute // 60, kind, agent, release, tenant, bucket)
-        known = found.get(key)
-        found[key] = counters if known is None else [*map(add, known, counters)]
+    for key, counters in rollups.items():
+        hour = (key[0] // 60, *key[1:])
+        known = found.get(hour)
+        found[hour] = counters if known is None else [*map(add, known, counters)]
     return found
 
 
@@ -267,6 +270,7 @@ def _give_back(connection: sqlite3.Connection) -> None:
 
 def _delete_up_to(connection: sqlite3.Connection, bound: str) -> None:
     connection.execute("DELETE FROM segment WHERE run <= ?", (bound,))
+    connection.execute("DELETE FROM run_cost WHERE run <= ?", (bound,))
     connection.execute("DELETE FROM run WHERE id <= ?", (bound,))
 
 

@@ -57,6 +57,7 @@ _USAGE: Final[Mapping[str, str]] = {
     "snapshot": "gen_ai.response.model",
     "response_id": "gen_ai.response.id",
 }
+CURRENCY: Final = f"{OWN}cost.currency"
 # What the configured name of a model begins with → what the conventions call its provider.
 _PROVIDERS: Final[Mapping[str, str]] = {
     "openai": "openai",
@@ -69,6 +70,7 @@ _RENAMED: Final[Mapping[str, str]] = {
     "reason": "fishplate.decision.reason",
     "chosen": "fishplate.decision.branch",
     "cost_nanos": "fishplate.cost.nanos",
+    "cost_currency": CURRENCY,
     "attempt": "fishplate.attempt",
     "used": "fishplate.retrieval.used_ids",
     "query": "gen_ai.retrieval.query.text",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
+from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace
 from fishplate.traces.text import facts_of, printable
 
 _WIDTH: Final = 24
@@ -30,8 +30,9 @@ def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
     took = "-" if run.duration_ns is None else f"{run.duration_ns / 1e6:.1f} ms"
     yield printable(
         f"  trace {run.trace_id}, took {took}, for {run.principal} of {run.tenant}, "
-        f"{run.model_calls} model calls, {run.input_tokens} + {run.output_tokens} tokens, "
-        f"cost {cost_text(run)}"
+        f"{run.model_calls} requests to models and priced tools, "
+        f"{run.input_tokens} + {run.output_tokens} tokens, "
+        f"cost {cost_text(run.model_calls, run.costs, run.unpriced)}"
     )
     rows = list(in_tree(trace.spans))
     titles = [
@@ -51,17 +52,27 @@ def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
             yield from _contents(one, indent)
 
 
-def cost_text(run: TracedRun) -> str:
-    """What a run cost, in the currency of its prices; `-` if nothing was to be paid.
+def cost_text(calls: int, costs: Mapping[str, int], unpriced: int) -> str:
+    """What was paid, a sum for each currency; `-` if nothing was asked for.
 
     With requests of unknown price it is at least what is known, and says so.
+
+    Args:
+        calls: Requests to models and priced tools.
+        costs: In 10^-9 of each currency.
+        unpriced: How many of the requests have no known price.
     """
-    if not run.model_calls:
+    if not calls:
         return "-"
-    known = f"{run.cost_nanos / 1e9:.8f}".rstrip("0").rstrip(".") or "0"
-    if not run.unpriced:
-        return known
-    return f">= {known}" if run.cost_nanos else "unknown"
+    known = " + ".join(f"{_amount(nanos)} {currency}" for currency, nanos in sorted(costs.items()))
+    if not unpriced:
+        return known or "0"
+    return f">= {known}" if any(costs.values()) else "unknown"
+
+
+def _amount(nanos: int) -> str:
+    whole, rest = divmod(nanos, 10**9)
+    return f"{whole}.{rest:09}".rstrip("0").rstrip(".")
 
 
 def in_tree(spans: Sequence[TracedSpan]) -> Iterator[tuple[int, TracedSpan]]:

@@ -17,9 +17,23 @@ async def lookup(order_id: str) -> str:
 
 @agent
 async def priced(order_id: str) -> str:
-    """As a request to a model tells what it used."""
-    current().note(input_tokens=321, output_tokens=12, cost_nanos=47_850)
+    """Tells what it has paid."""
+    current().spent(cost_nanos=47_850, currency="USD", input_tokens=321, output_tokens=12)
     return order_id
+
+
+@tool(effect="readonly")
+async def pay(order_id: str) -> str:
+    """Takes money twice, and tells once how much."""
+    current().spent(cost_nanos=1_500_000_000, currency="EUR")
+    current().spent(cost_nanos=None)
+    return order_id
+
+
+@agent(tools=[pay])
+async def paying(order_id: str) -> str:
+    """Calls a service that takes money."""
+    return await pay(order_id)
 
 
 @agent
