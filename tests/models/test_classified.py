@@ -110,7 +110,7 @@ async def test_the_same_agent_runs_on_a_classifier_and_on_a_language_model(
     assert by_classifier.alternatives
 
 
-async def test_a_swap_changes_the_behaviour_of_a_release_and_nothing_else() -> None:
+def test_a_swap_changes_the_behaviour_of_a_release_and_nothing_else() -> None:
     """The contract is the agent's; the classifier's name holds the digest of its rows."""
     model = ClassifierModel(CLASSIFIER)
     before = App(sort, models={"sorter": ScriptedModel([])}).release(sort)

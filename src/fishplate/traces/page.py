@@ -71,9 +71,9 @@ def _facts_of_run(run: TracedRun) -> Iterator[tuple[str, str]]:
     if run.error is not None:
         yield "error", run.error
     if run.model_calls:
-        yield "model calls", str(run.model_calls)
+        yield "requests", str(run.model_calls)
         yield "tokens", f"{run.input_tokens} in, {run.output_tokens} out"
-        yield "cost", cost_text(run)
+        yield "cost", cost_text(run.model_calls, run.costs, run.unpriced)
 
 
 def _verdict(found: Explanation) -> Iterator[str]:
