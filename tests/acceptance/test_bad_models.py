@@ -7,15 +7,12 @@ import contextlib
 import json
 import logging
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from typing_extensions import override
 
 from fishplate import App, FishplateError, Policy, Prompt, model_agent, tool, workflow
 from fishplate.core.errors import DeclarationError, MissingExtraError, UsageError
@@ -23,6 +20,7 @@ from fishplate.models.model import Features
 from fishplate.models.prices import PublishedPrices
 from fishplate.models.providers import KEYS, ProviderModel
 from fishplate.testing import ScriptedModel
+from tests.models.fake_http import FakeProvider, Heard, Said, fake_provider
 
 KEY: Final = "sk-live-0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
@@ -249,53 +247,23 @@ async def test_a_prompt_function_that_lies_about_its_type_is_refused_at_the_star
     assert model.requests == []
 
 
-class FakeTellTale(ThreadingHTTPServer):
-    """A fake provider that refuses everything, and quotes all that it was sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Quoting)
-        self.has_heard_key = False
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Quoting(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        """Quote path and headers in the error."""
-        assert isinstance(self.server, FakeTellTale)
-        self.rfile.read(int(self.headers["content-length"] or 0))
-        quoted = f"bad key: {self.path} {dict(self.headers)}"
-        self.server.has_heard_key |= KEY in quoted
-        error = {"type": "authentication_error", "code": "invalid_api_key", "message": quoted}
-        body = json.dumps({"type": "error", "error": error}).encode()
-        self.send_response(401)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+def quoting(heard: Heard) -> Said:
+    """Refuse the key, and quote all that was sent."""
+    quoted = f"bad key: {heard.path} {heard.headers}"
+    error = {"type": "authentication_error", "code": "invalid_api_key", "message": quoted}
+    return Said(401, json.dumps({"type": "error", "error": error}).encode())
 
 
 @pytest.fixture
-def tell_tale() -> Iterator[FakeTellTale]:
+def tell_tale() -> Iterator[FakeProvider]:
     """A provider that quotes the key."""
-    with FakeTellTale() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with fake_provider(quoting) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("provider", KEYS)
 def test_a_key_is_in_no_error_log_trace_or_store(
-    provider: str, tell_tale: FakeTellTale, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    provider: str, tell_tale: FakeProvider, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Even a provider that quotes the key in its error gives it away to nobody."""
     caplog.set_level(logging.DEBUG)
@@ -322,7 +290,7 @@ def test_a_key_is_in_no_error_log_trace_or_store(
 
     failure = asyncio.run(ask())
 
-    assert tell_tale.has_heard_key, "the fake has seen no key, so nothing was tried"
+    assert KEY in f"{tell_tale.heard}", "the fake has seen no key, so nothing was tried"
     assert failure.code == "model_authentication"
     assert KEY not in "".join(traceback.format_exception(failure))
     assert KEY not in json.dumps(failure.to_json())

@@ -14,6 +14,7 @@ from fishplate import (
     App,
     DeclarationError,
     Failure,
+    OutputError,
     Prompt,
     model_agent,
     tool,
@@ -132,6 +133,59 @@ async def test_a_classifier_keeps_the_contract_whatever_it_reads(text: str) -> N
     assert sum(ranked) == pytest.approx(1)
     labels = [found.label, *(one.label for one in found.alternatives)]
     assert sorted(labels) == sorted(TRAINING.labels)
+
+
+SENSELESS: Final[dict[str, tuple[float, list[tuple[Kind, float]], str]]] = {
+    "a likelier alternative": (0.4, [("food", 0.6)], "larger share than 'weather'"),
+    "alternatives out of order": (
+        0.5,
+        [("food", 0.1), ("greeting", 0.3)],
+        "the likeliest is first",
+    ),
+    "its label again": (0.5, [("weather", 0.2)], "'weather' stands in it twice"),
+    "an alternative again": (0.5, [("food", 0.2), ("food", 0.2)], "'food' stands in it twice"),
+    "more than the whole": (0.6, [("food", 0.5)], "sum to 1.1"),
+}
+
+
+def classification(confidence: float, others: list[tuple[Kind, float]]) -> JsonValue:
+    """Weather, and what else it may be, as a model writes it."""
+    alternatives: list[JsonValue] = [
+        {"label": label, "confidence": share} for label, share in others
+    ]
+    return {"label": "weather", "confidence": confidence, "alternatives": alternatives}
+
+
+@pytest.mark.parametrize(("confidence", "others", "said"), SENSELESS.values(), ids=SENSELESS)
+async def test_a_senseless_classification_is_a_broken_answer(
+    confidence: float, others: list[tuple[Kind, float]], said: str
+) -> None:
+    """A model is told what makes no sense, and where; nobody picks the label that it may mean."""
+    model = ScriptedModel([classification(confidence, others), SAID])
+    async with App(sort, models={"sorter": model}):
+        assert (await sort(TEXT)).confidence == 0.75
+
+    assert len(model.requests) == 2
+    assert "at /alternatives: " in model.requests[1].messages[-1].text
+    assert said in model.requests[1].messages[-1].text
+
+
+async def test_a_classification_that_stays_senseless_is_a_failure() -> None:
+    """It is never handed on, not even as the best there is."""
+    broken = classification(0.4, [("food", 0.9)])
+    async with App(sort, models={"sorter": ScriptedModel([broken, broken])}):
+        with pytest.raises(OutputError) as failed:
+            await sort(TEXT)
+
+    assert failed.value.pointer == "/alternatives"
+
+
+async def test_shares_of_two_digits_may_be_a_little_off() -> None:
+    """Rounding is no mistake: three thirds of 0.34 pass, and so do equal shares."""
+    said = classification(0.34, [("food", 0.34), ("greeting", 0.33)])
+    found = await sorted_by(ScriptedModel([said]))
+
+    assert found.confidence == 0.34
 
 
 async def test_a_classification_may_be_one_of_several_outputs() -> None:

@@ -1,12 +1,13 @@
 """What holds for every classifier, and the training rows that all of them take."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fishplate.core.errors import UsageError
@@ -20,6 +21,7 @@ from fishplate.models import (
     TrainingSet,
     load_rows,
 )
+from fishplate.models.classifier import nonsense
 from tests.models.training import TRAINING, encoder
 
 TRAIN: dict[str, Callable[[TrainingSet], TextClassifier]] = {
@@ -164,3 +166,34 @@ def test_one_label_is_no_choice() -> None:
     """A classifier that could give one answer only is refused."""
     with pytest.raises(UsageError, match="two labels"):
         TrainingSet((LabelledText(text="x", label="a"),))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "alternatives"),
+    [
+        (0.4, (Score("b", 0.9),)),
+        (0.6, (Score("a", 0.2),)),
+        (0.6, (Score("b", 0.3), Score("c", 0.35))),
+        (0.7, (Score("b", 0.6),)),
+        (-0.1, ()),
+        (1.1, ()),
+        (math.nan, ()),
+        (0.9, (Score("b", math.nan),)),
+    ],
+)
+def test_a_classifier_cannot_make_nonsense(
+    confidence: float, alternatives: tuple[Score, ...]
+) -> None:
+    """A mistake of a classifier shows where it is made: shares are ranked parts of one."""
+    with pytest.raises(ValueError, match=r"Classification\(label='a'\): "):
+        Classification(label="a", confidence=confidence, alternatives=alternatives)
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, max_size=9))
+def test_ranked_shares_of_one_make_sense(weights: dict[str, float]) -> None:
+    """Whatever the weights were: divided by their sum they are a classification."""
+    total = math.fsum(weights.values())
+    assume(total > 0)
+    found = Classification.from_scores({label: one / total for label, one in weights.items()})
+
+    assert nonsense((found.label, found.confidence), found.alternatives) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -18,12 +19,14 @@ from fishplate.core.errors import UsageError
 from fishplate.models.model import (
     Features,
     Message,
+    ModelAnswer,
     ModelRequest,
     ModelSettings,
     ToolCall,
     ToolSpec,
 )
 from fishplate.models.providers import ProviderModel, StreamTimers
+from tests.models.fake_http import Said, fake_provider
 from tests.models.fake_providers import FakeProviders
 
 KEY: Final = "sk-this-is-a-secret"
@@ -228,6 +231,25 @@ async def test_a_connection_that_is_not_kept_as_promised_loses_nothing() -> None
         texts = [(await local.request(HELLO)).text for _ in range(3)]
 
     assert texts == ["Hello."] * 3
+
+
+def test_half_a_character_in_arguments_comes_as_broken_json() -> None:
+    """A provider that gives arguments as an object, and half a character in them, is answered."""
+    call = {"functionCall": {"name": "price_of", "args": {"id": "\ud800"}}}
+    content = {"role": "model", "parts": [call]}
+    event = {"candidates": [{"content": content, "index": 0, "finishReason": "STOP"}]}
+    said = Said(200, f"data: {json.dumps(event)}\n\n".encode(), "text/event-stream")
+    with fake_provider(lambda _: said) as server:
+        # Made outside of the loop, since it starts a task where it is collected inside of one.
+        google = ProviderModel(NAMES["google"], key=KEY, url=server.url, timers=TIMERS)
+
+        async def ask() -> ModelAnswer:
+            async with closing(google):
+                return await google.request(replace(HELLO, tools=(PRICE,)))
+
+        answer = asyncio.run(ask())
+
+    assert answer.calls[0].arguments == '{"id": "\\ud800"}'
 
 
 async def test_silence_before_the_first_byte_ends(

@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pytest
-from typing_extensions import override
 
 from fishplate import Agent, App, ErrorClass, Policy, Prompt, Retry, agent, model_agent, workflow
 from fishplate.models.prices import Price, PriceTable
@@ -26,6 +23,7 @@ from fishplate.models.providers import Provider, ProviderModel, StreamTimers
 from fishplate.traces.queries import RunFilter, TracedRun, list_traces
 from fishplate.traces.store import open_trace_reader
 from tests.agents.asked import Question, Refund, price_of
+from tests.models.fake_http import FakeProvider, Said, fake_provider
 from tests.models.fake_providers import FakeProviders
 
 Behavior: TypeAlias = Mapping[str, object]
@@ -376,52 +374,21 @@ def test_a_provider_that_says_when_is_not_asked_before(
     assert ended.delays[0] >= 0.1
 
 
-class FakeBusyProvider(ThreadingHTTPServer):
-    """A fake that answers every request by a 429 without a word about when to come back."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Busy)
-        self.bodies: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Busy(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        """Write the request down, and refuse it."""
-        assert isinstance(self.server, FakeBusyProvider)
-        self.server.bodies.append(
-            json.loads(self.rfile.read(int(self.headers["content-length"] or 0)))
-        )
-        body = b'{"error": {"type": "rate_limit_error", "message": "slow down", "code": 429}}'
-        self.send_response(429)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+BUSY: Final = Said(
+    429, b'{"error": {"type": "rate_limit_error", "message": "slow down", "code": 429}}'
+)
 
 
 @pytest.fixture
-def busy() -> Iterator[FakeBusyProvider]:
-    """A provider that is always asked too often."""
-    with FakeBusyProvider() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+def busy() -> Iterator[FakeProvider]:
+    """A provider that is always asked too often, and does not say when to come back."""
+    with fake_provider(lambda _: BUSY) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("provider", NAMES)
 def test_a_429_that_does_not_say_when_is_tried_again_by_the_policy(
-    provider: Provider, busy: FakeBusyProvider, tmp_path: Path
+    provider: Provider, busy: FakeProvider, tmp_path: Path
 ) -> None:
     """Without Retry-After the delays are the policy's own, and so is the number of attempts."""
     row = Row(
@@ -431,6 +398,6 @@ def test_a_429_that_does_not_say_when_is_tried_again_by_the_policy(
     )
     ended = run_all(row, {provider: busy.url}, tmp_path)[provider]
 
-    check(row, ended, busy.bodies)
+    check(row, ended, [json.loads(one.body) for one in busy.heard])
     assert len(ended.delays) == ATTEMPTS - 1
     assert max(ended.delays) <= 0.001

@@ -103,7 +103,8 @@ class _Talk:
         while True:
             answer = await self._asked()
             try:
-                if answer.calls and not _is_output(answer.calls):
+                _check_came(answer)
+                if answer.calls and not self._is_output(answer.calls):
                     await self._call_tools(answer)
                     continue
                 reading = self._read(answer)
@@ -154,6 +155,11 @@ class _Talk:
         _withdraw_text("lengthened")
         current().note(lengthened=self._max_tokens)
 
+    def _is_output(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether a call is the answer; who is asked for text has no tool to give it by."""
+        is_text = self._asking.output.is_text
+        return not is_text and len(calls) == 1 and calls[0].name == OUTPUT_TOOL
+
     def _read(self, answer: ModelAnswer) -> Reading[Any]:
         text = answer.calls[0].arguments if answer.calls else answer.text
         return self._asking.output.read(text)
@@ -187,7 +193,7 @@ class _Talk:
             names = ", ".join(map(repr, self._tools)) or "none"
             instead = (
                 "give the answer alone, when no tool is needed any more"
-                if call.name == OUTPUT_TOOL
+                if call.name == OUTPUT_TOOL and not self._asking.output.is_text
                 else f"there is no tool {call.name[:64]!r}; the tools are: {names}"
             )
             raise BrokenValueError(_of_call(number, "/name", instead, "enum"))
@@ -220,12 +226,13 @@ class _Talk:
         self._broken = violations
         pointers: list[JsonValue] = [found.pointer for found in violations[:10]]
         current().note(repairs=self._repairs, violations=pointers)
-        said = Message(role="assistant", text=answer.text, calls=answer.calls)
         text = repair_text(violations)
         told: Sequence[Message] = [Message(role="user", text=text)]
         if answer.calls:  # providers ask for an answer to each
             told = [Message(role="tool", text=text, answers=call.id) for call in answer.calls]
-        self._messages = (*self._messages, said, *told)
+        if answer.calls or answer.text.strip():  # some providers take no message without a word
+            told = [Message(role="assistant", text=answer.text, calls=answer.calls), *told]
+        self._messages = (*self._messages, *told)
 
 
 def _withdraw_text(reason: str) -> None:
@@ -242,8 +249,22 @@ def _model_of(unit: AnyAgent) -> tuple[AnyAgent, str]:
     return request, alias
 
 
-def _is_output(calls: Sequence[ToolCall]) -> bool:
-    return len(calls) == 1 and calls[0].name == OUTPUT_TOOL
+def _check_came(answer: ModelAnswer) -> None:
+    """Refuse an answer without an answer.
+
+    Calls without the finish reason `tool_call` are taken: several providers call that `stop`.
+
+    Raises:
+        BrokenValueError: It says that it calls tools and calls none, or it says nothing at all.
+    """
+    if answer.calls:
+        return
+    if answer.finish_reason == "tool_call":
+        message = "the answer ended to have tools called, and calls none"
+        raise BrokenValueError(Violation(pointer="/calls", message=message, keyword="minItems"))
+    if not answer.text.strip():
+        thought = "thoughts came, and no answer" if answer.reasoning else "the answer is empty"
+        raise BrokenValueError(Violation(pointer="", message=thought, keyword="minLength"))
 
 
 def _of_call(number: int, place: str, message: str, keyword: str) -> Violation:

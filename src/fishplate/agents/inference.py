@@ -30,6 +30,7 @@ from fishplate.models.model import (
 )
 from fishplate.models.output import WireOutput, instructions
 from fishplate.models.registry import Models, no_model
+from fishplate.models.surrogates import has_halves, telling, without_halves
 
 # A provider that answers so has not begun; whatever else goes wrong, it may have counted tokens.
 _TOOK_NOTHING: Final = frozenset(
@@ -78,9 +79,9 @@ class Inference:
         feed = call.run.text if self.output.is_text else None
         try:
             if feed is None:
-                answer = _whole(model, await _asked(model, request))
+                answer = self._readable(call, _whole(model, await _asked(model, request)))
             else:
-                answer = await _read_along(feed.begin(call.path), model, request)
+                answer = await self._read_along(feed.begin(call.path), model, request)
         except BaseException as error:
             if not isinstance(error, Failure) or error.error_class not in _TOOK_NOTHING:
                 add_count(call, "unpriced_requests", 1)
@@ -94,6 +95,34 @@ class Inference:
                 code="model_error",
             )
         return answer
+
+    async def _read_along(
+        self, attempt: TextAttempt, model: Model, request: ModelRequest
+    ) -> ModelAnswer:
+        """Ask a model while somebody reads along."""
+        tell_whole = telling(attempt.tell)
+
+        def tell(piece: object) -> None:
+            if not isinstance(piece, str):
+                _refuse(model, "told", piece)
+            tell_whole(piece)
+
+        with attempt:
+            said = _whole(model, await _asked(model, replace(request, tell=tell)))
+            answer = self._readable(current(), said)
+            if answer.finish_reason == "error":
+                attempt.withdraw("model_error")
+            else:
+                attempt.finish(answer.text)
+            return answer
+
+    def _readable(self, call: Current, answer: ModelAnswer) -> ModelAnswer:
+        """The answer as it can be recorded: without halves of characters."""
+        if not has_halves(answer):
+            return answer
+        if self.output.is_text:
+            call.note(repaired="local")
+        return without_halves(answer, is_text=self.output.is_text)
 
     def request_of(self, conversation: Conversation, features: Features) -> ModelRequest:
         """What is sent to a model that can do what `features` say."""
@@ -183,23 +212,6 @@ class Inference:
                 "seed": self.settings.seed,
             },
         }
-
-
-async def _read_along(attempt: TextAttempt, model: Model, request: ModelRequest) -> ModelAnswer:
-    """Ask a model while somebody reads along."""
-
-    def tell(piece: object) -> None:
-        if not isinstance(piece, str):
-            _refuse(model, "told", piece)
-        attempt.tell(piece)
-
-    with attempt:
-        answer = _whole(model, await _asked(model, replace(request, tell=tell)))
-        if answer.finish_reason == "error":
-            attempt.withdraw("model_error")
-        else:
-            attempt.finish(answer.text)
-        return answer
 
 
 def _asked(model: Model, request: ModelRequest) -> Awaitable[object]:

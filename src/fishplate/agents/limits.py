@@ -19,14 +19,17 @@ CHARACTERS_A_TOKEN: Final = 4
 class Limits:
     """Most that one answer may take, its repairs and tool calls included.
 
+    What reaches a limit is asked nothing more. What goes beyond one fails, also by its last
+    request: an answer that took too much is paid for, and is not handed on as if all were well.
+
     Attributes:
         requests: Requests to the model; at least 1.
         tool_calls: Calls of tools; at least 0.
         tokens: Tokens in and out, over all requests; at least 1. Where a provider does not say how
             many it were, they are estimated.
         cost_nanos: Billionths of the currency in which the model is priced; at least 1. A request
-            whose price is unknown, or in another currency than the one before, ends the answer,
-            since nobody could say what the next one costs.
+            whose price is unknown, or in another currency than the one before, fails, since nobody
+            could say whether that is too much.
     """
 
     requests: int = 10
@@ -68,7 +71,6 @@ class Spending:
         self.tool_calls = 0
         self.tokens = 0
         self.cost_nanos = 0
-        self._has_unknown_cost = False
         self._currency: str | None = None
 
     def begin_request(self) -> None:
@@ -86,29 +88,35 @@ class Spending:
             raise self._over("requests", self._limits.requests)
         if self._limits.tokens is not None and self.tokens >= self._limits.tokens:
             raise self._over("tokens", self._limits.tokens)
-        if self._limits.cost_nanos is not None:
-            if self._has_unknown_cost:
-                raise Failure(
-                    f"{self._subject} has a limit of {self._limits.cost_nanos} nanos, and the "
-                    "price of its model is unknown, or in several currencies: give the app "
-                    "prices= in one, or limit tokens",
-                    error_class=ErrorClass.BUDGET_EXCEEDED,
-                    code="model_limit",
-                )
-            if self.cost_nanos >= self._limits.cost_nanos:
-                raise self._over("cost_nanos", self._limits.cost_nanos)
+        if self._limits.cost_nanos is not None and self.cost_nanos >= self._limits.cost_nanos:
+            raise self._over("cost_nanos", self._limits.cost_nanos)
 
     def end_request(self, sent: Iterable[Message], answer: ModelAnswer) -> None:
-        """Count the tokens and the cost of a request."""
-        cost = answer.cost
-        self._currency = self._currency or cost.currency
-        if cost.nanos is None or cost.currency != self._currency:
-            self._has_unknown_cost = True
-        else:
-            self.cost_nanos += cost.nanos
+        """Count the tokens and the cost of a request.
+
+        Raises:
+            Failure: They are too many, or nobody knows the cost that is limited (code
+                `model_limit`).
+        """
         total = answer.usage.total
         said = Message(role="assistant", text=answer.text, calls=answer.calls)
         self.tokens += estimated_tokens((*sent, said)) if total is None else total
+        if self._limits.tokens is not None and self.tokens > self._limits.tokens:
+            raise self._over("tokens", self._limits.tokens, taken=self.tokens)
+        if self._limits.cost_nanos is None:
+            return
+        self._currency = self._currency or answer.cost.currency
+        if answer.cost.nanos is None or answer.cost.currency != self._currency:
+            raise Failure(
+                f"{self._subject} has a limit of {self._limits.cost_nanos} nanos, and the "
+                "price of its model is unknown, or in several currencies: give the app "
+                "prices= in one, or limit tokens",
+                error_class=ErrorClass.BUDGET_EXCEEDED,
+                code="model_limit",
+            )
+        self.cost_nanos += answer.cost.nanos
+        if self.cost_nanos > self._limits.cost_nanos:
+            raise self._over("cost_nanos", self._limits.cost_nanos, taken=self.cost_nanos)
 
     def add_tool_calls(self, count: int) -> None:
         """Count tool calls that are about to be made.
@@ -122,10 +130,11 @@ class Spending:
             raise self._over("tool_calls", self._limits.tool_calls)
         self.tool_calls += count
 
-    def _over(self, word: str, limit: int) -> Failure:
+    def _over(self, word: str, limit: int, *, taken: int | None = None) -> Failure:
+        took = "needs" if taken is None else f"took {taken}, which is"
         return Failure(
-            f"{self._subject} needs more than its {limit} {word.replace('_', ' ')} for one answer: "
-            f"ask for less, or raise Limits({word}=)",
+            f"{self._subject} {took} more than its {limit} {word.replace('_', ' ')} for one "
+            f"answer: ask for less, or raise Limits({word}=)",
             error_class=ErrorClass.BUDGET_EXCEEDED,
             code="model_limit",
         )

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from fishplate.contracts.json import canonical_json
 from fishplate.contracts.keywords import SchemaDocument
 from fishplate.core.errors import ErrorClass, Failure, JsonValue
-from fishplate.models.classifier import TextClassifier
+from fishplate.models.classifier import TextClassifier, nonsense
 from fishplate.models.model import Cost, Features, ModelAnswer, ModelRequest, Usage
 from fishplate.models.output import RESULT, is_wrapped
 
@@ -46,6 +47,10 @@ class Classified(BaseModel, Generic[L]):
             model its own word.
         alternatives: Other labels, the likeliest first; a classifier gives every one, and all its
             shares sum to 1.
+
+    Raises:
+        ValidationError: It makes no sense, see `fishplate.models.classifier.nonsense`; of a model
+            agent that is an answer which breaks its contract.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +60,18 @@ class Classified(BaseModel, Generic[L]):
     alternatives: Annotated[
         tuple[Ranked[L], ...], Field(description="Every other label, the likeliest first.")
     ]
+
+    @field_validator("alternatives")
+    @classmethod
+    def _check_sense(
+        cls, alternatives: tuple[Ranked[L], ...], info: ValidationInfo
+    ) -> tuple[Ranked[L], ...]:
+        if {"label", "confidence"} <= info.data.keys():  # else these are broken already
+            first = (info.data["label"], info.data["confidence"])
+            reason = nonsense(first, [(one.label, one.confidence) for one in alternatives])
+            if reason is not None:
+                raise PydanticCustomError("nonsense", "{reason}", {"reason": reason})
+        return alternatives
 
 
 class ClassifierModel:

@@ -6,14 +6,18 @@ confidence is no property of a classifier: the caller chooses a threshold on row
 """
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from fishplate.contracts.json import canonical_json, parse_json
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonError, JsonValue, UsageError
+
+HALF_A_HUNDREDTH: Final = 0.005
+ROUNDING: Final = 1e-6  # of sums of floats
 
 
 class Score(NamedTuple):
@@ -31,11 +35,20 @@ class Classification:
         label: The likeliest label.
         confidence: Its share of the belief, 0 to 1; not a calibrated probability.
         alternatives: Every other label, the likeliest first; all confidences sum to 1.
+
+    Raises:
+        ValueError: It makes no sense, see `nonsense`.
     """
 
     label: str
     confidence: float
     alternatives: tuple[Score, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if (reason := nonsense((self.label, self.confidence), self.alternatives)) is not None:
+            msg = f"Classification(label={self.label!r}): {reason}"
+            raise ValueError(msg)
 
     @classmethod
     def from_scores(cls, scores: Mapping[str, float]) -> "Classification":
@@ -53,6 +66,28 @@ class Classification:
             "confidence": self.confidence,
             "alternatives": [score._asdict() for score in self.alternatives],
         }
+
+
+def nonsense(first: tuple[str, float], others: Sequence[tuple[str, float]]) -> str | None:
+    """Why a label with its share makes no sense beside the alternatives to it; `None`: it does.
+
+    A label stands in it once, every share is 0 to 1, none is larger than the one before it, and all
+    of them are no more than the whole. Who writes two digits may be off by half a hundredth in
+    each share.
+    """
+    ranked = (first, *others)
+    for number, (label, share) in enumerate(ranked):
+        if not 0 <= share <= 1 + ROUNDING:  # nor is NaN
+            return f"the share of {label!r} is {share!r}: it has to be 0 to 1"
+        if number and share > ranked[number - 1][1]:
+            before = ranked[number - 1][0]
+            return f"{label!r} has a larger share than {before!r} before it: the likeliest is first"
+        if any(label == one for one, _ in ranked[:number]):
+            return f"the label {label!r} stands in it twice"
+    total = math.fsum(share for _, share in ranked)
+    if total > 1 + HALF_A_HUNDREDTH * len(ranked) + ROUNDING:
+        return f"all shares sum to {total:.3g}: they are parts of 1"
+    return None
 
 
 class TextClassifier(Protocol):

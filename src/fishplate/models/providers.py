@@ -8,6 +8,7 @@ fishplate's. No text of a provider's error is ever shown: it may quote the key o
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -194,9 +195,7 @@ class ProviderModel:
                 part.content for part in response.parts if isinstance(part, messages.TextPart)
             ),
             calls=tuple(
-                ToolCall(id=one.tool_call_id, name=one.tool_name, arguments=one.args_as_json_str())
-                if not isinstance(one.args, str)
-                else ToolCall(id=one.tool_call_id, name=one.tool_name, arguments=one.args)
+                ToolCall(id=one.tool_call_id, name=one.tool_name, arguments=_arguments(one.args))
                 for one in calls
             ),
             finish_reason=_finish_reason(response.finish_reason),
@@ -397,6 +396,11 @@ def _piece(event: object) -> str:
             return text
         case _:
             return ""
+
+
+def _arguments(found: str | Mapping[str, object] | None) -> str:
+    """The arguments of a call as text; what is no JSON is written down too, and refused later."""
+    return found if isinstance(found, str) else json.dumps(found or {})
 
 
 def _finish_reason(found: str) -> FinishReason:
