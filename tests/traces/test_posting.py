@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
 
@@ -127,7 +127,7 @@ def drip_body(connected: socket.socket) -> None:
 @contextmanager
 def posting(
     *answers: bytes | Answer | None, timeout: float = 20.0, clock: Clock | None = None
-) -> Iterator[tuple[Posting, Sink]]:
+) -> Generator[tuple[Posting, Sink]]:
     """One to a sink with a script."""
     sink = Sink(*answers)
     made = Posting(sink.url, {}, timeout, None if clock is None else clock.times)
