@@ -32,12 +32,12 @@ async def waiting(_: str) -> list[str]:
 async def test_a_run_stands_in_the_trace_of_its_caller() -> None:
     """The caller's trace id, flags and baggage go on to whom the body calls."""
     async with App(ask) as app:
-        run = app.start(ask, "x", traceparent=PARENT, baggage="team=blue")
+        run = app.start(ask, "x", traceparent=PARENT, baggage="team=blue;ttl=5")
         parent, baggage, run_id = await run.result()
 
         [span] = app.spans(run)
         assert (run.trace_id, parent) == (TRACE, f"00-{TRACE}-{span.span_id:016x}-00")
-        assert (baggage, run_id) == ("team=blue", run.id)
+        assert (baggage, run_id) == ("team=blue;ttl=5", run.id)
 
 
 async def test_two_runs_of_one_caller_stay_apart() -> None:

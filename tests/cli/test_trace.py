@@ -304,6 +304,30 @@ def test_a_run_that_failed_of_an_exception_is_replayed_from_its_trace(cli: Progr
     assert "not compared, since it is not recorded whole: fail" in ended.err
 
 
+def test_a_replay_that_can_compare_nothing_says_so(cli: Program) -> None:
+    """It ends neither as the same nor as different; else it says which parts were compared."""
+    program = """
+        from fishplate import agent
+
+        @agent
+        async def leak(text: str) -> str:
+            return f"password={text}-hunter2"
+    """
+    target = f"{cli.write('leak.py', textwrap.dedent(program))}:leak"
+    kept = ("--store", "sqlite:///runs.db")
+    given = ("-i", '{"text": "17"}')
+    run_id = cli("run", target, *given, *kept, *HERE, "--json").json["run_id"]
+
+    nothing = cli("trace", "replay", run_id, *HERE, "--with", target)
+    assert nothing.code == 3
+    assert nothing.out.startswith("nothing to compare")
+    document = cli("trace", "replay", run_id, *HERE, "--with", target, "--json")
+    assert (document.code, document.json["verdict"]) == (3, "nothing_compared")
+    same = cli("trace", "replay", run_id, *kept, "--with", target)
+    assert same.code == 0
+    assert "compared: 0 inputs, 1 outputs, no decisions" in same.err
+
+
 def test_what_is_missing_is_said(cli: Program) -> None:
     """No store, no such run and a store of something else each have their code."""
     traced(cli, "support")

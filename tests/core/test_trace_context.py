@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fishplate.core.trace_context import (
+    Member,
     caller_of,
     format_baggage,
     format_traceparent,
@@ -21,7 +22,7 @@ def test_a_caller_is_read_from_its_headers() -> None:
 
     assert caller is not None
     assert (f"{caller.trace_id:x}", caller.is_sampled) == (TRACE, False)
-    assert caller.baggage == {"user": "Ada L", "a": "1"}
+    assert caller.baggage == {"user": Member("Ada L"), "a": Member("1", ("p=2",))}
     assert caller.traceparent == f"00-{TRACE}-{SPAN}-00"
 
 
@@ -70,28 +71,52 @@ def test_what_is_written_is_read(trace_id: int, span_id: int, is_sampled: bool) 
 )
 def test_baggage_comes_back(members: dict[str, str]) -> None:
     """Reading a baggage header gives what it was written from, lone surrogates apart."""
-    told = {name: value.encode("utf-8", "replace").decode() for name, value in members.items()}
+    told = {
+        name: Member(value.encode("utf-8", "replace").decode()) for name, value in members.items()
+    }
 
-    assert parse_baggage(format_baggage(members)) == told
+    given = {name: Member(value) for name, value in members.items()}
+    assert parse_baggage(format_baggage(given)) == told
+
+
+@pytest.mark.parametrize(
+    ("header", "passed_on"),
+    [
+        ("a=1;secret;ttl=5", "a=1;secret;ttl=5"),
+        ("a=1 ; ttl = 5 ;p , b=2;q=%20x=y", "a=1;ttl = 5;p,b=2;q=%20x=y"),
+        ('a=1;;ok;b d;e="x";=1', "a=1;ok"),
+        ("a=1;ok=é", "a=1"),
+    ],
+)
+def test_properties_are_passed_on(header: str, passed_on: str) -> None:
+    """What a caller says of a member goes with it as it was written, unless it is malformed."""
+    assert format_baggage(parse_baggage(header)) == passed_on
 
 
 @pytest.mark.parametrize(
     ("header", "found"),
     [
         ("=1,a b=2,c", {}),
-        ("a=1,a=2", {"a": "2"}),
+        ("a=1,a=2;p", {"a": Member("2", ("p",))}),
         ('a="x"', {}),
-        ("a=%zz", {"a": "%zz"}),
-        (",".join(f"k{n}=1" for n in range(65)), {}),
-        ("a=" + "x" * 9000, {}),
+        ("a=%zz", {"a": Member("%zz")}),
+        (",".join(f"k{n}=1" for n in range(65)), {f"k{n}": Member("1") for n in range(64)}),
+        ("a=" + "x" * 8190, {"a": Member("x" * 8190)}),
+        ("a=" + "x" * 8191, {}),
+        ("a=1;p,b=" + "x" * 9000 + ",c=1", {"a": Member("1", ("p",))}),
+        ("a=" + "x" * 8190 + ",b=1", {"a": Member("x" * 8190)}),
     ],
 )
-def test_malformed_baggage_is_left_out(header: str, found: dict[str, str]) -> None:
-    """A bad member is left out, and a header beyond the limits is."""
+def test_malformed_baggage_is_left_out(header: str, found: dict[str, Member]) -> None:
+    """A bad member is left out, whole, and so is what is beyond the limits."""
     assert parse_baggage(header) == found
 
 
 def test_baggage_is_bounded_when_written() -> None:
     """What does not fit the limits is not sent."""
-    assert len(format_baggage({f"k{n}": "v" * 100 for n in range(200)})) <= 8192
-    assert format_baggage({"bad name": "1", "good": "2"}) == "good=2"
+    many = {f"k{n}": Member("v" * 200) for n in range(200)}
+    assert 7900 < len(format_baggage(many)) <= 8192
+    assert format_baggage({f"k{n}": Member("") for n in range(200)}).count(",") == 63
+    assert format_baggage({"bad name": Member("1"), "good": Member("2")}) == "good=2"
+    assert format_baggage({"a": Member("v" * 8192), "b": Member("2")}) == "b=2"
+    assert len(format_baggage({"a": Member("v" * 8190)})) == 8192

@@ -120,6 +120,7 @@ def make_stage(
     workflow: Agent[[Query], Reply] = support,
     payments: PaymentProcess | None = None,
     folder: Path | None = None,
+    traces: str | None = None,
 ) -> Stage:
     """Put the example's app together over a database file.
 
@@ -131,6 +132,7 @@ def make_stage(
         workflow: Another make of `support`.
         payments: The payment service; one of its own if none is given.
         folder: Of runs and questions; a new one beside the database if none is given.
+        traces: URL of the store of their traces; nothing keeps them if none is given.
     """
     clock, carrier = FixedClock(now), Carrier(all_parcels() if parcels is None else parcels)
     folder = folder or Path(mkdtemp(dir=database.parent))
@@ -138,6 +140,7 @@ def make_stage(
     app = make_app(
         workflow=workflow,
         store=f"sqlite:///{folder / 'runs.db'}",
+        traces=traces,
         payments=lambda: payments,
         outbox=lambda: outbox,
         shop=lambda: Shop.open(str(database)),

@@ -28,7 +28,7 @@ QUESTIONS = [
 
 def recorded(folder: Path, database: Path, text: str) -> str:
     """Ask, in a store in the folder; the run's id."""
-    stage = make_stage(database, folder=folder)
+    stage = make_stage(database, folder=folder, traces=f"sqlite:///{folder / 'traces.db'}")
 
     async def main() -> str:
         async with stage.app as app:
@@ -46,7 +46,8 @@ def replayed(
 ) -> Replayed:
     """Replay beside another outbox and payment service."""
     stage = make_stage(database)
-    recording = recorded_run(run_id, store=f"sqlite:///{folder / 'runs.db'}")
+    store, traces = (f"sqlite:///{folder / name}" for name in ("runs.db", "traces.db"))
+    recording = recorded_run(run_id, store=store, traces=traces)
     return asyncio.run(replay(stage.app, workflow, recording))
 
 
@@ -65,6 +66,8 @@ def test_the_same_version_goes_the_same_way(tmp_path: Path, database: Path, text
 
     assert found.difference is None
     assert found.compared > 2
+    assert found.choices is not None
+    assert found.choices > 0
     assert rows(database) == before
 
 

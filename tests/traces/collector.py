@@ -18,12 +18,13 @@ class Collector:
 
     Args:
         status: What it answers.
+        answer: The body of that.
 
     Attributes:
         hold: While it is clear, no request is answered.
     """
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, answer: bytes = b"") -> None:
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -40,8 +41,9 @@ class Collector:
                 collector.paths.append(self.path)
                 collector.headers.append(dict(self.headers.items()))
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
+                self.wfile.write(answer)
 
             @override
             def log_message(self, format: str, *args: Any) -> None:

@@ -1,6 +1,8 @@
 """A disk that takes no more: runs go on as if nothing was, and what is not kept is counted."""
 
 import json
+import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fishplate.core.sqlite_file import store_failure
 from fishplate.traces.queries import lost as missing
 from fishplate.traces.store import open_trace_reader
 
@@ -80,9 +83,24 @@ def test_a_full_disk_harms_no_run_and_is_told(told: Any, tmp_path: Path) -> None
     assert kept + lost == 3 * 320
     assert "traces.db" in failure
     assert "traces cannot be kept" in told["err"]
+    assert re.search(r"its disk .*: look at its room.*; so far 0 dropped and \d+ lost", told["err"])
     again_kept, again_lost, again_failure = told["again"]
     assert (again_kept, again_lost, again_failure) == (kept + 60, lost, None)
     assert "traces are not whole" in told["err"]
     connection = open_trace_reader(f"sqlite:///{tmp_path}/traces.db")
     assert missing(connection) == lost
     connection.close()
+
+
+def test_the_message_promises_nothing(tmp_path: Path) -> None:
+    """It says what is not kept and what to do, for a disk that is full by SQLite's own word."""
+    connection = sqlite3.connect(tmp_path / "full.db")
+    connection.execute("CREATE TABLE t (x)")
+    connection.execute("PRAGMA max_page_count = 3")
+    with pytest.raises(sqlite3.OperationalError) as full:
+        connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    connection.close()
+
+    message = str(store_failure(full.value, tmp_path / "full.db"))
+    assert "its disk is full: make room on it" in message
+    assert "What is told until then is not kept" in message

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from fishplate import App, ErrorClass, Failure, agent, current, tool, workflow
 from fishplate.core.errors import UsageError
@@ -116,11 +117,50 @@ def test_no_secret_goes_out(collector: Collector, capture: Capture) -> None:
 def test_a_sink_that_refuses_harms_no_run(status: int) -> None:
     """What is not taken is lost and counted, and the reason is told."""
     collector = Collector(status)
-    tally = sent(OtlpExport(endpoint=collector.url), runs=5)["export"]
+    tally = sent(OtlpExport(endpoint=collector.url, timeout=0.3), runs=5)["export"]
     collector.close()
 
     assert (tally.kept, tally.lost) == (0, 30)
     assert str(status) in str(tally.failure)
+
+
+def partial(rejected: int, message: str) -> bytes:
+    """An answer by which a sink says that it has not taken all."""
+    answer = ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans = rejected
+    answer.partial_success.error_message = message
+    return answer.SerializeToString()
+
+
+@pytest.mark.parametrize(("rejected", "kept"), [(0, 6), (2, 4), (6, 0), (99, 0), (-3, 6)])
+def test_what_a_sink_refuses_of_a_batch_is_counted(
+    rejected: int, kept: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A partial success is a loss of what was rejected; the reason is told once, without secrets.
+
+    A sink that rejects nothing has a warning to give, and costs nothing.
+    """
+    collector = Collector(answer=partial(rejected, f"\x1b[1mtoo old\n{CANARY} " + "x" * 9_000))
+    tally = sent(OtlpExport(endpoint=collector.url, secrets=(CANARY,)))["export"]
+    collector.close()
+
+    assert (tally.kept, tally.lost) == (kept, 6 - kept)
+    assert "too old" in str(tally.failure)
+    assert len(str(tally.failure)) < 400
+    told = [record.getMessage() for record in caplog.records if "too old" in record.getMessage()]
+    assert len(told) == 1
+    assert "\x1b" not in told[0]
+    assert CANARY not in caplog.text + str(tally.failure)
+
+
+@pytest.mark.parametrize("answer", [b"{}", b"<html></html>", b"\x0a\xff", partial(0, "")])
+def test_an_answer_that_says_nothing_costs_nothing(answer: bytes) -> None:
+    """What is not of OTLP, and a partial success of everything, is no refusal."""
+    collector = Collector(answer=answer)
+    tally = sent(OtlpExport(endpoint=collector.url))["export"]
+    collector.close()
+
+    assert tally == Tally(kept=6, dropped=0, lost=0, failure=None)
 
 
 def test_a_dead_sink_harms_neither_runs_nor_store(tmp_path: Path) -> None:

@@ -427,6 +427,25 @@ def test_a_resumed_run_goes_on_in_its_trace(tmp_path: Path) -> None:
     assert (after.run.model_calls, after.run.costs) == (2, {"USD": 2 * 47_850})
 
 
+def test_a_span_that_two_processes_have_told_is_shown_once(url: str) -> None:
+    """One may die when it has told a span and not yet recorded its step; the next tells it again.
+
+    What the step has used is counted twice all the same, since it was made twice.
+    """
+    [run_id] = kept(url, "17")
+    [before] = read(url)
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    connection.execute(
+        "INSERT INTO segment (run, spans, content) SELECT run, spans, content FROM segment"
+        " WHERE run = ?",
+        (run_id,),
+    )
+    connection.commit()
+    connection.close()
+
+    assert read(url) == [before]
+
+
 def test_what_came_before_a_short_wait_is_kept(tmp_path: Path) -> None:
     """A run that waits and goes on within one batch has both parts in its trace."""
     url, store = f"sqlite:///{tmp_path}/traces.db", f"sqlite:///{tmp_path}/runs.db"

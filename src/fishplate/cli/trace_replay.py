@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, cast
 
@@ -21,10 +21,16 @@ from fishplate.testing.replay import (
     UNKNOWN,
     Difference,
     Replayed,
+    Verdict,
     recorded_run,
     replay,
 )
 
+_EXITS: Final[Mapping[Verdict, ExitCode]] = {
+    "same": ExitCode.OK,
+    "different": ExitCode.FAILED,
+    "nothing_compared": ExitCode.NEEDS_ATTENTION,
+}
 _MOST_SHOWN: Final = 2_000
 """Characters of a value; the whole is printed by --json."""
 
@@ -66,8 +72,9 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
         screen.document(_as_json(arguments.run, loaded.agent, done))
     else:
         screen.lines(_lines(done))
+        screen.note(_parts(done))
         screen.note(_unchecked(done), style="yellow")
-    return ExitCode.OK if done.difference is None else ExitCode.FAILED
+    return _EXITS[done.verdict]
 
 
 COMMAND: Final = Command(
@@ -78,7 +85,8 @@ COMMAND: Final = Command(
         "call. Tools, models and waits are answered from the record: no tool is executed, and\n"
         "nothing is kept. The record is that of --store, which has every output in full; --traces\n"
         "beside it adds what calls were given, and is enough alone if its capture was 'full'.\n"
-        "Ends with 0 if everything went as it did then, and with 1 at the first difference."
+        "Ends with 0 if everything that is recorded went as it did then, with 1 at the first\n"
+        "difference, and with 3 if nothing is recorded that could be compared."
     ),
     examples=(
         "trace replay 06dgq3v4zr7k0t1m8q2n5b9xwy --store sqlite:///runs.db",
@@ -127,7 +135,10 @@ def _lines(done: Replayed) -> Iterator[str]:
         yield f"release {done.before} then, {done.now} now"
     found = done.difference
     if found is None:
-        yield f"same: {done.compared} calls compared, {done.answered} answered from the record"
+        if done.verdict == "same":
+            yield f"same: {done.compared} calls compared, {done.answered} answered from the record"
+        else:
+            yield "nothing to compare: neither inputs nor outputs nor decisions are recorded whole"
         return
     where = f"step {found.path!r}" if found.path else "the run"
     field = f" at {found.pointer}" if found.pointer else ""
@@ -135,6 +146,13 @@ def _lines(done: Replayed) -> Iterator[str]:
     yield f"  {found.explanation}"
     yield f"  before: {_text(found.before)}"
     yield f"  now:    {_text(found.now)}"
+
+
+def _parts(done: Replayed) -> Iterator[str]:
+    choices = "no decisions (for these name a trace with contents by --traces)"
+    if done.choices is not None:
+        choices = f"{done.choices} decisions, searches and doubts"
+    yield f"compared: {done.inputs} inputs, {done.outputs} outputs, {choices}"
 
 
 def _unchecked(done: Replayed) -> Iterator[str]:
@@ -160,9 +178,12 @@ def _as_json(run_id: str, agent: AnyAgent, done: Replayed) -> dict[str, JsonValu
         "agent": agent.name,
         "release_before": done.before,
         "release_now": done.now,
-        "verdict": "same" if done.difference is None else "different",
+        "verdict": done.verdict,
         "compared": done.compared,
         "answered": done.answered,
+        "inputs": done.inputs,
+        "outputs": done.outputs,
+        "choices": done.choices,
         "unchecked": list(done.unchecked),
     }
     if done.difference is not None:

@@ -146,7 +146,12 @@ def store_failure(error: sqlite3.Error, path: Path) -> StoreError | StoreUnavail
             msg = f"the store {str(path)!r} is damaged ({name}): restore it from a backup"
             return StoreError(msg, code="corrupt_store")
         case "FULL":
-            what = "its disk is full: make room, nothing that was recorded is lost"
+            what = (
+                "its disk is full: make room on it. What is told until then is not kept; what was "
+                "kept before still is"
+            )
+        case "IOERR":
+            what = f"its disk fails ({name}): look at its room, its quota and its health"
         case "BUSY" | "LOCKED":
             what = f"another process has held it for more than {BUSY_TIMEOUT:g} seconds"
         case "READONLY" | "PERM":

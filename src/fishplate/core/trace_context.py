@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from fishplate.core.data import dataclass
@@ -20,7 +20,21 @@ MOST_BYTES: Final = 8192
 _PARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _KEY: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+_PROPERTY: Final = re.compile(rf"{_KEY.pattern}([ \t]*=[ \t]*{_VALUE.pattern})?")
+_BLANKS: Final = " \t"
 _NOT_ESCAPED: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+
+
+class Member(NamedTuple):
+    """What a caller says to everybody below under one name.
+
+    Attributes:
+        value: Decoded.
+        properties: Of the member, as they were written: `name`, or `name=value`.
+    """
+
+    value: str
+    properties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +51,7 @@ class Caller:
     trace_id: int
     span_id: int
     is_sampled: bool
-    baggage: Mapping[str, str]
+    baggage: Mapping[str, Member]
 
     @property
     def traceparent(self) -> str:
@@ -70,39 +84,38 @@ def format_traceparent(trace_id: int, span_id: int, *, is_sampled: bool = True) 
     return f"00-{trace_hex(trace_id)}-{span_hex(span_id)}-{int(is_sampled):02x}"
 
 
-def parse_baggage(text: str) -> dict[str, str]:
-    """The members of a `baggage` header; without their properties.
+def parse_baggage(text: str) -> dict[str, Member]:
+    """The members of a `baggage` header by name; of two with one name the last.
 
-    Returns:
-        The decoded values by name; of two with one name the last. Malformed members are left out,
-        and so is everything if the header is longer than 8,192 bytes or has more than 64 members.
+    Malformed members and properties are left out. Of a header beyond the limits, 64 members in
+    8,192 bytes, the first members are kept that stand within them whole.
 
-    Source: W3C Baggage, section 3.3.
+    Source: W3C Baggage, sections 3.3.1 and 3.3.2.
     """
-    members = text.split(",")
-    if len(text.encode("utf-8", "replace")) > MOST_BYTES or len(members) > MOST_MEMBERS:
-        return {}
-    found: dict[str, str] = {}
-    for member in members:
-        name, equals, value = member.partition(";")[0].partition("=")
-        name, value = name.strip(" \t"), value.strip(" \t")
+    if len(text) > MOST_BYTES:  # what is kept is ASCII: a character is a byte
+        text = text[: MOST_BYTES + 1].rpartition(",")[0]
+    found: dict[str, Member] = {}
+    for member in text.split(",")[:MOST_MEMBERS]:
+        pair, *properties = member.split(";")
+        name, equals, value = (part.strip(_BLANKS) for part in pair.partition("="))
         if equals and _KEY.fullmatch(name) and _VALUE.fullmatch(value):
-            found[name] = unquote(value)
+            told = tuple(one.strip(_BLANKS) for one in properties)
+            found[name] = Member(unquote(value), tuple(filter(_PROPERTY.fullmatch, told)))
     return found
 
 
-def format_baggage(members: Mapping[str, str]) -> str:
+def format_baggage(members: Mapping[str, Member]) -> str:
     """A `baggage` header; members whose names cannot be written are left out, so is what is long.
 
-    Source: W3C Baggage, section 3.3.
+    Source: W3C Baggage, sections 3.3.1 and 3.3.2: members are dropped whole.
     """
-    found, size = list[str](), 0
-    for name, value in members.items():
+    found, size = list[str](), -1
+    for name, (value, properties) in members.items():
         escaped = quote(value, safe=_NOT_ESCAPED, encoding="utf-8", errors="replace")
-        member = f"{name}={escaped}"
-        size += len(member) + 1
-        if len(found) == MOST_MEMBERS or size > MOST_BYTES:
-            break
-        if _KEY.fullmatch(name):
+        member = ";".join((f"{name}={escaped}", *properties))
+        if _KEY.fullmatch(name) and size + 1 + len(member) <= MOST_BYTES:
             found.append(member)
+            size += 1 + len(member)
+        if len(found) == MOST_MEMBERS:
+            break
     return ",".join(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
@@ -20,7 +20,8 @@ from fishplate.orchestrator.records import failure_to_record
 UNKNOWN: Final = object()
 """In place of JSON that nobody has recorded, or not whole."""
 
-Part: TypeAlias = Literal["input", "output", "degraded", "call"]
+ChoicePart: TypeAlias = Literal["decision", "retrieval", "doubt"]
+Part: TypeAlias = Literal["input", "output", "degraded", "call"] | ChoicePart
 
 ABSENT: Final = object()
 """In place of JSON that is not there."""
@@ -63,6 +64,22 @@ class Outcome(NamedTuple):
         facts = cast("dict[str, JsonValue]", found["facts"])
         return {"error": {"code": facts["code"], "class": facts["class"]}}
 
+    def told(self, clean: Callable[[str], str]) -> JsonValue:
+        """What is shown of it: the value; of a failure its message as well.
+
+        Args:
+            clean: Takes the secrets out of a message.
+        """
+        shown = self.shown
+        if not self.is_failure:
+            return shown
+        facts = cast("dict[str, dict[str, JsonValue]]", self.data).get("facts", {})
+        message = facts.get("message")
+        if not isinstance(message, str):
+            return shown
+        error = cast("dict[str, dict[str, JsonValue]]", shown)["error"]
+        return {"error": {**error, "message": clean(message)}}
+
     @property
     def degraded(self) -> list[JsonValue]:
         """The reasons without ages, which no two runs share."""
@@ -92,6 +109,20 @@ class RecordedCall(NamedTuple):
     began: datetime | None = None
 
 
+class Choice(NamedTuple):
+    """Something that a run has told of why.
+
+    Attributes:
+        path: Of the step.
+        part: What it is.
+        facts: JSON of it; of a recorded one what was recorded whole.
+    """
+
+    path: str
+    part: ChoicePart
+    facts: dict[str, JsonValue]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recording:
     """A recorded run.
@@ -109,6 +140,7 @@ class Recording:
         times: What bodies were told when they asked for the time, by place.
         answers: What waits were answered with by path, each with the digest of what was asked;
             `None` if nobody has recorded that.
+        choices: What it has told of why; `None` if nobody has recorded that.
     """
 
     run_id: str
@@ -122,6 +154,7 @@ class Recording:
     calls: Mapping[str, RecordedCall]
     times: Mapping[str, str]
     answers: Mapping[str, tuple[str, bytes]] | None
+    choices: tuple[Choice, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,8 +163,8 @@ class Difference:
 
     Attributes:
         path: Of the step; empty for the run itself.
-        part: What of it: what it was called with, what it gave, why that is degraded, or that it
-            was called at all.
+        part: What of it: what it was called with, what it gave, why that is degraded, that it was
+            called at all, or what it has told of why.
         pointer: JSON pointer to the field; empty for the whole.
         before: JSON as it was recorded; `ABSENT` if there was nothing, `UNKNOWN` if nobody knows.
         now: JSON; `ABSENT` if there is nothing.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -49,23 +49,32 @@ class Replay:
     Args:
         recording: The recorded one.
         recorded: Names of agents that are answered from the record as tools and models are.
+        clean: Takes the secrets out of a failure's message.
 
     Attributes:
         difference: The first one; `None` while there is none.
         refusal: Why the run cannot be replayed to its end; `None` while it can.
         compared: How many calls were compared.
-        answered: How many of them were answered from the record.
+        inputs: Of how many it is known what they were given.
+        outputs: Of how many what they gave, the run itself among them; answered ones are not.
+        answered: Paths of those that were answered from the record.
         unchecked: Paths of calls of which something is not known, and was not compared.
     """
 
-    def __init__(self, recording: Recording, recorded: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        recorded: Collection[str] = (),
+        clean: Callable[[str], str] = str,
+    ) -> None:
         self._recording = recording
         self._recorded = frozenset(recorded)
         self._left = dict(recording.calls)
         self.difference: Difference | None = None
         self.refusal: UsageError | None = None
-        self.compared = 0
-        self.answered = 0
+        self._clean = clean
+        self.compared = self.inputs = self.outputs = 0
+        self.answered: list[str] = []
         self.unchecked: list[str] = []
 
     def context(self, around: Surroundings) -> RunContext:
@@ -111,6 +120,7 @@ class Replay:
                 )
             )
         self.compared += 1
+        self.inputs += call.given is not UNKNOWN or call.arguments is not None
         if call.given is not UNKNOWN:
             self._compare(
                 key, "input", call.given, given, f"{unit.about.subject} is given something else"
@@ -148,11 +158,26 @@ class Replay:
         if before is None:
             self.unchecked.append(key)
             return
-        self._compare(key, "output", before.shown, now.shown, "the outcome is another")
+        self.outputs += 1
+        if before.is_failure or now.is_failure:
+            if first_difference(before.shown, now.shown) is not None:
+                self.differ(self._failure(key, before, now))
+        else:
+            self._compare(key, "output", before.shown, now.shown, "the outcome is another")
         degraded = first_difference(before.degraded, now.degraded)
         if degraded is not None:
             why = "what the answer says of its degradation is another"
             self.differ(_difference(key, "degraded", degraded, why))
+
+    def _failure(self, key: str, before: Outcome, now: Outcome) -> Difference:
+        """A difference of which one or both are failures: shown whole, with what they say."""
+        return Difference(
+            path=key,
+            part="output",
+            before=before.told(self._clean),
+            now=now.told(self._clean),
+            explanation="it fails" if now.is_failure else "it fails no longer",
+        )
 
     def forget_below(self, key: str) -> None:
         """Let what a call made count no more, since the call itself was answered."""
@@ -317,7 +342,7 @@ class ReplaySteps(Steps):
                 "the run's store (--store), or keep traces with capture='full'"
             )
         replay.forget_below(effect.key)
-        replay.answered += 1
+        replay.answered.append(effect.key)
         effects = effect.unit.about.effect
         if effects is not None and not effects.is_readonly and _has_effect(gave):
             run.add_effect(effect.key)  # whoever is around decides by it, as it did then

@@ -21,9 +21,10 @@ from fishplate.journal.queries import WholeRun, whole_run
 from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import open_reader, store_path
 from fishplate.journal.waits import answers_of
-from fishplate.orchestrator.recording import UNKNOWN, Outcome, RecordedCall, Recording
+from fishplate.orchestrator.choices import choices_of
+from fishplate.orchestrator.recording import UNKNOWN, Choice, Outcome, RecordedCall, Recording
 from fishplate.orchestrator.records import principal_from_record
-from fishplate.traces.capture import is_whole
+from fishplate.traces.capture import is_measured, is_whole
 from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, whole_trace
 from fishplate.traces.store import open_trace_reader
 
@@ -123,6 +124,7 @@ def _of_store(
         calls=calls,
         times=times,
         answers=answers,
+        choices=None if trace is None else _choices(trace),
     )
 
 
@@ -166,7 +168,15 @@ def _of_trace(trace: WholeTrace) -> Recording:
         calls=calls,
         times={},
         answers=None,
+        choices=_choices(trace),
     )
+
+
+def _choices(trace: WholeTrace) -> tuple[Choice, ...] | None:
+    """What the run has told of why; `None` if its trace was kept without contents."""
+    if not any(one.gave is not NOTHING and not is_measured(one.gave) for one in trace.spans):
+        return None
+    return choices_of((one.span for one in trace.spans), is_whole)
 
 
 def _check_answers(trace: WholeTrace) -> None:

@@ -173,6 +173,11 @@ def bounded(  # noqa: PLR0911 -- a table
             return value if type(value) in _PLAIN else _text(str(value), redactor)
 
 
+def is_measured(content: object) -> bool:
+    """Whether content that was kept is its measures alone, as `capture="metadata"` keeps it."""
+    return isinstance(content, dict) and _METADATA <= content.keys() <= _METADATA | {"keys"}
+
+
 def is_whole(content: JsonValue) -> bool:
     """Whether content that was kept is all of it: nothing redacted, cut or left out."""
     match content:
@@ -181,7 +186,7 @@ def is_whole(content: JsonValue) -> bool:
         case list():
             return all(map(is_whole, content))
         case dict():
-            if content == _UNREADABLE_JSON or (_METADATA <= content.keys() <= _METADATA | {"keys"}):
+            if content == _UNREADABLE_JSON or is_measured(content):
                 return False
             return _CUT_MEMBERS not in content and all(
                 is_whole(name) and is_whole(value) for name, value in content.items()

@@ -29,7 +29,8 @@ class OtlpExport:
         service: Name of the program, as readers group by it.
         capture: How much of inputs, outputs and errors goes out; see `Capture`.
         secrets: See `fishplate.traces.store.TraceStore`.
-        timeout: Seconds that a request may take; above 0. What is not taken by then is lost.
+        timeout: Seconds that a request may take, with all its tries and its answer; above 0. What
+            is not taken by then is lost.
         capacity: Most spans, contents and beginnings of runs that wait; at least 1.
         metrics: Takes metrics by OTLP/HTTP, e.g. `http://127.0.0.1:4318/v1/metrics`; `None` sends
             none, since many readers of spans take none.

@@ -6,13 +6,14 @@ import functools
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fishplate.core.events import HeadTuple, Span, SpanTuple
 from fishplate.traces.capture import Facts, Reader
-from fishplate.traces.export import OtlpExport
+from fishplate.traces.export import ExportError, OtlpExport
+from fishplate.traces.feed import Taken
 from fishplate.traces.metrics import Gauges, Metrics
-from fishplate.traces.otlp import SpanShape, metrics_body, traces_body
+from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, refusal_of, traces_body
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor, secrets_of
 from fishplate.traces.segments import (
@@ -24,7 +25,11 @@ from fishplate.traces.segments import (
     Content,
     Item,
 )
+from fishplate.traces.text import printable
 from fishplate.traces.vocabulary import content, described
+
+_MOST_SAID: Final = 200
+"""Characters of what a sink says."""
 
 
 class _SentRun(NamedTuple):
@@ -53,8 +58,8 @@ class Exporter:
         seconds: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
-        redactor = Redactor((*settings.secrets, *secrets_of(os.environ)))
-        self._reader = Reader(settings.capture, redactor)
+        self._redactor = Redactor((*settings.secrets, *secrets_of(os.environ)))
+        self._reader = Reader(settings.capture, self._redactor)
         self._runs: dict[int, _SentRun] = {}
         self._pending: dict[tuple[int, int], Content] = {}
         self._spans = Posting(settings.endpoint, settings.headers, settings.timeout)
@@ -62,8 +67,8 @@ class Exporter:
         if settings.metrics is not None:
             self._metrics = _SentMetrics(settings, settings.metrics, gauges, seconds)
 
-    def take(self, items: Sequence[Item], dropped: int) -> int:  # noqa: ARG002 -- the tally tells it
-        """Send a batch; the number of its spans.
+    def take(self, items: Sequence[Item], dropped: int) -> Taken:  # noqa: ARG002 -- the tally tells it
+        """Send a batch; what became of its spans.
 
         Raises:
             ExportError: It was not taken.
@@ -77,8 +82,10 @@ class Exporter:
                 self._written(one, facts, told)
                 for (one, told), facts in zip(spans, kept, strict=True)
             ]
-            self._spans.post(traces_body(self._settings.service, written))
-        return len(spans)
+            refused = refusal_of(self._spans.post(traces_body(self._settings.service, written)))
+            if refused is not None:
+                return self._refused(refused, len(spans))
+        return Taken(len(spans))
 
     def rest(self) -> float | None:
         """Send metrics if they are due; seconds until they are due again.
@@ -97,6 +104,11 @@ class Exporter:
         self._spans.close()
         if self._metrics is not None:
             self._metrics.close()
+
+    def _refused(self, refused: Refusal, spans: int) -> Taken:
+        said = printable(self._redactor.text(refused.message)[:_MOST_SAID])
+        why = f"the sink has refused {refused.number} of {spans} spans: {said or 'it says not why'}"
+        return Taken(spans - min(max(refused.number, 0), spans), trouble=why)
 
     def _ready(self, items: Sequence[Item]) -> list[tuple[SpanTuple, Content | None]]:
         found: list[tuple[SpanTuple, Content | None]] = []
@@ -207,7 +219,10 @@ class _SentMetrics:
             since_ns=self._since_ns,
             now_ns=time.time_ns(),  # noqa: TID251 -- as above
         )
-        self._posting.post(body)
+        refused = refusal_of(self._posting.post(body))
+        if refused is not None and refused.number:
+            msg = f"the sink has refused {refused.number} points of metrics"
+            raise ExportError(msg)
 
 
 @functools.lru_cache(maxsize=4_096)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from fishplate.contracts.signature import Signature
 from fishplate.core.data import dataclass
@@ -25,22 +26,35 @@ LINGER: Final = 0.05
 """Seconds for which what was told gathers."""
 CLOSING_TIME: Final = 5.0
 """Seconds that the end of an app waits for the last batches."""
+LOG_EVERY: Final = 60.0
+"""Seconds between two lines in the log about what is lost; the first one comes at once."""
 
 _LOG: Final = logging.getLogger("fishplate.traces")
+
+
+class Taken(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        kept: How many spans of it were kept.
+        gone: How many spans are gone that were kept before.
+        trouble: What is to be told of it, without a secret; `None`: nothing.
+    """
+
+    kept: int
+    gone: int = 0
+    trouble: str | None = None
 
 
 class Receiver(Protocol):
     """Takes batches; all of its methods are called on the feed's thread."""
 
-    def take(self, items: Sequence[Item], dropped: int) -> int:
+    def take(self, items: Sequence[Item], dropped: int) -> Taken:
         """Keep a batch.
 
         Args:
-            items: In the order in which they were told.
+            items: In the order in which they were told; may be empty.
             dropped: How many were dropped or lost before, since the last batch that was kept.
-
-        Returns:
-            How many spans of it were kept.
 
         Raises:
             Exception: None of it was kept.
@@ -67,8 +81,9 @@ class Tally:
     Attributes:
         kept: Spans that were written.
         dropped: What the queue had no room for: spans, contents and beginnings of runs.
-        lost: What was taken from the queue and could not be written.
-        failure: Why the last batch could not be written; `None` if it could.
+        lost: Spans that were taken from the queue and could not be written, were refused, or were
+            written to a file that is there no more.
+        failure: Why the last batch could not be written, or not all of it; `None` if it could.
     """
 
     kept: int
@@ -84,15 +99,26 @@ class Feed:
         receiver: Takes the batches.
         also: Hears of every span at once, whatever becomes of it here.
         capacity: Most items that wait.
+        seconds: What tells when the log may be written to again, apart from the clock of the runs.
     """
 
-    def __init__(self, receiver: Receiver, also: Sink, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        also: Sink,
+        capacity: int = CAPACITY,
+        seconds: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._receiver = receiver
         self._also = also
         self._capacity = capacity
         self._queue: deque[Item] = deque()
         self._dropped = 0
         self._told_missing: int = 0
+        self._told_dropped: int = 0
+        self._taking = 0
+        self._seconds = seconds
+        self._logs_at: float | None = None
         self._kept = 0
         self._lost = 0
         self._failure: str | None = None
@@ -172,7 +198,7 @@ class Feed:
         self._rouse()
         self._thread.join(CLOSING_TIME)
         if self._thread.is_alive() or self._dropped or self._lost:
-            left = len(self._queue)
+            left = len(self._queue) + self._taking
             _LOG.warning(
                 "traces are not whole: %d items dropped, %d lost, %d not written in time",
                 *(self._dropped, self._lost, left),
@@ -211,19 +237,30 @@ class Feed:
     def _take_batch(self) -> None:
         queue = self._queue
         items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
-        dropped = self._dropped + self._lost - self._told_missing
         spans = sum(len(item) == SPAN_SIZE for item in items)
-        kept = 0
-        try:
-            kept = self._receiver.take(items, dropped)
-        except Exception as error:  # noqa: BLE001 -- a trace is never worth more than the runs
-            self._tell_failure(error)
-        else:
-            self._told_missing += dropped + spans - kept  # of its own batch it knows by itself
-            self._failure = None
-        self._kept += kept
-        self._lost += spans - kept
+        self._taking = len(items)
+        self._hand_over(items, spans)
+        self._taking = 0
+        if self._dropped > self._told_dropped:
+            self._log("the queue is full")
+            self._told_dropped = self._dropped
         self._rest()
+
+    def _hand_over(self, items: Sequence[Item], spans: int) -> None:
+        missing = self._dropped + self._lost - self._told_missing
+        try:
+            taken = self._receiver.take(items, missing)
+        except Exception as error:  # noqa: BLE001 -- a trace is never worth more than the runs
+            self._lost += spans
+            self._tell_failure(error)
+            return
+        # Of its own batch, and of what it has no more, it knows by itself.
+        self._told_missing += missing + spans - taken.kept + taken.gone
+        self._kept += taken.kept - taken.gone
+        self._lost += spans - taken.kept + taken.gone
+        self._failure = taken.trouble
+        if taken.trouble is not None:
+            self._log(taken.trouble)
 
     def _rest(self) -> float | None:
         found: float | None = None
@@ -234,12 +271,23 @@ class Feed:
         return found
 
     def _close(self) -> None:
+        self._capacity = 0  # what is told from now on is dropped, and counted
+        self._dropped += len(self._queue)
+        self._queue.clear()
+        if self._dropped + self._lost > self._told_missing and self._failure is None:
+            self._hand_over((), 0)  # who keeps what is missing is told of the last of it
         try:
             self._receiver.close()
         except Exception as error:  # noqa: BLE001 -- as above
             self._tell_failure(error)
 
     def _tell_failure(self, error: Exception) -> None:
-        if self._failure is None:
-            _LOG.warning("traces cannot be kept: %s", error)
         self._failure = str(error) or type(error).__name__
+        self._log(self._failure)
+
+    def _log(self, why: str) -> None:
+        now = self._seconds()
+        if self._logs_at is None or now >= self._logs_at:
+            self._logs_at = now + LOG_EVERY
+            counts = self._dropped, self._lost
+            _LOG.warning("traces cannot be kept: %s; so far %d dropped and %d lost", why, *counts)

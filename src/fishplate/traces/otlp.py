@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fishplate.core.errors import MissingExtraError
 from fishplate.traces.metrics import Gauge, Histogram, Metrics
@@ -25,11 +25,13 @@ from fishplate.traces.vocabulary import (
 try:
     from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
     from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message import DecodeError
     from google.protobuf.message import Message as AnyMessage
     from google.protobuf.message_factory import GetMessageClass
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
         ExportMetricsServiceRequest,
     )
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
     from opentelemetry.proto.common.v1.common_pb2 import (
         AnyValue,
         ArrayValue,
@@ -117,6 +119,38 @@ def traces_body(service: str, spans: Iterable[bytes]) -> bytes:
     """
     scoped = _nested([_scope().SerializeToString()], spans, SCHEMA_URL)
     return _nested([_nested([_resource(service).SerializeToString()], [scoped])])
+
+
+class Refusal(NamedTuple):
+    """What a sink says of a request that it has accepted.
+
+    Attributes:
+        number: How many spans, or points of metrics, it has not taken; 0 if it only warns.
+        message: What it says; may be empty.
+    """
+
+    number: int
+    message: str
+
+
+def refusal_of(answer: bytes) -> Refusal | None:
+    """What the answer to a request says against it; `None`: nothing.
+
+    Those to traces and to metrics are written alike.
+
+    An answer that is none of OTLP says nothing: some sinks answer JSON, or a page.
+
+    Source: OTLP 1.x, "Partial Success" of OTLP/HTTP.
+    """
+    if not answer:
+        return None
+    try:
+        found = ExportTraceServiceResponse.FromString(answer).partial_success
+    except DecodeError:
+        return None
+    if not found.rejected_spans and not found.error_message:
+        return None
+    return Refusal(found.rejected_spans, found.error_message)
 
 
 def _nested(first: Iterable[bytes], second: Iterable[bytes] = (), text: str = "") -> bytes:

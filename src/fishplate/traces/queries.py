@@ -148,8 +148,10 @@ def whole_trace(connection: sqlite3.Connection, run_id: str) -> WholeTrace | Non
         "SELECT spans, content FROM segment WHERE run = ? ORDER BY n", (run_id,)
     )
     trace_id = int(run.trace_id, 16)
-    spans = [span for one in segments for span in _spans_of(trace_id, *one)]
-    spans.sort(key=lambda one: (one.span.start_ns, -one.span.end_ns))
+    # A process that dies between telling a span and recording its step has told it already when
+    # another takes up the run: the span of the step is then the one that ended later.
+    told = {one.span.span_id: one for part in segments for one in _spans_of(trace_id, *part)}
+    spans = sorted(told.values(), key=lambda one: (one.span.start_ns, -one.span.end_ns))
     return WholeTrace(run=run, spans=tuple(spans))
 
 

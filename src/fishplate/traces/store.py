@@ -10,9 +10,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from operator import add
+from pathlib import Path
 from typing import Final
 
 from fishplate.core.data import dataclass
@@ -26,6 +27,7 @@ from fishplate.core.sqlite_file import (
     told,
 )
 from fishplate.traces.capture import Capture, Reader
+from fishplate.traces.feed import Taken
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.redaction import Redactor, secrets_of
 from fishplate.traces.segments import Item, Packed, RollupKey, Row, Segmenter
@@ -147,9 +149,16 @@ class StoreWriter:
         # Of the runs, not of the machine: a simulated year is a year to what is kept of it.
         self._latest_ms = 0
         self._opens_at = self._tidies_at = seconds()
+        self._identity: tuple[int, int] | None = None
+        self._kept_there = 0
+        self._gone: int | None = None  # spans of a file that is there no more, not told of yet
 
-    def take(self, items: Sequence[Item], dropped: int) -> int:
-        """Write a batch in one transaction; the number of its spans.
+    def take(self, items: Sequence[Item], dropped: int) -> Taken:
+        """Write a batch in one transaction; what became of its spans.
+
+        A file that is there no more, or another one by now, takes what is written without a word:
+        SQLite goes on with the one that it has opened. So whether it is still there is looked at
+        after every batch, and what is not is written again, into a new file.
 
         Raises:
             StoreUnavailableError: The file cannot be opened or written.
@@ -157,19 +166,42 @@ class StoreWriter:
         # Before the file is asked for: what ends here is to be forgotten though it is not written.
         packed = self._segmenter.pack(items)
         self._latest_ms = packed.latest_ms
+        self._write(packed, dropped)
+        if not self._is_there():
+            self._shut()
+            self._opens_at = self._seconds()
+            self._write(packed, dropped)
+        self._kept_there += packed.spans
+        gone, self._gone = self._gone, None
+        if gone is None:
+            return Taken(packed.spans)
+        return Taken(
+            packed.spans, gone=gone, trouble=f"{self._moved(gone)}; another takes the rest"
+        )
+
+    def _write(self, packed: Packed, dropped: int) -> None:
         connection = self._opened()
         try:
             with told(self._path), transaction(connection):
                 write(connection, packed)
-                if dropped or packed.orphans:
-                    row = (self._latest_ms, dropped, packed.orphans)
+                missing = dropped + (self._gone or 0)
+                if missing or packed.orphans:
+                    row = (self._latest_ms, missing, packed.orphans)
                     connection.execute(
                         "INSERT INTO loss (at_ms, dropped, lost) VALUES (?, ?, ?)", row
                     )
         except BaseException:
-            self.close()  # and tried anew: the file may be another one by then
+            self._shut()  # and tried anew: the file may be another one by then
             raise
-        return packed.spans
+
+    def _is_there(self) -> bool:
+        return _identity(self._path) == self._identity
+
+    def _moved(self, gone: int) -> str:
+        return (
+            f"the trace store {str(self._path)!r} was deleted, moved or replaced while it was "
+            f"written to, with {gone} spans of this app"
+        )
 
     def rest(self) -> None:
         """Take out what is too old or too much, unless that was done a moment ago.
@@ -185,8 +217,25 @@ class StoreWriter:
             tidy(self._connection, self._settings, self._latest_ms)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file.
+
+        Raises:
+            StoreUnavailableError: It is not there any more.
+        """
+        self._shut()
+        if self._gone is not None:
+            raise StoreUnavailableError(self._moved(self._gone))
+
+    def _shut(self) -> None:
         if self._connection is not None:
+            if not self._is_there():
+                self._gone = (self._gone or 0) + self._kept_there
+                self._kept_there = 0
+                # Its log may still stand beside the path, where SQLite would take it for that of
+                # whatever stands there now. What is in the log belongs into the file that was
+                # moved; without room for it, or beside a reader, it stays where it is.
+                with suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._connection.close()
             self._connection = None
 
@@ -198,7 +247,21 @@ class StoreWriter:
             self._opens_at = self._seconds() + AGAIN_AFTER
             self._connection = open_database(self._path, LAYOUT)
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            found = _identity(self._path)
+            if self._identity not in {None, found}:
+                self._gone = (self._gone or 0) + self._kept_there
+                self._kept_there = 0
+            self._identity = found
         return self._connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path; `None`: none, or nobody can say."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

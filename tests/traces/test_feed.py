@@ -1,0 +1,141 @@
+"""The queue before a store or an export: every item is kept, or counted as what became of it."""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from fishplate.core.events import SpanTuple
+from fishplate.traces.feed import LOG_EVERY, Feed, Taken
+from fishplate.traces.segments import Item
+
+
+def span(number: int) -> SpanTuple:
+    """One of a run that nobody knows."""
+    return (1, number, None, ("agent", "a", ""), "a", 0, 1, "ok", None)
+
+
+class Receiver:
+    """Does with each batch what the next of a list says; keeps it when the list is at its end.
+
+    Attributes:
+        missing: What it was told to be missing, batch by batch.
+        gate: While it is clear, nothing is taken.
+    """
+
+    def __init__(self, *ends: Taken | Exception) -> None:
+        self._ends = list(ends)
+        self.missing: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def take(self, items: Sequence[Item], dropped: int) -> Taken:
+        """Keep a batch, or do not."""
+        assert self.gate.wait(20)
+        self.missing.append(dropped)
+        end = self._ends.pop(0) if self._ends else Taken(len(items))
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def rest(self) -> None:
+        """Have nothing to do."""
+
+    def close(self) -> None:
+        """Have nothing to close."""
+
+
+def nobody(_: SpanTuple) -> None:
+    """Hear, and do nothing."""
+
+
+def feed(receiver: Receiver, capacity: int = 100) -> Feed:
+    """A feed at whose clock no time passes."""
+    return Feed(receiver, nobody, capacity, lambda: 0.0)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged of traces."""
+    return [one.getMessage() for one in caplog.records if one.name == "fishplate.traces"]
+
+
+def test_what_a_receiver_no_longer_has_is_lost() -> None:
+    """Spans that were kept and are gone count as lost, as those do that were not kept."""
+    receiver = Receiver(Taken(3), Taken(1, gone=3, trouble="moved"))
+    made = feed(receiver)
+    for count in (3, 2):
+        for number in range(count):
+            made.tell(span(number))
+        made.flush()
+
+    assert (made.tally.kept, made.tally.lost, made.tally.failure) == (1, 4, "moved")
+    made.close()
+    assert receiver.missing == [0, 0], "what its own batches lack it knows"
+
+
+def test_trouble_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    """A sink that fails every other time fills no log: a line, and another after a minute."""
+    now = 0.0
+    receiver = Receiver(*[OSError("down"), Taken(1)] * 5, OSError("down"))
+    made = Feed(receiver, nobody, 100, lambda: now)
+    for number in range(10):
+        made.tell(span(number))
+        made.flush()
+    assert len(lines(caplog)) == 1
+    now = LOG_EVERY
+    made.tell(span(10))
+    made.flush()
+
+    assert len(lines(caplog)) == 2
+    assert "down" in lines(caplog)[1]
+    assert "6 lost" in lines(caplog)[1]
+    assert (made.tally.kept, made.tally.lost) == (5, 6)
+    made.close()
+
+
+def test_a_full_queue_is_logged_while_the_app_runs(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever watches the log hears of drops at once, and not when the app ends."""
+    receiver = Receiver()
+    made = feed(receiver, capacity=3)
+    receiver.gate.clear()
+    for number in range(50):
+        made.tell(span(number))
+    receiver.gate.set()
+    made.flush()
+
+    tally = made.tally
+    assert tally.dropped >= 40
+    assert tally.kept + tally.dropped == 50
+    assert "the queue is full" in lines(caplog)[0]
+    assert f"{tally.dropped} dropped" in lines(caplog)[0]
+    made.close()
+    assert sum(receiver.missing) == tally.dropped, "the last drops are told too"
+
+
+def test_what_is_told_after_the_end_is_counted() -> None:
+    """A thread that outlives its app adds to what is dropped, and holds no memory."""
+    made = feed(Receiver())
+    made.tell(span(1))
+    made.close()
+    made.tell(span(2))
+
+    tally = made.tally
+    assert (tally.kept, tally.dropped, made.waiting) == (1, 1, 0)
+
+
+def test_a_batch_that_is_not_done_in_time_is_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is being taken when the app ends is not written, and is said not to be."""
+    monkeypatch.setattr("fishplate.traces.feed.CLOSING_TIME", 0.01)
+    caplog.set_level(logging.WARNING)
+    receiver = Receiver()
+    made = feed(receiver)
+    receiver.gate.clear()
+    for number in range(4):
+        made.tell(span(number))
+    made.close()
+    receiver.gate.set()
+
+    assert "4 not written in time" in lines(caplog)[-1]
