@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from fishplate.contracts.signature import Signature
 from fishplate.core.data import dataclass
+from fishplate.core.errors import FishplateError
 from fishplate.core.events import Sink, SpanTuple
 from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import ToldError
@@ -240,6 +241,8 @@ class Feed:
             self._tell_failure(error)
 
     def _tell_failure(self, error: Exception) -> None:
+        # What others say in an exception may be content; what fishplate says is none.
+        told = str(error) if isinstance(error, FishplateError) else type(error).__name__
         if self._failure is None:
-            _LOG.warning("traces cannot be kept: %s", error)
-        self._failure = str(error) or type(error).__name__
+            _LOG.warning("traces cannot be kept: %s", told)
+        self._failure = told

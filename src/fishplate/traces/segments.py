@@ -12,7 +12,7 @@ from fishplate.contracts.signature import Signature
 from fishplate.core.events import HeadTuple, SpanTuple
 from fishplate.core.ids import span_hex, trace_hex
 from fishplate.core.run_context import RunContext
-from fishplate.traces.capture import Facts, Reader, ToldError
+from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
 
 SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
 _MICROSECOND_NS: Final = 1_000
@@ -20,6 +20,8 @@ MOST_OPEN: Final = 100_000
 """Runs that are known while they have not ended; of more, the oldest are forgotten."""
 MOST_ENDED: Final = 1_000
 MOST_PENDING: Final = 10_000
+MOST_COUNTED: Final = (1 << 63) - 1
+"""Of anything, as SQLite holds integers."""
 _MINUTE_NS: Final = 60_000_000_000
 _STATES: Final = {
     "ok": "succeeded",
@@ -59,7 +61,8 @@ class Packed(NamedTuple):
         segments: Run, spans and content.
         rollups: Counters by key, in the order of their columns.
         spans: How many there are.
-        orphans: How many belong to runs that nobody has told of.
+        lost: How many are not there: they belong to runs that nobody has told of, or cannot be
+            written down.
         latest_ms: When the latest run so far began, in milliseconds since 1970; 0 before any.
     """
 
@@ -67,7 +70,7 @@ class Packed(NamedTuple):
     segments: list[Row]
     rollups: Mapping[RollupKey, list[int]]
     spans: int
-    orphans: int
+    lost: int
     latest_ms: int
 
 
@@ -80,7 +83,7 @@ class _OpenRun:
         "duration_ns",
     )
 
-    def __init__(self, began: Began) -> None:
+    def __init__(self, began: Began, reader: Reader) -> None:
         context = began.context
         caller = context.caller
         self.id = context.run_id
@@ -88,8 +91,8 @@ class _OpenRun:
         self.caller_span = None if caller is None else span_hex(caller.span_id)
         self.agent = began.agent
         self.release = ""
-        self.tenant = context.principal.tenant
-        self.principal = context.principal.name
+        self.tenant = reader.name(context.principal.tenant)
+        self.principal = reader.name(context.principal.name)
         self.offset_ns = began.offset_ns
         self.started_ns = context.started_ns + began.offset_ns
         self.go_on()
@@ -103,7 +106,7 @@ class _OpenRun:
 
     def reset(self) -> None:
         """Begin a batch."""
-        self.rows: list[list[object]] = []
+        self.rows: list[list[Any]] = []
         self.facts: list[Facts | None] = []
         self.content: list[int] = []  # of the batch's values, those that its spans point to
         self.local: dict[int, int] = {}
@@ -179,17 +182,18 @@ class Segmenter:
 
     def pack(self, items: Sequence[Item]) -> Packed:
         """The rows of a batch, in the order in which its items were told."""
+        self._reader.begin()
         values = _Values(self._reader)
         touched: dict[int, _OpenRun] = {}
         rollups: dict[RollupKey, list[int]] = {}
         pending, opened = self._pending, self._open
-        spans = orphans = 0
+        spans = lost = 0
         for item in items:
             if isinstance(item, Began):
                 key = item.context.trace_id
                 # A run that has waited goes on: what the batch holds of it already is kept.
                 known = opened.get(key) or touched.get(key)
-                begun = touched[key] = opened[key] = known or _OpenRun(item)
+                begun = touched[key] = opened[key] = known or _OpenRun(item, self._reader)
                 begun.go_on()
                 self._latest_ns = max(self._latest_ns, begun.started_ns)
             elif len(item) != SPAN_SIZE:
@@ -199,24 +203,26 @@ class Segmenter:
                 span: SpanTuple = item  # type: ignore[assignment]  # by its size
                 run = opened.get(span[0]) or self._ended.get(span[0])
                 if run is None:
-                    orphans += 1
+                    lost += 1
                     continue
                 spans += 1
                 touched[span[0]] = run
                 content = pending.pop((span[0], span[1]), None)
                 self._add(run, span, content, values, rollups)
                 if span[2] is None and span[3][0] != "decision":
-                    _end(run, span, content)
+                    _end(run, span, content, self._reader)
                     opened.pop(span[0], None)
                     self._ended[span[0]] = run
         self._forget_some()
         contents = self._reader.clean(values.found) if values.found else []
+        segments = self._segments(list(touched.values()), contents)
+        written = sum(len(run.rows) for run in touched.values())
         packed = Packed(
             [run.row() for run in touched.values()],
-            self._segments(list(touched.values()), contents),
+            segments,
             rollups,
-            spans,
-            orphans,
+            written,
+            lost + spans - written,
             self._latest_ns // 1_000_000,
         )
         for run in touched.values():
@@ -232,6 +238,8 @@ class Segmenter:
         rollups: dict[RollupKey, list[int]],
     ) -> None:
         _, span_id, parent_id, head, path, start_ns, end_ns, status, facts = span
+        if head[0] in TOLD_KINDS:
+            head = self._reader.head(head, facts)
         given = gave = None
         if content is not None and self._reader.is_on:
             given = run.point(values.given(content[2], content[3]))
@@ -246,7 +254,8 @@ class Segmenter:
             _count(run, head, start_ns, duration, status, facts, rollups)
 
     def _segments(self, runs: Sequence[_OpenRun], contents: Sequence[bytes]) -> list[Row]:
-        kept = iter(self._reader.facts([one for run in runs for one in run.facts]))
+        kinds = (row[2] for run in runs for row in run.rows)
+        kept = iter(self._reader.facts(kinds, [one for run in runs for one in run.facts]))
         found: list[Row] = []
         for run in runs:
             if not run.rows:
@@ -257,8 +266,7 @@ class Segmenter:
             if run.content:
                 content = bytearray(b"[%b]" % b",".join([contents[at] for at in run.content]))
             # `bytearray`, as in the journal: `sqlite3` looks for no adapter of it.
-            rows = bytearray(to_json(run.rows, inf_nan_mode="null"))
-            found.append((run.id, rows, content))
+            found.append((run.id, bytearray(_written(run)), content))
         return found
 
     def _forget_some(self) -> None:
@@ -269,15 +277,32 @@ class Segmenter:
             self._pending.clear()
 
 
-def _end(run: _OpenRun, span: SpanTuple, content: Content | None) -> None:
+def _written(run: _OpenRun) -> bytes:
+    """The rows of a run as JSON; those that have no JSON form are taken out of it."""
+    try:
+        return to_json(run.rows, inf_nan_mode="null")
+    except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
+        run.rows = [row for row in run.rows if _is_writable(row)]
+        return to_json(run.rows, inf_nan_mode="null")
+
+
+def _is_writable(row: list[object]) -> bool:
+    try:
+        to_json(row)
+    except Exception:  # noqa: BLE001 -- it is counted as lost
+        return False
+    return True
+
+
+def _end(run: _OpenRun, span: SpanTuple, content: Content | None, reader: Reader) -> None:
     _, _, _, head, _, _, end_ns, status, facts = span
     run.release = head[2]
     told = None if content is None else content[4]
     needs_somebody = isinstance(told, ToldError) and told.needs_somebody
     run.state = "needs_attention" if needs_somebody else _STATES[status]
     run.duration_ns = end_ns + run.offset_ns - run.started_ns
-    error = (facts or {}).get("error")
-    run.error = error if isinstance(error, str) else None
+    error = (facts or {}).get("error") if status == "error" else None
+    run.error = reader.name(error) if isinstance(error, str) else None
 
 
 def _count(  # noqa: PLR0913, PLR0917 -- what a span says
@@ -302,8 +327,8 @@ def _count(  # noqa: PLR0913, PLR0917 -- what a span says
     if head[0] == "model" or (facts is not None and "cost_nanos" in facts):
         spent = _spent(facts or {}, is_model=head[0] == "model")
         for at, amount in enumerate(spent):
-            counters[3 + at] += amount
-            run.totals[at] += amount
+            counters[3 + at] = min(counters[3 + at] + amount, MOST_COUNTED)
+            run.totals[at] = min(run.totals[at] + amount, MOST_COUNTED)
 
 
 def _spent(facts: Facts, *, is_model: bool) -> tuple[int, int, int, int, int]:

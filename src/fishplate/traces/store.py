@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import add
@@ -27,7 +27,7 @@ from fishplate.core.sqlite_file import (
 )
 from fishplate.traces.capture import Capture, Reader
 from fishplate.traces.layout import LAYOUT
-from fishplate.traces.redaction import Redactor, secrets_of
+from fishplate.traces.redaction import Redactor, check_secrets
 from fishplate.traces.segments import Item, Packed, RollupKey, Row, Segmenter
 
 DAY: Final = 86_400.0
@@ -37,6 +37,13 @@ AGAIN_AFTER: Final = 1.0
 """Seconds after which a file that could not be opened is tried again."""
 _MOST_PARAMETERS: Final = 9_000
 _RUN_COLUMNS: Final = 17
+_SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
+_SEGMENT: Final = "segment (run, spans, content)"
+REFUSED: Final = (
+    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
+    *(OverflowError, UnicodeError),
+)
+"""What is raised for a value that SQLite does not take, rather than for its file."""
 _ROLLUP_COLUMNS: Final = 14
 
 _PUT_RUNS: Final = """
@@ -100,6 +107,7 @@ class TraceStore:
         if self.capture not in {"off", "metadata", "redacted", "full"}:
             msg = f"TraceStore(capture={self.capture!r}): write off, metadata, redacted or full"
             raise UsageError(msg, code="bad_setting")
+        check_secrets("TraceStore", self.secrets)
 
 
 def check_store(settings: TraceStore) -> None:
@@ -139,7 +147,7 @@ class StoreWriter:
         self._settings = settings
         self._path = store_path(settings.url)
         self._seconds = seconds
-        redactor = Redactor((*settings.secrets, *secrets_of(os.environ)))
+        redactor = Redactor(settings.secrets, os.environ)
         self._segmenter = Segmenter(Reader(settings.capture, redactor))
         self._connection: sqlite3.Connection | None = None
         # Of the runs, not of the machine: a simulated year is a year to what is kept of it.
@@ -157,17 +165,30 @@ class StoreWriter:
         self._latest_ms = packed.latest_ms
         connection = self._opened()
         try:
-            with told(self._path), transaction(connection):
-                write(connection, packed)
-                if dropped or packed.orphans:
-                    row = (self._latest_ms, dropped, packed.orphans)
-                    connection.execute(
-                        "INSERT INTO loss (at_ms, dropped, lost) VALUES (?, ?, ?)", row
-                    )
+            with told(self._path):
+                refused = self._write(connection, packed, dropped)
         except BaseException:
             self.close()  # and tried anew: the file may be another one by then
             raise
-        return packed.spans
+        return packed.spans - refused
+
+    def _write(self, connection: sqlite3.Connection, packed: Packed, dropped: int) -> int:
+        """Write a batch at once, or row by row if SQLite takes one of them not; spans refused."""
+        refused = 0
+        try:
+            with transaction(connection):
+                write(connection, packed)
+                self._tell_loss(connection, dropped, packed.lost)
+        except REFUSED:
+            with transaction(connection):
+                refused = write_each(connection, packed)
+                self._tell_loss(connection, dropped, packed.lost + refused)
+        return refused
+
+    def _tell_loss(self, connection: sqlite3.Connection, dropped: int, lost: int) -> None:
+        if dropped or lost:
+            row = (self._latest_ms, dropped, lost)
+            connection.execute("INSERT INTO loss (at_ms, dropped, lost) VALUES (?, ?, ?)", row)
 
     def rest(self) -> None:
         """Take out what is too old or too much, unless that was done a moment ago.
@@ -214,13 +235,45 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 def write(connection: sqlite3.Connection, packed: Packed) -> None:
     """Write the rows of a batch."""
     _insert(connection, "run", _RUN_COLUMNS, packed.runs, _PUT_RUNS)
-    _insert(connection, "segment (run, spans, content)", 3, packed.segments, "")
+    _insert(connection, _SEGMENT, 3, packed.segments, "")
+    for table, rows in _rollups(packed):
+        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+
+
+def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
+    """Write the rows of a batch one by one, without those that SQLite does not take.
+
+    Returns:
+        How many spans are in rows that it has refused.
+    """
+    segments = {row[0]: row for row in packed.segments}
+    refused = 0
+    for run in packed.runs:
+        is_taken = _is_taken(connection, "run", _RUN_COLUMNS, run, _PUT_RUNS)
+        if is_taken and run[0] in segments:
+            is_taken = _is_taken(connection, _SEGMENT, 3, segments[run[0]], "")
+        refused += 0 if is_taken else run[_SPANS_OF_RUN]
+    for table, rows in _rollups(packed):
+        for row in rows:
+            _is_taken(connection, table, _ROLLUP_COLUMNS, row, _PUT_ROLLUPS)
+    return refused
+
+
+def _is_taken(connection: sqlite3.Connection, table: str, columns: int, row: Row, put: str) -> bool:
+    """Insert one row; whether SQLite takes it. A statement that is refused changes nothing."""
+    try:
+        _insert(connection, table, columns, [row], put)
+    except REFUSED:
+        return False
+    return True
+
+
+def _rollups(packed: Packed) -> Iterator[tuple[str, list[Row]]]:
     for table, rollups in (
         ("rollup_minute", packed.rollups),
         ("rollup_hour", _by_hour(packed.rollups)),
     ):
-        rows = [(*key, *counters) for key, counters in rollups.items()]
-        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+        yield table, [(*key, *counters) for key, counters in rollups.items()]
 
 
 def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:
