@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fishplate import App, Prompt, agent, current, model_agent, tool, workflow
+from fishplate import App, Principal, Prompt, agent, current, model_agent, tool, workflow
 from fishplate.cli import main
 from fishplate.core.current import Passage
 from fishplate.testing import ScriptedModel
@@ -24,7 +24,10 @@ async def look(number: str) -> dict[str, str]:
     """A secret in a result, in a header, in what was retrieved."""
     current().note(headers={"x-api-key": CANARY})
     current().spent(cost_nanos=1, currency="USD", input_tokens=1)
-    current().retrieved("notes", [Passage(id=f"note {CANARY}", score=0.5)], query=CANARY)
+    current().note(**{f"key {CANARY}": CANARY, "kind": CANARY, "model": CANARY})
+    current().decided(CANARY, CANARY, given={CANARY: CANARY}, when={"title": CANARY})
+    current().doubt(CANARY, about=CANARY)
+    current().retrieved(f"notes {CANARY}", [Passage(id=f"note {CANARY}", score=0.5)], query=CANARY)
     return {"number": number, "note": f"Authorization: Bearer {CANARY}"}
 
 
@@ -81,10 +84,11 @@ def test_a_secret_is_found_nowhere(  # noqa: PLR0917 -- the places that it is lo
         traces = TraceStore(url=url, capture=capture)
         models = {"fast": ScriptedModel([f"it is {CANARY}"])}
         async with App(flow, traces=traces, export=export, models=models) as app:
-            run = app.start(flow, f"number {CANARY}")
+            who = Principal(name=CANARY, tenant=CANARY)
+            run = app.start(flow, f"number {CANARY}", principal=who)
             assert await run.ended() == "failed"
             tallies = await app.flush_traces()
-            assert (tallies["store"].kept, tallies["export"].kept) == (7, 7)
+            assert (tallies["store"].kept, tallies["export"].kept) == (8, 8)
             seen.extend(await asyncio.to_thread(_bytes_of, tmp_path))
             return run.id
 

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 from pydantic import BaseModel
 
 from fishplate import App, ErrorClass, Failure, agent, current, tool, wait_for, workflow
+from fishplate.core.clock import FixedClock
 from fishplate.core.errors import UsageError
-from fishplate.core.run_context import Principal
+from fishplate.core.events import HeadTuple
+from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.core.sqlite_file import StoreError
+from fishplate.orchestrator.releases import Releases
 from fishplate.traces.capture import Capture
 from fishplate.traces.feed import Tally
 from fishplate.traces.queries import (
@@ -29,7 +33,8 @@ from fishplate.traces.queries import (
     whole_trace,
 )
 from fishplate.traces.rollups import totals
-from fishplate.traces.store import TraceStore, open_trace_reader, tidy
+from fishplate.traces.segments import Began, Item
+from fishplate.traces.store import StoreWriter, TraceStore, open_trace_reader, tidy
 
 CANARY = "canary-5ecre7-x9Zk42"
 EVIL = "\x1b[31m\u202e<script>\ud800"
@@ -222,7 +227,7 @@ def test_capture_says_how_much_is_kept(tmp_path: Path) -> None:
         found[capture] = trace.spans[1]
 
     assert (found["off"].given, found["off"].gave) == (NOTHING, NOTHING)
-    assert found["off"].span.attributes == {"row": 7}
+    assert (found["off"].span.attributes, found["metadata"].span.attributes) == (None, {"row": 7})
     assert (found["metadata"].given["keys"], found["metadata"].given["bytes"]) == (["number"], 15)
     assert found["full"].gave == {"number": "17", "note": f"Authorization: Bearer {CANARY}"}
 
@@ -474,3 +479,26 @@ def test_without_a_store_sqlite_is_not_loaded() -> None:
     told = subprocess.check_output([sys.executable, "-c", code], text=True)
 
     assert told.strip() == "['fishplate.traces.recorder']"
+
+
+def test_a_row_that_sqlite_refuses_is_dropped_alone(tmp_path: Path) -> None:
+    """What else the batch holds is written, and the refused spans are counted as lost."""
+    url = f"sqlite:///{tmp_path}/traces.db"
+    clock = FixedClock(datetime(2026, 11, 2, tzinfo=UTC))
+    around = Surroundings(
+        clock=clock, sink=lambda _: None, resources={}, working_time=60, heads=Releases({})
+    )
+    items: list[Item] = []
+    for number, end_ns in ((1, 2**70), (2, 5)):
+        run = RunContext(around, Principal(), number << 64 | number, str(number))
+        items.append(Began(run, "body", 0))
+        head: HeadTuple = ("agent", "body", "1")
+        items.append((run.trace_id, 7, None, head, "body", 1, end_ns, "ok", None))
+    writer = StoreWriter(TraceStore(url=url))
+
+    assert writer.take(items, 0).kept == 1
+    writer.close()
+    [trace] = read(url)
+    assert trace.run.id == "2"
+    with sqlite3.connect(tmp_path / "traces.db") as connection:
+        assert connection.execute("SELECT dropped, lost FROM loss").fetchall() == [(0, 1)]

@@ -16,6 +16,14 @@ from fishplate.core.ids import child_span_id, idempotency_key
 from fishplate.core.outcome import Reason
 from fishplate.core.run_context import Principal, RunContext
 from fishplate.core.spending import SPENT, not_noted, spend
+from fishplate.core.told import (
+    inert,
+    number_told,
+    object_told,
+    text_told,
+    texts_told,
+    wrong_type,
+)
 from fishplate.core.trace_context import format_baggage, format_traceparent
 
 T = TypeVar("T")
@@ -136,6 +144,8 @@ class Current:
     def note(self, **facts: JsonValue) -> None:
         """Put facts on the call's span, e.g. `note(cache_hit=True)`.
 
+        They are copied, and made harmless: see `fishplate.core.told.inert`.
+
         Raises:
             UsageError: They say what was spent, see `spent` (code `bad_spending`).
         """
@@ -143,7 +153,8 @@ class Current:
             raise not_noted(self.path, SPENT & facts.keys())
         if self.attributes is None:
             self.attributes = {}
-        self.attributes.update(facts)
+        for name, value in facts.items():
+            self.attributes[name if name.isascii() else text_told(name, "note()")] = inert(value)
 
     def spent(
         self,
@@ -188,14 +199,17 @@ class Current:
             passages: What was found, best first; may be empty.
             used: Ids of those that went into the answer, among them or not; `None`: not known yet.
             query: What was searched for.
+
+        Raises:
+            UsageError: One of them is of another type (code `bad_fact`).
         """
         facts: dict[str, JsonValue] = {
-            "passages": [_passage(one) for one in passages],
-            "used": None if used is None else [*used],
+            "passages": _passages(passages),
+            "used": None if used is None else texts_told(used, "retrieved(used=)"),
         }
         if query is not None:
-            facts["query"] = query
-        self._tell(("retrieval", source, ""), facts)
+            facts["query"] = text_told(query, "retrieved(query=)")
+        self._tell(("retrieval", text_told(source, "retrieved(source=)"), ""), facts)
 
     def decided(
         self,
@@ -213,10 +227,15 @@ class Current:
             given: The facts that it was chosen for, by name.
             when: JSON Schema of the facts that the row is for, so that blame can be told if it was
                 applied to others.
+
+        Raises:
+            UsageError: One of them is of another type (code `bad_fact`).
         """
-        facts: dict[str, JsonValue] = {"kind": "rule", "chosen": row, "given": {**given}}
+        table, row = text_told(table, "decided(table=)"), text_told(row, "decided(row=)")
+        given = object_told(given, "decided(given=)")
+        facts: dict[str, JsonValue] = {"kind": "rule", "chosen": row, "given": given}
         if when is not None:
-            facts["when"] = {**when}
+            facts["when"] = object_told(when, "decided(when=)")
         self._tell(("decision", f"{table}: {row}", ""), facts)
 
     def doubt(self, reason: str, *, about: str | Sequence[str]) -> None:
@@ -230,10 +249,14 @@ class Current:
             about: Name of the agent or tool whose answer it is: of this call, or of one that was
                 made before. Several if they disagree; of those the one that other evidence speaks
                 against is blamed, else the first.
+
+        Raises:
+            UsageError: One of them is of another type (code `bad_fact`).
         """
+        reason = text_told(reason, "doubt(reason=)")
+        suspects = texts_told((about,) if isinstance(about, str) else about, "doubt(about=)")
         doubts = (self.attributes or {}).get("doubts")
         known = doubts if isinstance(doubts, list) else []
-        suspects: list[JsonValue] = [about] if isinstance(about, str) else [*about]
         self.note(doubts=[*known, {"about": suspects, "reason": reason}])
 
     def _tell(self, head: HeadTuple, facts: dict[str, JsonValue]) -> None:
@@ -261,8 +284,17 @@ class Current:
             reason: What happened, e.g. `carrier_down`.
             source: Where the value comes from instead, e.g. `cache`.
             age: Seconds since the value was true.
+
+        Raises:
+            UsageError: One of them is of another type (code `bad_fact`).
         """
-        self.reasons += (Reason(reason=reason, source=source, step=self.path, age=age),)
+        found = Reason(
+            reason=text_told(reason, "degrade(reason=)"),
+            source=text_told(source, "degrade(source=)"),
+            step=self.path,
+            age=number_told(age, "degrade(age=)"),
+        )
+        self.reasons += (found,)
 
     def resource(self, kind: type[T]) -> T:
         """The app's resource that was declared under `kind`.
@@ -297,6 +329,19 @@ def current() -> Current:
     raise UsageError(msg, code="no_call")
 
 
-def _passage(found: Passage) -> dict[str, JsonValue]:
-    told: dict[str, JsonValue] = {"id": found.id, "score": found.score}
-    return told if found.text is None else {**told, "text": found.text}
+def _passages(found: object) -> list[JsonValue]:
+    if not isinstance(found, Sequence):
+        raise wrong_type(found, "retrieved(passages=)", "a list of passages")
+    return [_passage(one) for one in cast("Sequence[object]", found)]
+
+
+def _passage(found: object) -> dict[str, JsonValue]:
+    if not isinstance(found, Passage):
+        raise wrong_type(found, "retrieved(passages=[...])", "a Passage each")
+    told: dict[str, JsonValue] = {
+        "id": text_told(found.id, "retrieved(passages=[Passage(id=)])"),
+        "score": number_told(found.score, "retrieved(passages=[Passage(score=)])"),
+    }
+    if found.text is not None:
+        told["text"] = text_told(found.text, "retrieved(passages=[Passage(text=)])")
+    return told

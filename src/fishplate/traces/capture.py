@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
 from fishplate.contracts.signature import Signature
 from fishplate.core.errors import FishplateError, JsonValue, NeedsAttention
+from fishplate.core.events import HeadTuple, SpanKind
 from fishplate.core.outcome import DeclaredError
+from fishplate.core.told import inert
 from fishplate.traces.redaction import HIDDEN, Redactor
 
 Capture: TypeAlias = Literal["off", "metadata", "redacted", "full"]
@@ -23,30 +28,50 @@ keys. `redacted`: the content without secrets. `full`: the content.
 
 Facts: TypeAlias = Mapping[str, JsonValue]
 
+TOLD_KINDS: Final = frozenset({"decision", "retrieval"})
+"""Kinds of spans that a body may tell of; see `Reader.head`."""
+
 MOST_BYTES: Final = 16_384
 """Of one value; what is larger is cut."""
 MOST_CHARACTERS: Final = 2_048
 MOST_ITEMS: Final = 50
 MOST_DEPTH: Final = 12
+MOST_OF_A_NAME: Final = 256
 _MARGIN: Final = 4_096
 _MOST_OF_A_MESSAGE: Final = 65_536
-_PLAIN: Final = frozenset({bool, int, float, type(None)})  # a body may note what is no JSON
 _UNREADABLE_JSON: Final = {"unreadable": True}
 _UNREADABLE: Final = to_json(_UNREADABLE_JSON)
 _CUT: Final = "[cut: "
 _CUT_MEMBERS: Final = "[cut]"
 _METADATA: Final = frozenset({"bytes", "sha256"})
 
-# What the engine itself notes: words from code, numbers and ids, and never what a user has said.
-_OWN_FACTS: Final = frozenset(
+# What fishplate itself notes on a call: words from code, and numbers. Who notes something else
+# under one of these names says it in fishplate's place.
+_OWN_WORDS: Final = frozenset(
     {
-        *("error", "replayed", "abandoned", "cache_hit", "cache_age", "kind", "chosen", "of"),
-        *("event", "target", "subject", "code", "error_class", "class", "failed", "state"),
-        *("effect", "recovery", "recorded", "instead", "injected", "mocked", "degraded"),
-        *("model", "provider", "snapshot", "finish_reason", "classifier"),
-        *("cost_currency", "cost_source"),
+        *("error", "effect", "recovery", "looked_up", "repaired"),
+        *("model", "provider", "snapshot", "finish_reason", "classifier", "cost_source"),
+        *("cost_currency", "injected"),
     }
 )
+_OWN_NUMBERS: Final = frozenset(
+    {
+        *("replayed", "abandoned", "cache_hit", "cache_age", "mocked", "repairs", "lengthened"),
+        *("requests", "unpriced_requests", "cost_nanos", "reasoning_parts", "confidence"),
+        *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
+        "reasoning_tokens",
+    }
+)
+# And on a decision, whose other words may be what a user has said.
+_DECISION_WORDS: Final = frozenset(
+    {
+        *("kind", "chosen", "of", "event", "target", "subject", "code", "error_class", "class"),
+        *("failed", "state", "recorded", "instead", "classifier", "error"),
+    }
+)
+_WORD: Final = re.compile(r"[\w.:/@+ -]{1,100}")
+_RULE: Final = "rule"
+"""The `kind` of a decision that a body tells of."""
 
 
 class Reader:
@@ -60,18 +85,50 @@ class Reader:
     def __init__(self, capture: Capture, redactor: Redactor) -> None:
         self.capture: Capture = capture
         self._redactor = redactor
+        # Names come again and again, and finding secrets in one takes microseconds.
+        self._cleaned = functools.lru_cache(maxsize=4_096)(self._clean_name)
 
     @property
     def is_on(self) -> bool:
         """Whether anything is kept at all."""
         return self.capture != "off"
 
+    def begin(self) -> None:
+        """Begin a batch: what has become a secret since the last one is known from now on."""
+        if self._redactor.look_again():
+            self._cleaned.cache_clear()
+
+    def head(self, head: HeadTuple, facts: Facts | None) -> HeadTuple:
+        """What a span is called: what a body has called it is content, as what it has noted is.
+
+        Agents, tools and what a plan decides are declared, and keep their names whatever is kept.
+        """
+        kind, name, release = head
+        if kind == "decision":
+            is_told = facts is not None and facts.get("kind") == _RULE
+        elif kind == "retrieval":
+            is_told = True
+        else:
+            return head
+        if is_told and self.capture in {"off", "metadata"}:
+            return (kind, kind if kind == "retrieval" else _RULE, release)
+        return (kind, self._cleaned(name), release)
+
+    def name(self, name: str) -> str:
+        """A principal's name, or a tenant's: without secrets, and bounded, whatever is kept."""
+        return self._cleaned(name)
+
+    def _clean_name(self, name: str) -> str:
+        found = bounded(name, None if self.capture == "full" else self._redactor)
+        text = found if isinstance(found, str) else str(found)
+        return text if len(text) <= MOST_OF_A_NAME else f"{text[:MOST_OF_A_NAME]}{_CUT_MEMBERS}"
+
     def arguments(self, signature: Signature, arguments: tuple[object, ...]) -> bytes:
         """JSON of what a call was given; not cleaned yet."""
         try:
             return signature.to_json(arguments)
-        except (FishplateError, PydanticSerializationError, ValueError, RuntimeError):
-            return _UNREADABLE  # e.g. changed while it is read, or no JSON: the span tells the rest
+        except Exception:  # noqa: BLE001 -- e.g. changed while it is read, or its own code fails
+            return _UNREADABLE
 
     def outcome(self, signature: Signature, outcome: object) -> bytes:
         """JSON of what a call gave, or of the error that it ended in; not cleaned yet."""
@@ -79,7 +136,7 @@ class Reader:
             if isinstance(outcome, ToldError):
                 return to_json({"error": outcome.facts})
             return signature.output.to_json(outcome)
-        except (FishplateError, PydanticSerializationError, ValueError, RuntimeError):
+        except Exception:  # noqa: BLE001 -- as above
             return _UNREADABLE
 
     def clean(self, contents: Sequence[bytes]) -> list[bytes]:
@@ -89,48 +146,88 @@ class Reader:
             contents: JSON of each, from `arguments` and `outcome`.
         """
         if self.capture == "metadata":
-            return [_metadata(one) for one in contents]
+            return [_readable(_metadata, one, self._redactor) for one in contents]
         if self.capture == "full":
-            return [one if len(one) <= MOST_BYTES else _smaller(one) for one in contents]
+            return [
+                one if len(one) <= MOST_BYTES else _readable(_smaller, one, None)
+                for one in contents
+            ]
         is_suspect = self._redactor.is_suspect(b"\n".join(contents))
         return [
-            self._redacted(one)
+            _readable(_smaller, one, self._redactor)
             if len(one) > MOST_BYTES or (is_suspect and self._redactor.is_suspect(one))
             else one
             for one in contents
         ]
 
-    def facts(self, noted: Sequence[Facts | None]) -> list[Facts | None]:
-        """What is kept of the attributes of spans."""
+    def facts(self, kinds: Iterable[SpanKind], noted: Sequence[Facts | None]) -> list[Facts | None]:
+        """What is kept of the attributes of spans.
+
+        Args:
+            kinds: Of the spans.
+            noted: Their attributes.
+        """
         if self.capture in {"off", "metadata"}:
-            noted = [one and _own(one) for one in noted]
+            with_keys = self.capture == "metadata"
+            noted = [
+                (_own(kind, one, with_keys=with_keys) or None) if one else one
+                for kind, one in zip(kinds, noted, strict=True)
+            ]
         redactor = None if self.capture == "full" else self._redactor
-        try:
-            text = to_json([one for one in noted if one])
-        except (PydanticSerializationError, ValueError, RuntimeError):
-            is_plain = False  # a lone surrogate, or something that only looks like JSON
-        else:
-            is_plain = len(text) <= MOST_CHARACTERS * len(noted) and not (
-                redactor is not None and redactor.is_suspect(text)
-            )
-        if is_plain:
+        if self._is_plain([one for one in noted if one], redactor):
             return list(noted)
-        return [one and _all_of(one, redactor) for one in noted]
+        return [
+            _all_of(one, redactor) if one and not self._is_plain([one], redactor) else one
+            for one in noted
+        ]
 
-    def _redacted(self, content: bytes) -> bytes:
-        return _within(to_json(bounded(cast("JsonValue", from_json(content)), self._redactor)))
+    def _is_plain(self, noted: list[Facts], redactor: Redactor | None) -> bool:
+        """Whether attributes may stand as they are."""
+        try:
+            text = to_json(noted)
+        except Exception:  # noqa: BLE001 -- a lone surrogate, or what only looks like JSON
+            return False
+        if len(text) > MOST_CHARACTERS * len(noted):
+            return False
+        return redactor is None or not redactor.is_suspect(text)
 
 
-def _own(facts: Facts) -> Facts:
+def _own(kind: SpanKind, facts: Facts, *, with_keys: bool) -> Facts:
+    """What fishplate itself has noted: none of it is what somebody has said."""
+    if kind == "decision":
+        if facts.get("kind") == _RULE:
+            return {"kind": _RULE}
+        return {
+            name: value
+            for name, value in facts.items()
+            if name in _DECISION_WORDS or not isinstance(value, (str, list, dict))
+        }
     return {
-        name: value
+        name: _without_texts(value) if name == "degraded" else value
         for name, value in facts.items()
-        if name in _OWN_FACTS or not isinstance(value, (str, list, dict))
+        if (name in _OWN_WORDS and _is_word(value))
+        or name == "degraded"
+        or ((with_keys or name in _OWN_NUMBERS) and not isinstance(value, (str, list, dict)))
     }
 
 
+def _is_word(value: JsonValue) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_word, value))
+    return isinstance(value, str) and _WORD.fullmatch(value) is not None
+
+
+def _without_texts(reasons: JsonValue) -> JsonValue:
+    """Where, and how old: the reason and the source of a degradation are a body's own words."""
+    return [
+        {name: one[name] for name in ("step", "age") if name in one}
+        for one in (reasons if isinstance(reasons, list) else [])
+        if isinstance(one, dict)
+    ]
+
+
 def _all_of(facts: Facts, redactor: Redactor | None) -> Facts:
-    found = bounded({str(name): value for name, value in facts.items()}, redactor)
+    found = bounded(inert({**facts}), redactor)
     return cast("dict[str, JsonValue]", found)
 
 
@@ -162,15 +259,21 @@ def bounded(  # noqa: PLR0911 -- a table
             if depth == MOST_DEPTH:
                 return f"{_CUT}{len(value)} members]"
             found = {
-                _text(key, redactor): bounded(value[key], redactor, key, depth + 1)
-                for key in list(value)[:MOST_ITEMS]
+                _text(key, redactor): bounded(one, redactor, _name_of(key, value), depth + 1)
+                for key, one in islice(value.items(), MOST_ITEMS)
             }
             over = len(value) - MOST_ITEMS
             return {**found, _CUT_MEMBERS: f"{over} more members"} if over > 0 else found
         case float() if not math.isfinite(value):
             return None
         case _:
-            return value if type(value) in _PLAIN else _text(str(value), redactor)
+            return value
+
+
+def _name_of(key: str, members: Mapping[str, JsonValue]) -> str:
+    """What a member stands under; for `{"name": "password", "value": ...}` that is the name."""
+    named = members.get("name") if key == "value" else None
+    return named if isinstance(named, str) else key
 
 
 def is_measured(content: object) -> bool:
@@ -208,24 +311,31 @@ def _text(text: str, redactor: Redactor | None) -> str:
     return f"{head[:MOST_CHARACTERS]}{_CUT}{len(text)} characters, sha256 {digest}]"
 
 
-def _smaller(content: bytes) -> bytes:
-    return _within(to_json(bounded(cast("JsonValue", from_json(content)))))
+def _readable(
+    clean: Callable[[JsonValue, bytes, Redactor | None], bytes],
+    content: bytes,
+    redactor: Redactor | None,
+) -> bytes:
+    """Content as it is kept; what nobody could read again is no content."""
+    try:
+        return clean(cast("JsonValue", from_json(content)), content, redactor)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
 
 
-def _within(content: bytes) -> bytes:
-    """The content, or what it was if many short texts make it too large all the same."""
-    return content if len(content) <= 4 * MOST_BYTES else _metadata(content)
+def _smaller(value: JsonValue, _content: bytes, redactor: Redactor | None) -> bytes:
+    found = to_json(bounded(value, redactor))
+    # Many short texts may make it too large all the same.
+    return found if len(found) <= 4 * MOST_BYTES else _metadata(value, found, redactor)
 
 
-def _metadata(content: bytes) -> bytes:
+def _metadata(value: JsonValue, content: bytes, redactor: Redactor | None) -> bytes:
     found: dict[str, JsonValue] = {
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    value: object = from_json(content)
     if isinstance(value, dict):
-        keys = list(cast("dict[str, object]", value))[:MOST_ITEMS]
-        found["keys"] = [key[:64] for key in keys]
+        found["keys"] = [_text(key, redactor)[:64] for key in islice(value, MOST_ITEMS)]
     return to_json(found)
 
 

@@ -87,6 +87,8 @@ class Evidence:
                 age = reason.get("age")
                 old = f", {age:.0f} s old" if isinstance(age, (int, float)) else ""
                 text = f"the answer came from {reason.get('source')}{old}: {reason.get('reason')}"
+                if "reason" not in reason:  # where contents are not kept, only the place is
+                    text = f"the answer came from elsewhere{old}"
                 yield Finding.of(places.get(step, one), "tool", text, is_sure=True)
 
     def echoes(self) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, FishplateError, UsageError
 from fishplate.traces.capture import Capture
+from fishplate.traces.redaction import check_secrets
 
 
 class ExportError(FishplateError):
@@ -61,6 +62,7 @@ class OtlpExport:
             words = ", ".join(get_args(Capture))
             msg = f"OtlpExport(capture={self.capture!r}): write one of {words}"
             raise UsageError(msg, code="bad_setting")
+        check_secrets("OtlpExport", self.secrets)
         for name, value in self.headers.items():
             if not (name + value).isprintable():  # its value may be a key, and is not shown
                 msg = (

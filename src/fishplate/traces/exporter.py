@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from fishplate.core.events import HeadTuple, Span, SpanTuple
-from fishplate.traces.capture import Facts, Reader
+from fishplate.traces.capture import TOLD_KINDS, Facts, Reader
 from fishplate.traces.export import ExportError, OtlpExport
 from fishplate.traces.feed import Taken
 from fishplate.traces.metrics import Gauges, Metrics
 from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, refusal_of, traces_body
 from fishplate.traces.posting import Posting
-from fishplate.traces.redaction import Redactor, secrets_of
+from fishplate.traces.redaction import Redactor
 from fishplate.traces.segments import (
     MOST_ENDED,
     MOST_OPEN,
@@ -58,7 +58,7 @@ class Exporter:
         seconds: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings
-        self._redactor = Redactor((*settings.secrets, *secrets_of(os.environ)))
+        self._redactor = Redactor(settings.secrets, os.environ)
         self._reader = Reader(settings.capture, self._redactor)
         self._runs: dict[int, _SentRun] = {}
         self._pending: dict[tuple[int, int], Content] = {}
@@ -73,19 +73,28 @@ class Exporter:
         Raises:
             ExportError: It was not taken.
         """
+        reader = self._reader
+        reader.begin()
         spans = self._ready(items)
-        if spans:
-            if self._metrics is not None:
-                self._metrics.count(spans)
-            kept = self._reader.facts([one[8] for one, _ in spans])
-            written = [
-                self._written(one, facts, told)
-                for (one, told), facts in zip(spans, kept, strict=True)
-            ]
+        if not spans:
+            return Taken(0)
+        heads = [
+            reader.head(one[3], one[8]) if one[3][0] in TOLD_KINDS else one[3] for one, _ in spans
+        ]
+        kept = reader.facts((head[0] for head in heads), [one[8] for one, _ in spans])
+        written: list[bytes] = []
+        for (one, told), head, facts in zip(spans, heads, kept, strict=True):
+            try:
+                written.append(self._written(one, head, facts, told))
+                if self._metrics is not None:
+                    self._metrics.count(one, head, facts)
+            except Exception:  # noqa: BLE001, S112 -- one span must not cost the others
+                continue  # it is not among those that are kept, so it is counted as lost
+        if written:
             refused = refusal_of(self._spans.post(traces_body(self._settings.service, written)))
             if refused is not None:
-                return self._refused(refused, len(spans))
-        return Taken(len(spans))
+                return self._refused(refused, len(written))
+        return Taken(len(written))
 
     def rest(self) -> float | None:
         """Send metrics if they are due; seconds until they are due again.
@@ -137,8 +146,10 @@ class Exporter:
             self._pending.clear()
         return found
 
-    def _written(self, span: SpanTuple, facts: Facts | None, told: Content | None) -> bytes:
-        key, span_id, parent_id, head, path, start_ns, end_ns, status, _ = span
+    def _written(
+        self, span: SpanTuple, head: HeadTuple, facts: Facts | None, told: Content | None
+    ) -> bytes:
+        key, span_id, parent_id, _, path, start_ns, end_ns, status, _ = span
         run = self._runs[key]
         is_root = parent_id is None and head[0] != "decision"
         if facts or status != "ok" or told is not None:
@@ -189,12 +200,10 @@ class _SentMetrics:
         self._since_ns = time.time_ns()  # noqa: TID251 -- when this process counts is the machine's
         self._due = seconds() + settings.metrics_every
 
-    def count(self, spans: Sequence[tuple[SpanTuple, Content | None]]) -> None:
-        """Count the calls of a batch."""
-        add = self._metrics.add
-        for (_, _, _, head, _, start_ns, end_ns, _, facts), _ in spans:
-            if head[0] != "decision" and not (facts and facts.get("replayed")):
-                add(head, end_ns - start_ns, facts)
+    def count(self, span: SpanTuple, head: HeadTuple, facts: Facts | None) -> None:
+        """Count a call, by the name and the facts that may go out."""
+        if head[0] != "decision" and not (facts and facts.get("replayed")):
+            self._metrics.add(head, span[6] - span[5], facts)
 
     def rest(self) -> float:
         """Send what was counted if it is due; seconds until it is due again."""

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from fishplate.contracts.signature import Signature
 from fishplate.core.data import dataclass
+from fishplate.core.errors import FishplateError
 from fishplate.core.events import Sink, SpanTuple
 from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import ToldError
@@ -282,7 +283,8 @@ class Feed:
             self._tell_failure(error)
 
     def _tell_failure(self, error: Exception) -> None:
-        self._failure = str(error) or type(error).__name__
+        # What others say in an exception may be content; what fishplate says is none.
+        self._failure = str(error) if isinstance(error, FishplateError) else type(error).__name__
         self._log(self._failure)
 
     def _log(self, why: str) -> None:

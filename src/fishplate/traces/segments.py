@@ -13,7 +13,7 @@ from fishplate.contracts.signature import Signature
 from fishplate.core.events import HeadTuple, SpanTuple
 from fishplate.core.ids import span_hex, trace_hex
 from fishplate.core.run_context import RunContext
-from fishplate.traces.capture import Facts, Reader, ToldError
+from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
 
 SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
 _MICROSECOND_NS: Final = 1_000
@@ -65,7 +65,8 @@ class Packed(NamedTuple):
         segments: Run, spans and content.
         rollups: Counters by key, in the order of their columns.
         spans: How many there are.
-        orphans: How many belong to runs that nobody has told of.
+        lost: How many are not there: they belong to runs that nobody has told of, or cannot be
+            written down.
         latest_ms: When the latest run so far began, in milliseconds since 1970; 0 before any.
     """
 
@@ -74,7 +75,7 @@ class Packed(NamedTuple):
     segments: list[Row]
     rollups: Mapping[RollupKey, list[int]]
     spans: int
-    orphans: int
+    lost: int
     latest_ms: int
 
 
@@ -87,7 +88,7 @@ class _OpenRun:
         "duration_ns",
     )
 
-    def __init__(self, began: Began) -> None:
+    def __init__(self, began: Began, reader: Reader) -> None:
         context = began.context
         caller = context.caller
         self.id = context.run_id
@@ -95,8 +96,8 @@ class _OpenRun:
         self.caller_span = None if caller is None else span_hex(caller.span_id)
         self.agent = began.agent
         self.release = ""
-        self.tenant = context.principal.tenant
-        self.principal = context.principal.name
+        self.tenant = reader.name(context.principal.tenant)
+        self.principal = reader.name(context.principal.name)
         self.offset_ns = began.offset_ns
         self.started_ns = context.started_ns + began.offset_ns
         self.go_on()
@@ -110,7 +111,7 @@ class _OpenRun:
 
     def reset(self) -> None:
         """Begin a batch."""
-        self.rows: list[list[object]] = []
+        self.rows: list[list[Any]] = []
         self.facts: list[Facts | None] = []
         self.content: list[int] = []  # of the batch's values, those that its spans point to
         self.local: dict[int, int] = {}
@@ -187,17 +188,18 @@ class Segmenter:
 
     def pack(self, items: Sequence[Item]) -> Packed:
         """The rows of a batch, in the order in which its items were told."""
+        self._reader.begin()
         values = _Values(self._reader)
         touched: dict[int, _OpenRun] = {}
         rollups: dict[RollupKey, list[int]] = {}
         pending, opened = self._pending, self._open
-        spans = orphans = 0
+        spans = lost = 0
         for item in items:
             if isinstance(item, Began):
                 key = item.context.trace_id
                 # A run that has waited goes on: what the batch holds of it already is kept.
                 known = opened.get(key) or touched.get(key)
-                begun = touched[key] = opened[key] = known or _OpenRun(item)
+                begun = touched[key] = opened[key] = known or _OpenRun(item, self._reader)
                 begun.go_on()
                 self._latest_ns = max(self._latest_ns, begun.started_ns)
             elif len(item) != SPAN_SIZE:
@@ -207,25 +209,27 @@ class Segmenter:
                 span: SpanTuple = item  # type: ignore[assignment]  # by its size
                 run = opened.get(span[0]) or self._ended.get(span[0])
                 if run is None:
-                    orphans += 1
+                    lost += 1
                     continue
                 spans += 1
                 touched[span[0]] = run
                 content = pending.pop((span[0], span[1]), None)
                 self._add(run, span, content, values, rollups)
                 if span[2] is None and span[3][0] != "decision":
-                    _end(run, span, content)
+                    _end(run, span, content, self._reader)
                     opened.pop(span[0], None)
                     self._ended[span[0]] = run
         self._forget_some()
         contents = self._reader.clean(values.found) if values.found else []
+        segments = self._segments(list(touched.values()), contents)
+        written = sum(len(run.rows) for run in touched.values())
         packed = Packed(
             [run.row() for run in touched.values()],
             [(run.id, *cost) for run in touched.values() for cost in run.costs.items()],
-            self._segments(list(touched.values()), contents),
+            segments,
             rollups,
-            spans,
-            orphans,
+            written,
+            lost + spans - written,
             self._latest_ns // 1_000_000,
         )
         for run in touched.values():
@@ -241,6 +245,8 @@ class Segmenter:
         rollups: dict[RollupKey, list[int]],
     ) -> None:
         _, span_id, parent_id, head, path, start_ns, end_ns, status, facts = span
+        if head[0] in TOLD_KINDS:
+            head = self._reader.head(head, facts)
         given = gave = None
         if content is not None and self._reader.is_on:
             given = run.point(values.given(content[2], content[3]))
@@ -252,10 +258,11 @@ class Segmenter:
         )
         run.facts.append(facts)
         if head[0] != "decision" and not (facts and facts.get("replayed")):
-            _count(run, span, start_ns, duration, rollups)
+            _count(run, head, span, start_ns, duration, rollups, self._reader)
 
     def _segments(self, runs: Sequence[_OpenRun], contents: Sequence[bytes]) -> list[Row]:
-        kept = iter(self._reader.facts([one for run in runs for one in run.facts]))
+        kinds = (row[2] for run in runs for row in run.rows)
+        kept = iter(self._reader.facts(kinds, [one for run in runs for one in run.facts]))
         found: list[Row] = []
         for run in runs:
             if not run.rows:
@@ -266,8 +273,7 @@ class Segmenter:
             if run.content:
                 content = bytearray(b"[%b]" % b",".join([contents[at] for at in run.content]))
             # `bytearray`, as in the journal: `sqlite3` looks for no adapter of it.
-            rows = bytearray(to_json(run.rows, inf_nan_mode="null"))
-            found.append((run.id, rows, content))
+            found.append((run.id, bytearray(_written(run)), content))
         return found
 
     def _forget_some(self) -> None:
@@ -278,25 +284,44 @@ class Segmenter:
             self._pending.clear()
 
 
-def _end(run: _OpenRun, span: SpanTuple, content: Content | None) -> None:
+def _written(run: _OpenRun) -> bytes:
+    """The rows of a run as JSON; those that have no JSON form are taken out of it."""
+    try:
+        return to_json(run.rows, inf_nan_mode="null")
+    except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
+        run.rows = [row for row in run.rows if _is_writable(row)]
+        return to_json(run.rows, inf_nan_mode="null")
+
+
+def _is_writable(row: list[object]) -> bool:
+    try:
+        to_json(row)
+    except Exception:  # noqa: BLE001 -- it is counted as lost
+        return False
+    return True
+
+
+def _end(run: _OpenRun, span: SpanTuple, content: Content | None, reader: Reader) -> None:
     _, _, _, head, _, _, end_ns, status, facts = span
     run.release = head[2]
     told = None if content is None else content[4]
     needs_somebody = isinstance(told, ToldError) and told.needs_somebody
     run.state = "needs_attention" if needs_somebody else _STATES[status]
     run.duration_ns = end_ns + run.offset_ns - run.started_ns
-    error = (facts or {}).get("error")
-    run.error = error if isinstance(error, str) else None
+    error = (facts or {}).get("error") if status == "error" else None
+    run.error = reader.name(error) if isinstance(error, str) else None
 
 
-def _count(
+def _count(  # noqa: PLR0913, PLR0917 -- what a span says
     run: _OpenRun,
+    head: HeadTuple,
     span: SpanTuple,
     start_ns: int,
     duration: int,
     rollups: dict[RollupKey, list[int]],
+    reader: Reader,
 ) -> None:
-    head, status, facts = span[3], span[7], span[8]
+    status, facts = span[7], span[8]
     bucket = 0
     if duration > _MICROSECOND_NS:
         bucket = int(4 * math.log2(duration / _MICROSECOND_NS))
@@ -306,7 +331,7 @@ def _count(
         return
     model, cost = facts.get("model"), _whole(facts.get("cost_nanos"))
     currency = str(facts["cost_currency"]) if "cost_currency" in facts else ""
-    step, asked = _step_of(span[4], head), model if isinstance(model, str) else ""
+    step, asked = _step_of(span[4], head), reader.name(model) if isinstance(model, str) else ""
     counters = _counters(
         rollups, (minute, *head, run.tenant, step, asked, currency, bucket), status
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from operator import add
@@ -29,7 +29,7 @@ from fishplate.core.sqlite_file import (
 from fishplate.traces.capture import Capture, Reader
 from fishplate.traces.feed import Taken
 from fishplate.traces.layout import LAYOUT
-from fishplate.traces.redaction import Redactor, secrets_of
+from fishplate.traces.redaction import Redactor, check_secrets
 from fishplate.traces.segments import Item, Packed, RollupKey, Row, Segmenter
 
 DAY: Final = 86_400.0
@@ -39,7 +39,14 @@ AGAIN_AFTER: Final = 1.0
 """Seconds after which a file that could not be opened is tried again."""
 _MOST_PARAMETERS: Final = 9_000
 _RUN_COLUMNS: Final = 16
+_SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
 _ROLLUP_COLUMNS: Final = 17
+_SEGMENT: Final = "segment (run, spans, content)"
+REFUSED: Final = (
+    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
+    *(OverflowError, UnicodeError),
+)
+"""What is raised for a value that SQLite does not take, rather than for its file."""
 
 _PUT_RUNS: Final = """
 ON CONFLICT (id) DO UPDATE SET
@@ -104,6 +111,7 @@ class TraceStore:
         if self.capture not in {"off", "metadata", "redacted", "full"}:
             msg = f"TraceStore(capture={self.capture!r}): write off, metadata, redacted or full"
             raise UsageError(msg, code="bad_setting")
+        check_secrets("TraceStore", self.secrets)
 
 
 def check_store(settings: TraceStore) -> None:
@@ -143,7 +151,7 @@ class StoreWriter:
         self._settings = settings
         self._path = store_path(settings.url)
         self._seconds = seconds
-        redactor = Redactor((*settings.secrets, *secrets_of(os.environ)))
+        redactor = Redactor(settings.secrets, os.environ)
         self._segmenter = Segmenter(Reader(settings.capture, redactor))
         self._connection: sqlite3.Connection | None = None
         # Of the runs, not of the machine: a simulated year is a year to what is kept of it.
@@ -166,33 +174,44 @@ class StoreWriter:
         # Before the file is asked for: what ends here is to be forgotten though it is not written.
         packed = self._segmenter.pack(items)
         self._latest_ms = packed.latest_ms
-        self._write(packed, dropped)
+        kept = self._write(packed, dropped)
         if not self._is_there():
             self._shut()
             self._opens_at = self._seconds()
-            self._write(packed, dropped)
-        self._kept_there += packed.spans
+            kept = self._write(packed, dropped)
+        self._kept_there += kept
         gone, self._gone = self._gone, None
         if gone is None:
-            return Taken(packed.spans)
-        return Taken(
-            packed.spans, gone=gone, trouble=f"{self._moved(gone)}; another takes the rest"
-        )
+            return Taken(kept)
+        return Taken(kept, gone=gone, trouble=f"{self._moved(gone)}; another takes the rest")
 
-    def _write(self, packed: Packed, dropped: int) -> None:
+    def _write(self, packed: Packed, dropped: int) -> int:
+        """Write a batch; how many of its spans are kept."""
         connection = self._opened()
         try:
-            with told(self._path), transaction(connection):
-                write(connection, packed)
-                missing = dropped + (self._gone or 0)
-                if missing or packed.orphans:
-                    row = (self._latest_ms, missing, packed.orphans)
-                    connection.execute(
-                        "INSERT INTO loss (at_ms, dropped, lost) VALUES (?, ?, ?)", row
-                    )
+            with told(self._path):
+                return packed.spans - self._put(connection, packed, dropped + (self._gone or 0))
         except BaseException:
             self._shut()  # and tried anew: the file may be another one by then
             raise
+
+    def _put(self, connection: sqlite3.Connection, packed: Packed, dropped: int) -> int:
+        """Write a batch at once, or row by row if SQLite takes one of them not; spans refused."""
+        refused = 0
+        try:
+            with transaction(connection):
+                write(connection, packed)
+                self._tell_loss(connection, dropped, packed.lost)
+        except REFUSED:
+            with transaction(connection):
+                refused = write_each(connection, packed)
+                self._tell_loss(connection, dropped, packed.lost + refused)
+        return refused
+
+    def _tell_loss(self, connection: sqlite3.Connection, dropped: int, lost: int) -> None:
+        if dropped or lost:
+            row = (self._latest_ms, dropped, lost)
+            connection.execute("INSERT INTO loss (at_ms, dropped, lost) VALUES (?, ?, ?)", row)
 
     def _is_there(self) -> bool:
         return _identity(self._path) == self._identity
@@ -280,13 +299,47 @@ def write(connection: sqlite3.Connection, packed: Packed) -> None:
     """Write the rows of a batch."""
     _insert(connection, "run", _RUN_COLUMNS, packed.runs, _PUT_RUNS)
     _insert(connection, "run_cost", 3, packed.costs, _PUT_COSTS)
-    _insert(connection, "segment (run, spans, content)", 3, packed.segments, "")
+    _insert(connection, _SEGMENT, 3, packed.segments, "")
+    for table, rows in _rollups(packed):
+        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+
+
+def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
+    """Write the rows of a batch one by one, without those that SQLite does not take.
+
+    Returns:
+        How many spans are in rows that it has refused.
+    """
+    segments = {row[0]: row for row in packed.segments}
+    refused = 0
+    for run in packed.runs:
+        is_taken = _is_taken(connection, "run", _RUN_COLUMNS, run, _PUT_RUNS)
+        if is_taken and run[0] in segments:
+            is_taken = _is_taken(connection, _SEGMENT, 3, segments[run[0]], "")
+        refused += 0 if is_taken else run[_SPANS_OF_RUN]
+    for row in packed.costs:
+        _is_taken(connection, "run_cost", 3, row, _PUT_COSTS)
+    for table, rows in _rollups(packed):
+        for row in rows:
+            _is_taken(connection, table, _ROLLUP_COLUMNS, row, _PUT_ROLLUPS)
+    return refused
+
+
+def _is_taken(connection: sqlite3.Connection, table: str, columns: int, row: Row, put: str) -> bool:
+    """Insert one row; whether SQLite takes it. A statement that is refused changes nothing."""
+    try:
+        _insert(connection, table, columns, [row], put)
+    except REFUSED:
+        return False
+    return True
+
+
+def _rollups(packed: Packed) -> Iterator[tuple[str, list[Row]]]:
     for table, rollups in (
         ("rollup_minute", packed.rollups),
         ("rollup_hour", _by_hour(packed.rollups)),
     ):
-        rows = [(*key, *counters) for key, counters in rollups.items()]
-        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+        yield table, [(*key, *counters) for key, counters in rollups.items()]
 
 
 def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:

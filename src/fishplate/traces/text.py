@@ -107,6 +107,8 @@ def _cache_fact(attributes: Mapping[str, JsonValue]) -> str:
 
 
 def _degraded_fact(reason: Mapping[str, JsonValue]) -> str:
+    if "reason" not in reason:  # where contents are not kept, only the place is
+        return f"degraded at {_spelled(reason.get('step'))}"
     told = f"{_spelled(reason.get('reason'))} (from {_spelled(reason.get('source'))}"
     age = reason.get("age")
     return f"{told}, {age:.1f} s old)" if isinstance(age, int | float) else f"{told})"
