@@ -282,7 +282,8 @@ async def two_searches(question: str) -> str:
 @agent
 async def declared_scores(question: str) -> str:
     """Say from which score on a passage fits: a distance is the better the smaller it is."""
-    current().retrieved("rules", _one("leave", 0.05, _LEAVE), used=["leave"], query=question)
+    found = _one("leave", 0.05, _LEAVE)
+    current().retrieved("rules", found, used=["leave"], query=question, at_most=0.3)
     return "28 days"
 
 

@@ -26,8 +26,8 @@ class Passage:
 
     Attributes:
         id: Which it is, so that it can be found again.
-        score: How well it fits, higher is better; from 0 to 1 if blame is to be told from it.
-            `None` if the search gives none.
+        score: How well it fits, as the search has it: a share, a distance, or a count without
+            end; `retrieved()` says from which score on a passage fits. `None` if there is none.
         text: What it says, or its beginning; told with the trace as content is. `None` leaves
             it out.
     """
@@ -138,13 +138,15 @@ class Current:
             self.attributes = {}
         self.attributes.update(facts)
 
-    def retrieved(
+    def retrieved(  # noqa: PLR0913 -- facts about one search, all but the first two by name
         self,
         source: str,
         passages: Sequence[Passage],
         *,
         used: Sequence[str] | None = None,
         query: str | None = None,
+        at_least: float | None = None,
+        at_most: float | None = None,
     ) -> None:
         """Tell what was looked up, as a span of its own below this call.
 
@@ -153,6 +155,9 @@ class Current:
             passages: What was found, best first; may be empty.
             used: Ids of those that went into the answer, among them or not; `None`: not known yet.
             query: What was searched for.
+            at_least: Score from which on a passage fits, if higher is better: a similarity.
+            at_most: Score up to which a passage fits, if lower is better: a distance. Where
+                neither is said, blame judges no score, since only the search knows what it means.
         """
         facts: dict[str, JsonValue] = {
             "passages": [_passage(one) for one in passages],
@@ -160,6 +165,10 @@ class Current:
         }
         if query is not None:
             facts["query"] = query
+        if at_least is not None:
+            facts["at_least"] = at_least
+        if at_most is not None:
+            facts["at_most"] = at_most
         self._tell(("retrieval", source, ""), facts)
 
     def decided(
