@@ -15,6 +15,7 @@ from typing import Final
 
 from fishplate.contracts.schema import Schema
 from fishplate.core.errors import DeclarationError
+from fishplate.core.events import Span
 from fishplate.traces.figures import holds
 from fishplate.traces.findings import (
     Finding,
@@ -53,6 +54,7 @@ class Evidence:
         self._run = trace.run
         self._spans = trace.spans
         self._beside = beside
+        self._by_id: dict[int | None, Span] = {one.span.span_id: one.span for one in trace.spans}
         self._below: dict[int | None, list[TracedSpan]] = {}
         for one in trace.spans:
             self._below.setdefault(one.span.parent_id, []).append(one)
@@ -60,9 +62,7 @@ class Evidence:
         self._caught = {one.path for one in decisions if facts_of(one).get("kind") == "caught"}
 
     def failures(self) -> Iterator[Finding]:
-        """Where a failure came from, if it, or its fallback, reached the output."""
-        if self._run.state == "succeeded":
-            return
+        """Where a failure came from that reached the output, or made it worse."""
         for one in self._spans:
             span = one.span
             if span.status != "error" or span.path in self._caught:
@@ -71,7 +71,19 @@ class Evidence:
                 continue  # it came from below
             code, message = facts_of(span).get("error"), error_of(one).get("message")
             text = f"it failed with {code!r}" + (f": {message}" if message else "")
-            yield Finding.of(one, verdict_of_failure(one), text, is_sure=True)
+            answered_by = self._answered_for(one)
+            if answered_by is None:
+                yield Finding.of(one, verdict_of_failure(one), text, is_sure=True)
+            else:
+                text += f"; {answered_by.name!r} answered without it"
+                yield Finding.of(one, verdict_of_failure(one), text, is_doubt=True)
+
+    def _answered_for(self, one: TracedSpan) -> Span | None:
+        """The nearest caller of a call that gave a whole answer all the same."""
+        caller = self._by_id.get(one.span.parent_id)
+        while caller is not None and caller.status != "ok":
+            caller = self._by_id.get(caller.parent_id)
+        return caller
 
     def sources(self) -> Iterator[Finding]:
         """Where a worse answer than wanted came from, of which the output was made."""

@@ -12,11 +12,12 @@ from decimal import Decimal, localcontext
 from typing import Final
 
 _NUMBER: Final = r"(?<![\w.,])\d(?:[\d'.,\u00a0\u202f]*\d)?(?![\w])"
+_MOST_TERMS: Final = 12  # behind the first of a calculation
 _UNIT: Final = r"(?:\s?[€$£]|\s[^\W\d_]{1,4})?"
 _SIGN: Final = r"\s*[x×*·/÷]\s*|\s+[+\N{MINUS SIGN}-]\s+"  # noqa: RUF001 -- written so by people
 _FIGURE: Final = re.compile(_NUMBER)
 _STATED: Final = re.compile(
-    rf"(?<![\d/-])(?P<sum>[€$£]?{_NUMBER}{_UNIT}(?:(?:{_SIGN})[€$£]?{_NUMBER}{_UNIT})+)"
+    rf"(?<![\d/-])(?P<sum>[€$£]?{_NUMBER}{_UNIT}(?:(?:{_SIGN})[€$£]?{_NUMBER}{_UNIT}){{1,{_MOST_TERMS}}})"
     rf"\s*=\s*[€$£]?(?P<result>{_NUMBER})(?!\s*[%x×*·/÷+-])"  # noqa: RUF001 -- the same
 )
 _PARTED: Final = re.compile(_SIGN)
@@ -40,15 +41,11 @@ def unexplained(text: str, given: str) -> list[str]:
     """
     figures = list(dict.fromkeys(_figures(text)))
     listed = [_read(figure) for figure in _figures(given)]
-    known = list(dict.fromkeys(one for readings in listed for one in readings))
-    known += [
-        one
-        for part in _DIGITS.findall(given)
-        if len(part) <= _MOST_DIGITS and (one := Decimal(part)) not in known
-    ]
+    parts = [Decimal(part) for part in _DIGITS.findall(given) if len(part) <= _MOST_DIGITS]
+    known = dict.fromkeys((*(one for readings in listed for one in readings), *parts))
     in_order = [readings[0] for readings in listed[:_MOST_KNOWN]]
     with localcontext(prec=_PRECISION):
-        reachable = {*known, *_followers(known[:_MOST_KNOWN]), *_of_rows(in_order)}
+        reachable = {*known, *_followers([*known][:_MOST_KNOWN]), *_of_rows(in_order)}
         rounded: dict[int, set[Decimal]] = {}
         return [one for one in figures if not _is_reached(one, reachable, rounded)]
 
@@ -64,7 +61,7 @@ def wrong_sums(text: str) -> Iterator[str]:
         if any(len(one) != 1 for one in (*terms, results)):
             continue
         value = _value([one[0] for one in terms], signs)
-        if value is not None and abs(value - results[0]) > _last_place(results[0]):
+        if value is not None and not _may_be(value, results[0]):
             yield stated[0].strip()
 
 
@@ -154,5 +151,8 @@ def _places(value: Decimal) -> int:
     return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
-def _last_place(value: Decimal) -> Decimal:
-    return Decimal(1).scaleb(-_places(value))
+def _may_be(value: Decimal, result: Decimal) -> bool:
+    """Whether a result is a value, rounded up or down if it has fewer places."""
+    if _places(value.normalize()) <= _places(result):
+        return value == result
+    return abs(value - result) < Decimal(1).scaleb(-_places(result))

@@ -13,7 +13,6 @@ from fishplate.traces.figures import unexplained, wrong_sums
 from fishplate.traces.findings import Sign
 from fishplate.traces.spelling import ids_in, is_same_id, kind_of_id
 
-
 MOST_READ: Final = 10_000
 """Characters of an answer that are looked through, so that a long one takes no long time."""
 
