@@ -201,9 +201,11 @@ def runs_beside(
         answer was read and its end. Oldest first, each once.
     """
     run = trace.run
+    # Ids of one millisecond are in no order, so it is the time that tells what came before.
     rows = connection.execute(
-        "SELECT id FROM run WHERE tenant = ? AND agent = ? AND id < ? ORDER BY id DESC LIMIT ?",
-        (run.tenant, run.agent, run.id, USUAL),
+        "SELECT id FROM run WHERE tenant = ? AND agent = ? AND id != ? AND started_ns <= ?"
+        " ORDER BY id DESC LIMIT ?",
+        (run.tenant, run.agent, run.id, run.started_ns, USUAL),
     ).fetchall()
     known = [remembered_since(one.span) for one in trace.spans]
     since = min((one for one in known if one is not None), default=None)

@@ -18,6 +18,8 @@ def is_same_id(one: str | int, other: str | int) -> bool:
     that number: `INV0017` is 17, and `people/17` is.
     """
     first, second = _runs(one), _runs(other)
+    if not first or not second:
+        return one == other
     return "".join(first) == "".join(second) or _is_bare(first, second) or _is_bare(second, first)
 
 
