@@ -22,6 +22,7 @@ from fishplate import (
     workflow,
 )
 from fishplate.core.current import Passage
+from fishplate.core.errors import JsonValue
 from fishplate.testing import ScriptedModel
 from fishplate.traces.explain import Explanation, explain
 from fishplate.traces.queries import runs_beside, whole_trace
@@ -286,3 +287,21 @@ def test_another_kind_of_answer_does_not_date_a_remembered_one(tmp_path: Path) -
     found = last_of(tmp_path, (told, "W1"), (payment_of, "W1"), (told, "W1"))
 
     assert (found.verdict, found.doubts) == ("none", ())
+
+
+@agent
+async def ruled(given: dict[str, Any]) -> str:
+    """Applies a row that is for a fortnight of a member, whatever it is told."""
+    when: dict[str, JsonValue] = {
+        "properties": {"days": {"maximum": 14}},
+        "required": ["days", "is_member"],
+    }
+    current().decided("returns", "a fortnight", given=given, when=when)
+    return "due"
+
+
+def test_a_fact_that_was_not_told_is_a_doubt(tmp_path: Path) -> None:
+    """The row may be for it all the same; a fact that the row is not for is a fault."""
+    assert doubts_of(last_of(tmp_path, (ruled, {"days": 5}))) == ["policy"]
+    (tmp_path / "other").mkdir()
+    assert last_of(tmp_path / "other", (ruled, {"days": 15})).verdict == "policy"

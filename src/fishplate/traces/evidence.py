@@ -171,7 +171,9 @@ class Evidence:
             if broken and HIDDEN not in text_of(given):
                 what = "; ".join(f"{at.pointer.strip('/')}: {at.message}" for at in broken)
                 text = f"this row is not for the facts that it was applied to: {what}"
-                yield Finding.of(one, "policy", text, is_sure=True)
+                # A fact that was not told may still have been known.
+                is_doubt = all(at.keyword == "required" for at in broken)
+                yield Finding.of(one, "policy", text, is_sure=not is_doubt, is_doubt=is_doubt)
 
     def retrievals(self) -> Iterator[Finding]:
         """A search of which something was used that does not fit, or that found nothing to use."""
