@@ -133,10 +133,12 @@ def last_of(
     async def main() -> str:
         agents = {what.name: what for what, _ in runs}
         async with App(*agents.values(), traces=url, models=models) as app:
-            for what, given in runs:
-                run = app.start(what, given)
-                await run.ended()
-            return run.id
+            started = [app.start(what, given) for what, given in runs[:1]]
+            for what, given in runs[1:]:
+                await started[-1].ended()
+                started.append(app.start(what, given))
+            await started[-1].ended()
+            return started[-1].id
 
     run_id = asyncio.run(main())
     connection = open_trace_reader(url)
@@ -249,7 +251,7 @@ def test_the_words_of_a_model_are_judged_by_what_they_prove(
 
 def test_a_doubt_is_evidence_once_the_answer_is_called_wrong(tmp_path: Path) -> None:
     """Behind the step that the text comes from, or before all if that is not to be found."""
-    given = {"passages": [], "used": []}
+    given: dict[str, list[str]] = {"passages": [], "used": []}
     (tmp_path / "other").mkdir()
     known = last_of(tmp_path, (searched, given), wrong="28")
     unknown = last_of(tmp_path / "other", (searched, given), wrong="30")
