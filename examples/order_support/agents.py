@@ -112,6 +112,8 @@ async def customer_order(order_id: str, customer: Identity) -> Order | NotFound:
         return NotFound()
     if order.user_id != user_id:
         return NotFound()
+    if order.order_id != order_id:
+        current().doubt(f"it gave {order.order_id!r} for {order_id!r}", about="get_order_details")
     if (wrong := unbalanced(order)) is not None:
         current().doubt(wrong, about="get_order_details")
     return order

@@ -103,10 +103,14 @@ def cited_rule(status: OrderStatus, reason_code: ReasonCode) -> Citation:
     policy = current().resource(PolicySearch)
     found = policy.search(question)
     best = next((one for one in found if (one.score or 0.0) >= LEAST_SCORE), None)
-    current().retrieved(SOURCE, found, used=[] if best is None else [best.id], query=question)
+    used = [] if best is None else [best.id]
+    current().retrieved(SOURCE, found, used=used, query=question, at_least=LEAST_SCORE)
     if not policy.is_current:
         current().doubt("what it searches is not the policy at hand", about="cited_rule")
     if best is None:
+        current().doubt(
+            "each refund is decided by a section, and it found none", about="cited_rule"
+        )
         return Citation(section=None)
     return Citation(section=best.id, text=best.text or "")
 

@@ -1,9 +1,11 @@
 """Prints how often blame is right: `python -m examples.order_support.report_blame`.
 
 Every case of `blame_cases` is played, and judged from what the trace store has kept of it, by
-`fishplate.traces.explain` and by a rule that is simple: the first span that is not OK.
+`fishplate.traces.explain` and by a rule that is simple: the first span that is not OK. So are the
+right answers of other trades, in which blame must find nothing: `blame_elsewhere`.
 """
 
+import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +16,21 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from examples.order_support.blame_cases import FIRST_HALF, Case
+from examples.order_support.blame_elsewhere import PLAIN, RightAnswer
+from examples.order_support.blame_elsewhere_by_model import BY_MODEL, MODEL
 from examples.order_support.blame_more_cases import RIGHT, SECOND_HALF
 from examples.order_support.blame_world import Stage, World, traces_of
 from examples.order_support.intents import IntentClassifier
 from examples.order_support.payment_process import PaymentProcess
 from examples.order_support.shop import Shop
-from fishplate.traces.explain import explain
+from fishplate import App
+from fishplate.testing import ScriptedModel
+from fishplate.traces.explain import Explanation, explain
 from fishplate.traces.findings import Verdict, verdict_of_failure
 from fishplate.traces.queries import WholeTrace, runs_beside, whole_trace
 from fishplate.traces.store import open_trace_reader
+
+ELSEWHERE: Final = (*PLAIN, *BY_MODEL)
 
 _WIDTH: Final = 68
 
@@ -98,10 +106,7 @@ def _judged(stage: Stage, case: Case, make: Callable[[str], Path]) -> Judged:
 
     where, run, state, reply = play("played", case.world)
     sound = None if case.sound is None else play("sound", case.sound)
-    with closing(open_trace_reader(traces_of(where))) as connection:
-        trace = whole_trace(connection, run)
-        assert trace is not None, "the run has ended, and with the app its traces were written"
-        found = explain(trace, runs_beside(connection, trace))
+    trace, found = _explained(traces_of(where), run)
     return Judged(
         case=case,
         state=state,
@@ -112,6 +117,49 @@ def _judged(stage: Stage, case: Case, make: Callable[[str], Path]) -> Judged:
         evidence=found.findings[0].evidence if found.findings else "",
         baseline=first_not_ok(trace),
     )
+
+
+def _explained(traces: str, run: str) -> tuple[WholeTrace, Explanation]:
+    with closing(open_trace_reader(traces)) as connection:
+        trace = whole_trace(connection, run)
+        assert trace is not None, "the run has ended, and with the app its traces were written"
+        return trace, explain(trace, runs_beside(connection, trace))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgedElsewhere:
+    """What was said about a right answer of another trade.
+
+    Attributes:
+        answer: The answer.
+        found: By `explain`.
+        baseline: The verdict by the first span that is not OK.
+    """
+
+    answer: RightAnswer
+    found: Explanation
+    baseline: Verdict
+
+
+def judge_elsewhere(answers: Sequence[RightAnswer], folder: Path) -> Iterator[JudgedElsewhere]:
+    """Ask one question after the other, each of an app of its own, and judge what came of it.
+
+    Args:
+        answers: In this order.
+        folder: Empty; holds what is kept of their runs.
+    """
+    for number, answer in enumerate(answers):
+        traces = f"sqlite:///{folder / f'elsewhere-{number}.db'}"
+        trace, found = _explained(traces, asyncio.run(_ask(answer, traces)))
+        yield JudgedElsewhere(answer=answer, found=found, baseline=first_not_ok(trace))
+
+
+async def _ask(answer: RightAnswer, traces: str) -> str:
+    models = {MODEL: ScriptedModel(answer.said)} if answer.said else None
+    async with App(answer.asked, traces=traces, models=models) as app:
+        run = app.start(answer.asked, answer.given)
+        await run.result()
+        return run.id
 
 
 def _name_in(path: str) -> str:
@@ -155,10 +203,30 @@ def report(judged: Sequence[Judged]) -> str:
     return "\n".join(lines)
 
 
+def report_elsewhere(judged: Sequence[JudgedElsewhere]) -> str:
+    """A line for each right answer that something is odd about, and the sum."""
+    lines = [f"{'':3} {'right answer elsewhere':<{_WIDTH}} {'explain':<10} in doubt"]
+    for number, one in enumerate(judged, start=1):
+        doubts = ", ".join(doubt.verdict for doubt in one.found.doubts)
+        lines.append(f"{number:>3} {one.answer.name:<{_WIDTH}} {one.found.verdict:<10} {doubts}")
+    explained = sum(one.found.verdict == "none" for one in judged)
+    baseline = sum(one.baseline == "none" for one in judged)
+    doubted = sum(bool(one.found.doubts) for one in judged)
+    lines.append("")
+    lines.append(
+        f"{'right answers elsewhere':<28} explain {explained:>2} of {len(judged)} "
+        f"(something in doubt {doubted:>2}), first span not OK {baseline:>2} of {len(judged)}"
+    )
+    return "\n".join(lines)
+
+
 def main(write: Callable[[str], None] = print) -> int:
     """Judge every case, and print the table."""
     with TemporaryDirectory(prefix="order_support-") as folder:
         judged = list(judge((*FIRST_HALF, *SECOND_HALF, *RIGHT), Path(folder)))
+        elsewhere = list(judge_elsewhere(ELSEWHERE, Path(folder)))
+    write(report_elsewhere(elsewhere))
+    write("")
     write(report(judged))
     return 0
 

@@ -151,15 +151,31 @@ def test_a_value_that_selects_nothing_is_refused(
 
 def test_a_run_is_explained(cli: Program) -> None:
     """Verdict, step and evidence; nothing is blamed where nothing went wrong."""
-    wrong, right = traced(cli, "support", "W2"), traced(cli, "support", "W1")
-    ended = cli("trace", "explain", wrong, *HERE)
+    right = [traced(cli, "support", order_id) for order_id in ("W1", "W3", "W4")]
+    ended = cli("trace", "explain", traced(cli, "support", "W2"), *HERE)
+    odd = "it was asked about order_id 'W2' and answered about 'W9', as in none of 3 other calls"
 
     assert ended.out.splitlines() == [
         "verdict: tool",
         "step: lookup/0.get_order",
-        "because tool 'get_order': it was asked about order_id 'W2' and answered about 'W9'",
+        f"because tool 'get_order': {odd}",
     ]
-    assert cli("trace", "explain", right, *HERE, "--json").json["verdict"] == "none"
+    assert cli("trace", "explain", right[0], *HERE, "--json").json["verdict"] == "none"
+
+
+def test_what_is_in_doubt_is_told_and_blames_nobody(cli: Program) -> None:
+    """Where nothing proves a fault the verdict is none, and what is odd stands below it."""
+    run_id = traced(cli, "support", "W2")
+    odd = "tool 'get_order': it was asked about order_id 'W2' and answered about 'W9'"
+    ended = cli("trace", "explain", run_id, *HERE)
+
+    assert ended.out.splitlines() == [
+        "verdict: none",
+        f"in doubt lookup/0.get_order: {odd} (tool)",
+    ]
+    assert cli("trace", "explain", run_id, *HERE, "--json").json["doubts"] == [
+        {"verdict": "tool", "step": "lookup/0.get_order", "text": odd}
+    ]
 
 
 def test_a_text_that_is_wrong_is_traced_to_its_step(cli: Program) -> None:

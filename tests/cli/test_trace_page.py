@@ -64,6 +64,8 @@ def page_of(cli: Program, what: str, order_id: str, *options: str) -> tuple[str,
 
 def test_a_page_tells_what_ran_and_who_is_to_blame(cli: Program) -> None:
     """State, steps, times, tokens, cost and verdict; the step to blame is open and linked."""
+    for order_id in ("W1", "W3", "W4"):
+        page_of(cli, "support", order_id)
     _, page = page_of(cli, "support", "W2")
 
     assert page.elements["details"] == page.elements["rect"] == 4
@@ -73,6 +75,15 @@ def test_a_page_tells_what_ran_and_who_is_to_blame(cli: Program) -> None:
     assert "0.00004785" in page.text
     assert len(page.opened) == 1
     assert page.links == {f"#{page.opened[0]}"} <= {f"#{one}" for one in page.targets}
+
+
+def test_a_page_tells_what_is_in_doubt(cli: Program) -> None:
+    """What proves nothing by itself stands below the verdict, and blames nobody."""
+    _, page = page_of(cli, "support", "W2")
+
+    assert "Verdict: none" in page.text
+    assert "In doubt" in page.text
+    assert page.opened == []
 
 
 def test_contents_are_on_the_page_only_if_they_are_asked_for(cli: Program) -> None:

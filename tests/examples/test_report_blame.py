@@ -1,15 +1,24 @@
-"""How often blame is right about order support, and that its cases are what they say."""
+"""How often blame is right about order support and elsewhere, and that the cases are as said."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from examples.order_support.blame_cases import FIRST_HALF
 from examples.order_support.blame_more_cases import RIGHT, SECOND_HALF
-from examples.order_support.report_blame import Judged, judge, report
+from examples.order_support.report_blame import (
+    ELSEWHERE,
+    Judged,
+    judge,
+    judge_elsewhere,
+    report,
+    report_elsewhere,
+)
 
 RIGHT_AT_LEAST = 27
 WITH_A_MODEL = 8
+ELSEWHERE_AT_LEAST = 25
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +65,13 @@ def test_blame_beats_the_first_span_that_is_not_ok(judged: Sequence[Judged]) -> 
     assert sum(one.is_baseline_right for one in wrong) < sum(one.is_right for one in wrong)
     assert "explain 27 of 30 (with its step 27), first span not OK  3 of 30" in printed
     assert "right answers                explain 10 of 10" in printed
+
+
+def test_no_right_answer_of_another_trade_is_blamed(tmp_path: Path) -> None:
+    """What only looks odd is a doubt at most, whatever an application does for a living."""
+    judged = list(judge_elsewhere(ELSEWHERE, tmp_path))
+    blamed = [one.answer.name for one in judged if one.found.verdict != "none"]
+
+    assert len(judged) >= ELSEWHERE_AT_LEAST
+    assert blamed == []
+    assert f"explain {len(judged)} of {len(judged)}" in report_elsewhere(judged)

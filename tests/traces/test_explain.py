@@ -49,22 +49,14 @@ async def right_row(order_id: str) -> Row:
 
 
 @tool(effect="readonly")
-async def wrong_row(order_id: str) -> Row:
-    """The row of another order."""
-    return Row(order_id=f"{order_id}0", total=7)
-
-
-@tool(effect="readonly")
 async def broken(order_id: str) -> Row:
     """A service that is down."""
     raise Failure("503", error_class=ErrorClass.OVERLOAD, code="down")
 
 
-@agent(tools=[right_row, wrong_row, broken])
+@agent(tools=[right_row, broken])
 async def lookup(order_id: str) -> int:
     """Asks the tool that the order is about."""
-    if order_id == "wrong":
-        return (await wrong_row(order_id)).total
     if order_id == "down":
         return (await broken(order_id)).total
     return (await right_row(order_id)).total
@@ -97,9 +89,6 @@ async def search(text: str) -> str:
     """Finds passages as good as the text says."""
     found: dict[str, tuple[list[Passage], list[str]]] = {
         "good": ([Passage(id="p1", score=0.8)], ["p1"]),
-        "low": ([Passage(id="p1", score=0.1)], ["p1"]),
-        "unused": ([Passage(id="p1", score=0.8)], []),
-        "empty": ([], []),
         "made up": ([Passage(id="p1", score=0.8)], ["p9"]),
         "late orders": (
             [Passage(id="p1", score=0.8, text="An order is late after a day.")],
@@ -225,15 +214,10 @@ def explained(
 @pytest.mark.parametrize(
     ("what", "argument", "verdict", "step"),
     [
-        (status, "wrong", "tool", "lookup/0.wrong_row"),
         (status, "down", "tool", "lookup/0.broken"),
         (with_spare, "down", "tool", "lookup/0.broken"),
         (classify, "unsure", "reasoning", "classify"),
-        (search, "low", "retrieval", "search"),
-        (search, "unused", "retrieval", "search"),
-        (search, "empty", "retrieval", "search"),
         (search, "made up", "retrieval", "search"),
-        (search, "gift cards", "retrieval", "search"),
         (rule, 30, "policy", "rule"),
         (total, "1", "tool", "total/0.right_row"),
         (misshapen, "x", "contract", "misshapen"),

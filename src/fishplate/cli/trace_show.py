@@ -55,6 +55,7 @@ def tell_why(arguments: Namespace, screen: Screen) -> ExitCode:
         screen.lines(f"also in {one.path}: {one.evidence} ({one.verdict})" for one in others)
     else:
         screen.note(["nothing that was recorded shows a fault"])
+    screen.lines(f"in doubt {one.path}: {one.evidence} ({one.verdict})" for one in found.doubts)
     return ExitCode.OK
 
 
@@ -101,7 +102,8 @@ EXPLAIN: Final = Command(
     summary="say what is to blame for a run, and where it went wrong first",
     description=(
         "Say whose fault a wrong answer is: retrieval, tool, reasoning, contract, policy or none;\n"
-        "with the first step where something went wrong, and what shows it."
+        "with the first step where something went wrong, and what shows it. What is odd and\n"
+        "proves nothing is in doubt; with --wrong it is evidence too."
     ),
     examples=(
         "trace explain 06dgq3v4zr7k0t1m8q2n5b9xwy --traces sqlite:///traces.db",

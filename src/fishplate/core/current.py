@@ -35,8 +35,8 @@ class Passage:
 
     Attributes:
         id: Which it is, so that it can be found again.
-        score: How well it fits, higher is better; from 0 to 1 if blame is to be told from it.
-            `None` if the search gives none.
+        score: How well it fits, as the search has it: a share, a distance, or a count without
+            end; `retrieved()` says from which score on a passage fits. `None` if there is none.
         text: What it says, or its beginning; told with the trace as content is. `None` leaves
             it out.
     """
@@ -184,13 +184,15 @@ class Current:
         tokens = {word: count for word, count in counted.items() if count is not None}
         spend(self, self.path, cost_nanos, currency, tokens)
 
-    def retrieved(
+    def retrieved(  # noqa: PLR0913 -- facts about one search, all but the first two by name
         self,
         source: str,
         passages: Sequence[Passage],
         *,
         used: Sequence[str] | None = None,
         query: str | None = None,
+        at_least: float | None = None,
+        at_most: float | None = None,
     ) -> None:
         """Tell what was looked up, as a span of its own below this call.
 
@@ -199,6 +201,9 @@ class Current:
             passages: What was found, best first; may be empty.
             used: Ids of those that went into the answer, among them or not; `None`: not known yet.
             query: What was searched for.
+            at_least: Score from which on a passage fits, if higher is better: a similarity.
+            at_most: Score up to which a passage fits, if lower is better: a distance. Where
+                neither is said, blame judges no score, since only the search knows what it means.
 
         Raises:
             UsageError: One of them is of another type (code `bad_fact`).
@@ -209,6 +214,9 @@ class Current:
         }
         if query is not None:
             facts["query"] = text_told(query, "retrieved(query=)")
+        for name, bound in (("at_least", at_least), ("at_most", at_most)):
+            if bound is not None:
+                facts[name] = number_told(bound, f"retrieved({name}=)")
         self._tell(("retrieval", text_told(source, "retrieved(source=)"), ""), facts)
 
     def decided(

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from fishplate.contracts.schema import Schema
 from fishplate.core.errors import DeclarationError
+from fishplate.core.events import Span
+from fishplate.traces.figures import holds
 from fishplate.traces.findings import (
     Finding,
     Verdict,
@@ -26,16 +29,17 @@ from fishplate.traces.findings import (
     texts_of,
     verdict_of_failure,
 )
+from fishplate.traces.passages import sign_against
 from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, remembered_since
+from fishplate.traces.redaction import HIDDEN
+from fishplate.traces.spelling import is_same_id
+from fishplate.traces.wording import signs_in_words
 
-LEAST_SCORE: Final = 0.3
-"""Of the best passage, from 0 to 1; with less, nothing that fits was found."""
 LEAST_CONFIDENCE: Final = 0.5
 """Of a classifier, from 0 to 1; with less, it is more likely wrong than right."""
 
-_FACT: Final = re.compile(r"#?[^\W\d_]*\d\w*(?:[.,:-]\w*\d\w*)*")
-_WORD: Final = re.compile(r"[^\W\d_]{4,}")
-_BEGINNING: Final = 4  # of a word, in which its forms agree: `change`, `changed`
+LEAST_ECHOES: Final = 3
+"""Other calls of a tool, all about what was asked, that tell that it should always be so."""
 
 
 class Evidence:
@@ -43,13 +47,14 @@ class Evidence:
 
     Args:
         trace: The run that is to be explained.
-        beside: Other runs that may have changed what it remembered.
+        beside: Other runs that tell what is usual, or changed what it remembered.
     """
 
     def __init__(self, trace: WholeTrace, beside: Sequence[WholeTrace]) -> None:
         self._run = trace.run
         self._spans = trace.spans
         self._beside = beside
+        self._by_id: dict[int | None, Span] = {one.span.span_id: one.span for one in trace.spans}
         self._below: dict[int | None, list[TracedSpan]] = {}
         for one in trace.spans:
             self._below.setdefault(one.span.parent_id, []).append(one)
@@ -57,9 +62,7 @@ class Evidence:
         self._caught = {one.path for one in decisions if facts_of(one).get("kind") == "caught"}
 
     def failures(self) -> Iterator[Finding]:
-        """Where a failure came from, if it, or its fallback, reached the output."""
-        if self._run.state == "succeeded":
-            return
+        """Where a failure came from that reached the output, or made it worse."""
         for one in self._spans:
             span = one.span
             if span.status != "error" or span.path in self._caught:
@@ -68,7 +71,19 @@ class Evidence:
                 continue  # it came from below
             code, message = facts_of(span).get("error"), error_of(one).get("message")
             text = f"it failed with {code!r}" + (f": {message}" if message else "")
-            yield Finding.of(one, verdict_of_failure(one), text, is_sure=True)
+            answered_by = self._answered_for(one)
+            if answered_by is None:
+                yield Finding.of(one, verdict_of_failure(one), text, is_sure=True)
+            else:
+                text += f"; {answered_by.name!r} answered without it"
+                yield Finding.of(one, verdict_of_failure(one), text, is_doubt=True)
+
+    def _answered_for(self, one: TracedSpan) -> Span | None:
+        """The nearest caller of a call that gave a whole answer all the same."""
+        caller = self._by_id.get(one.span.parent_id)
+        while caller is not None and caller.status != "ok":
+            caller = self._by_id.get(caller.parent_id)
+        return caller
 
     def sources(self) -> Iterator[Finding]:
         """Where a worse answer than wanted came from, of which the output was made."""
@@ -92,16 +107,23 @@ class Evidence:
                 yield Finding.of(places.get(step, one), "tool", text, is_sure=True)
 
     def echoes(self) -> Iterator[Finding]:
-        """A tool that was asked about one thing and answered about another."""
+        """A tool that was asked about one thing and answered about another, as it never does.
+
+        Some tools are there to lead from one thing to another: a manager, a successor.
+        """
         for one in self._spans:
             if one.span.kind != "tool":
                 continue
-            answer = dict(ids_of(one.gave))
-            for name, value in ids_of(one.given):
-                other = answer.get(name, value)
-                if value != other:
-                    text = f"it was asked about {name} {value!r} and answered about {other!r}"
-                    yield Finding.of(one, "tool", text, is_sure=True)
+            for name, asked, told in _echoed(one):
+                is_hidden = HIDDEN in {asked, told}
+                if is_hidden or is_same_id(asked, told) or _names(one.gave, asked):
+                    continue
+                usual = list(self._usual_echoes(one, name))
+                is_sure = len(usual) >= LEAST_ECHOES and all(usual)
+                text = f"it was asked about {name} {asked!r} and answered about {told!r}"
+                if is_sure:
+                    text += f", as in none of {len(usual)} other calls"
+                yield Finding.of(one, "tool", text, is_sure=is_sure, is_doubt=not is_sure)
 
     def stale(self) -> Iterator[Finding]:
         """A remembered answer about something of which another run was told otherwise since."""
@@ -116,8 +138,16 @@ class Evidence:
                 is_newer = since < span.end_ns <= one.span.start_ns
                 if span.kind != "tool" or not is_newer or not about & dict(ids_of(answer)).items():
                     continue
+                # Another tool may mean something else by a word: a payment's status, an order's.
+                if remembered.keys() != answer.keys():
+                    continue
                 name = next(
-                    (name for name, was in remembered.items() if answer.get(name, was) != was), None
+                    (
+                        name
+                        for name, was in remembered.items()
+                        if answer[name] != was and not _is_instant(was)
+                    ),
+                    None,
                 )
                 if name is not None and remembered_since(span) is None:
                     old = (one.span.start_ns - since) / 1e9
@@ -139,16 +169,25 @@ class Evidence:
                 broken = Schema.from_foreign(when).violations(given)
             except DeclarationError:
                 continue  # it was cut when it was kept, or never was a schema
-            if broken:
+            # What was hidden when it was kept is not what the row was applied to.
+            if broken and HIDDEN not in text_of(given):
                 what = "; ".join(f"{at.pointer.strip('/')}: {at.message}" for at in broken)
                 text = f"this row is not for the facts that it was applied to: {what}"
-                yield Finding.of(one, "policy", text, is_sure=True)
+                # A fact that was not told may still have been known.
+                is_doubt = all(at.keyword == "required" for at in broken)
+                yield Finding.of(one, "policy", text, is_sure=not is_doubt, is_doubt=is_doubt)
 
     def retrievals(self) -> Iterator[Finding]:
-        """A search that found nothing, nothing that fits, or nothing that was used."""
-        for one in self._spans:
-            if one.span.kind == "retrieval" and (text := _weakness(one)) is not None:
-                yield Finding.of(one, "retrieval", text)
+        """A search of which something was used that does not fit, or that found nothing to use."""
+        searches = [one for one in self._spans if one.span.kind == "retrieval"]
+        for one in searches:
+            elsewhere = [
+                str(passage.get("id"))
+                for other in searches
+                for passage in objects_of(facts_of(other.span).get("passages"))
+            ]
+            if (sign := sign_against(one, elsewhere)) is not None:
+                yield Finding.of(one, "retrieval", sign.text, is_doubt=sign.is_doubt)
 
     def doubts(self) -> Iterator[Finding]:
         """A decision that was not sure of itself, unless the same was decided again later."""
@@ -162,19 +201,17 @@ class Evidence:
                 yield Finding.of(one, "reasoning", text)
 
     def inventions(self) -> Iterator[Finding]:
-        """An answer of a model with ids or numbers that nothing it was given contains."""
+        """An answer of a model with a wrong calculation, or with what nothing it read contains."""
         for one in self._spans:
             children = self._below.get(one.span.span_id, ())
             if not any(child.span.kind == "model" for child in children):
                 continue
             if one.gave is NOTHING or one.given is NOTHING or one.span.status == "error":
                 continue
-            tools = [child.gave for child in children if child.span.kind != "model"]
-            known = " ".join(map(text_of, (one.given, *tools)))
-            unknown = [fact for fact in _FACT.findall(text_of(one.gave)) if fact not in known]
-            if unknown:
-                text = f"its answer holds {unknown[0]!r}, which nothing that it was given does"
-                yield Finding.of(one, "reasoning", text)
+            read = [child.given if child.span.kind == "model" else child.gave for child in children]
+            given = " ".join(map(text_of, (one.given, *read)))
+            for sign in signs_in_words(one.gave, given):
+                yield Finding.of(one, "reasoning", sign.text, is_doubt=sign.is_doubt)
 
     def told(self, others: Sequence[Finding]) -> Iterator[Finding]:
         """What the application itself has doubted.
@@ -183,21 +220,30 @@ class Evidence:
             others: What is known besides: of several suspects the one that it speaks against is to
                 blame, else the first.
         """
-        known = {one.path for one in others}
+        odd = {one.path for one in others if one.is_doubt}
+        known = {one.path for one in others if not one.is_doubt}
         # Those about one step first, since they say which of several is meant by the others.
         for one, reason, suspects in sorted(self._doubted(), key=lambda found: len(found[2])):
-            blamed = next((s for s in suspects if s.span.path in known), suspects[0])
+            weighty = next((s for s in suspects if s.span.path in known), None)
+            blamed = weighty or next((s for s in suspects if s.span.path in odd), suspects[0])
             known.add(blamed.span.path)
             text = f"{one.span.name!r} doubts it: {reason}"
             yield Finding.of(blamed, self._verdict_about(blamed), text)
 
     def origin(self, wrong: str) -> Iterator[Finding]:
-        """The first step whose answer holds a text that nothing it was given does."""
+        """The first step whose answer holds a text, or its number, that what it was given lacks."""
         for one in sorted(self._spans, key=lambda one: one.span.end_ns):
-            if wrong in text_of(one.gave) and wrong not in text_of(one.given):
+            if holds(text_of(one.gave), wrong) and not holds(text_of(one.given), wrong):
                 text = f"its answer is the first that holds {wrong!r}"
                 yield Finding.of(one, self._verdict_about(one), text, is_sure=True)
                 return
+
+    def _usual_echoes(self, one: TracedSpan, name: str) -> Iterator[bool]:
+        """For each other call of a tool, whether it answered about what it was asked."""
+        for other in (*self._spans, *(span for trace in self._beside for span in trace.spans)):
+            is_like = other.span.kind == "tool" and other.span.name == one.span.name
+            if is_like and other is not one:
+                yield from (is_same_id(a, b) for member, a, b in _echoed(other) if member == name)
 
     def _doubted(self) -> Iterator[tuple[TracedSpan, str, list[TracedSpan]]]:
         """Each doubt: who has it, why, and about which calls, at least one."""
@@ -232,35 +278,23 @@ class Evidence:
         return "policy" if any(facts_of(s).get("kind") == "rule" for s in below) else "contract"
 
 
-def _weakness(one: TracedSpan) -> str | None:  # noqa: PLR0911 -- one for each weakness
-    facts = facts_of(one.span)
-    passages = objects_of(facts.get("passages"))
-    scores = [p["score"] for p in passages if isinstance(p.get("score"), (int, float))]
-    used = facts.get("used")
-    ids = {passage.get("id") for passage in passages}
-    if not passages:
-        return "it found no passage"
-    if scores and max(scores) < LEAST_SCORE:
-        return f"the best of {len(passages)} passages has the score {max(scores):.2f}"
-    if not isinstance(used, list):
-        return None
-    if not used:
-        return f"none of {len(passages)} passages was used"
-    if not ids.issuperset(used):
-        return "a passage was used that it had not found"
-    asked = _words(facts.get("query"))
-    for passage in passages:
-        text = passage.get("text")
-        if (
-            passage.get("id") in used
-            and isinstance(text, str)
-            and asked
-            and not asked & _words(text)
-        ):
-            return f"the passage {passage['id']!r} was used and shares no word with the question"
-    return None
+def _echoed(one: TracedSpan) -> Iterator[tuple[str, str | int, str | int]]:
+    """Ids that were asked about and answered about, by the name of the member."""
+    answer = dict(ids_of(one.gave))
+    for name, asked in ids_of(one.given):
+        if name in answer:
+            yield name, asked, answer[name]
 
 
-def _words(text: object) -> set[str]:
-    found = _WORD.findall(text.lower()) if isinstance(text, str) else ()
-    return {word[:_BEGINNING] for word in found}
+def _names(answer: object, asked: str | int) -> bool:
+    """Whether an answer names the id somewhere: what replaces a thing may say so."""
+    return bool(re.search(rf"(?<!\w){re.escape(str(asked))}(?!\w)", text_of(answer)))
+
+
+def _is_instant(value: object) -> bool:
+    """Whether it is a date or a time, such as that of the reading."""
+    try:
+        datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        return False
+    return True

@@ -3,9 +3,12 @@
 Rules over what was recorded, no judgement of a model. What is sure comes before what is likely: a
 failure or a degraded source that reached the output, an answer about another thing than was asked
 for, a remembered one that is out of date, a row of rules that is not for the facts; then what was
-retrieved badly, a decision of low confidence, words of a model that nothing it was given contains,
-and what the application itself has doubted. A failure that somebody answered for in full is no
-reason.
+used though it does not fit, a decision of low confidence, a calculation that is wrong, an id that
+a model made up, and what the application itself has doubted. A failure that somebody answered for
+in full is no reason.
+
+What is odd and may be so in a run that is right is a doubt: it is listed, and blames nobody until
+somebody says that the answer is wrong.
 """
 
 from __future__ import annotations
@@ -28,10 +31,13 @@ class Explanation:
         findings: The first is the one to blame; then the others, what is sure before what is
             likely, in the order of their start. Where a text is known to be wrong, the step that
             it comes from stands before them.
+        doubts: What is odd and blames nobody, in the order of its start; empty where a text is
+            known to be wrong, since it stands behind the findings then.
     """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
+    doubts: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, JsonValue]:
         """As the command line prints it."""
@@ -39,11 +45,13 @@ class Explanation:
         return {
             "verdict": self.verdict,
             "step": None if first is None else first.path,
-            "evidence": [
-                {"verdict": one.verdict, "step": one.path, "text": one.evidence}
-                for one in self.findings
-            ],
+            "evidence": [_told(one) for one in self.findings],
+            "doubts": [_told(one) for one in self.doubts],
         }
+
+
+def _told(one: Finding) -> dict[str, JsonValue]:
+    return {"verdict": one.verdict, "step": one.path, "text": one.evidence}
 
 
 def explain(
@@ -53,9 +61,11 @@ def explain(
 
     Args:
         trace: The run.
-        beside: Other runs that may have changed what it remembered, as `runs_beside` gives them.
+        beside: Other runs that tell what is usual, or changed what this one remembered, as
+            `runs_beside` gives them.
         wrong: A text in the answer that is known to be wrong, as it stands in the JSON of it: the
-            step that it comes from is to blame before any other. `None` or empty if nobody knows.
+            step that it comes from is to blame before any other, and each doubt is a finding.
+            `None` or empty if nobody knows.
     """
     known = Evidence(trace, beside)
     found = [
@@ -71,6 +81,9 @@ def explain(
     found += known.told(found)
     origins = tuple(known.origin(wrong)) if wrong else ()
     order = {one.span.span_id: at for at, one in enumerate(trace.spans)}
-    found.sort(key=lambda one: (not one.is_sure, order[one.span_id]))
-    found = [*origins, *found]
-    return Explanation(verdict=found[0].verdict if found else "none", findings=tuple(found))
+    found.sort(key=lambda one: (one.is_doubt, not one.is_sure, order[one.span_id]))
+    doubts = () if wrong else tuple(one for one in found if one.is_doubt)
+    found = [*origins, *(one for one in found if one not in doubts)]
+    return Explanation(
+        verdict=found[0].verdict if found else "none", findings=tuple(found), doubts=doubts
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
@@ -27,6 +27,18 @@ _POLICY_CODES: Final = frozenset(
 _IDENTITY: Final = re.compile(r"(?:^|_)(?:id|number|sku|email|key)$")
 
 
+class Sign(NamedTuple):
+    """What speaks against a step.
+
+    Attributes:
+        text: What it is, as a part of a sentence.
+        is_doubt: It proves nothing by itself, since it may be so in a run that is right.
+    """
+
+    text: str
+    is_doubt: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """Something that went wrong.
@@ -37,6 +49,7 @@ class Finding:
         span_id: Of its span.
         evidence: What shows it, in one sentence.
         is_sure: It is known, and not concluded.
+        is_doubt: It proves nothing by itself, since it may be so in a run that is right.
     """
 
     verdict: Verdict
@@ -44,9 +57,17 @@ class Finding:
     span_id: int
     evidence: str
     is_sure: bool
+    is_doubt: bool = False
 
     @staticmethod
-    def of(one: TracedSpan, verdict: Verdict, evidence: str, *, is_sure: bool = False) -> Finding:
+    def of(
+        one: TracedSpan,
+        verdict: Verdict,
+        evidence: str,
+        *,
+        is_sure: bool = False,
+        is_doubt: bool = False,
+    ) -> Finding:
         """What is found about a span.
 
         Args:
@@ -54,6 +75,7 @@ class Finding:
             verdict: Whose fault it is.
             evidence: What shows it; the span's kind and name are put before it.
             is_sure: It is known, and not concluded.
+            is_doubt: It proves nothing by itself.
         """
         span = one.span
         return Finding(
@@ -62,6 +84,7 @@ class Finding:
             span_id=span.span_id,
             evidence=f"{span.kind} {span.name!r}: {evidence}",
             is_sure=is_sure,
+            is_doubt=is_doubt,
         )
 
 

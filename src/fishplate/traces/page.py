@@ -84,6 +84,8 @@ def _verdict(found: Explanation) -> Iterator[str]:
     for at, one in enumerate(found.findings):
         yield f"<p>{'' if at else '<b>'}{_step(one)}{'' if at else '</b>'}: {_text(one.evidence)}"
         yield f" ({_text(one.verdict)})</p>" if at else "</p>"
+    for one in found.doubts:
+        yield f"<p>In doubt {_step(one)}: {_text(one.evidence)} ({_text(one.verdict)})</p>"
     yield "</div>"
 
 

@@ -14,6 +14,8 @@ from fishplate.core.events import Span, SpanHead
 from fishplate.core.ids import span_hex
 
 MOST_BESIDE: Final = 200
+USUAL: Final = 20
+"""Earlier runs of the same agent that tell what its tools usually answer."""
 """Runs that are looked through for what changed a remembered answer."""
 NOTHING: Final = object()
 """In place of content that was not kept; `null` is content."""
@@ -158,30 +160,36 @@ def whole_trace(connection: sqlite3.Connection, run_id: str) -> WholeTrace | Non
 def runs_beside(
     connection: sqlite3.Connection, trace: WholeTrace, *, limit: int = MOST_BESIDE
 ) -> list[WholeTrace]:
-    """Other runs of the same tenant that may have changed what a run remembered.
+    """Other runs of the same tenant that tell more about a run than it does itself.
 
     Args:
         connection: Of a trace store.
         trace: The run.
-        limit: Most of them, the newest.
+        limit: Most of those that may have changed what it remembered, the newest.
 
     Returns:
-        Those that were under way between the time at which the run's oldest remembered answer was
-        read and its end, oldest first; none if it remembered nothing.
+        Those of the same agent that came before it, which tell what is usual, at most `USUAL` of
+        them; and those that were under way between the time at which the run's oldest remembered
+        answer was read and its end. Oldest first, each once.
     """
+    run = trace.run
+    # Ids of one millisecond are in no order, so it is the time that tells what came before.
+    rows = connection.execute(
+        "SELECT id FROM run WHERE tenant = ? AND agent = ? AND id != ? AND started_ns <= ?"
+        " ORDER BY id DESC LIMIT ?",
+        (run.tenant, run.agent, run.id, run.started_ns, USUAL),
+    ).fetchall()
     known = [remembered_since(one.span) for one in trace.spans]
     since = min((one for one in known if one is not None), default=None)
-    if since is None:
-        return []
-    run = trace.run
-    until = max(one.span.end_ns for one in trace.spans)
-    rows = connection.execute(
-        "SELECT id FROM run WHERE tenant = ? AND id != ? AND started_ns <= ?"
-        " AND (duration_ns IS NULL OR started_ns + duration_ns >= ?) ORDER BY id DESC LIMIT ?",
-        (run.tenant, run.id, until, since, limit),
-    )
-    found = [whole_trace(connection, run_id) for (run_id,) in rows.fetchall()]
-    return [one for one in reversed(found) if one is not None]
+    if since is not None:
+        until = max(one.span.end_ns for one in trace.spans)
+        rows += connection.execute(
+            "SELECT id FROM run WHERE tenant = ? AND id != ? AND started_ns <= ?"
+            " AND (duration_ns IS NULL OR started_ns + duration_ns >= ?) ORDER BY id DESC LIMIT ?",
+            (run.tenant, run.id, until, since, limit),
+        ).fetchall()
+    found = [whole_trace(connection, run_id) for run_id in sorted({run_id for (run_id,) in rows})]
+    return [one for one in found if one is not None]
 
 
 def remembered_since(span: Span) -> int | None:

@@ -1,0 +1,46 @@
+"""Whether two ids are one id in two spellings, and which ids a text holds."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_RUN: Final = re.compile(r"[^\W\d_]+|\d+")
+_ID: Final = re.compile(r"#?\b[^\W\d_]+[-_#]?\d\w*(?:-\w*\d\w*)*")
+
+
+def is_same_id(one: str | int, other: str | int) -> bool:
+    """Whether two ids name the same thing, as far as their spelling tells.
+
+    Capitals, dashes, spaces and other marks, and zeros before a number do not count: `tic-17` is
+    `TIC-000017`. Neither does what stands before the only number, if the other id has nothing but
+    that number: `INV0017` is 17, and `people/17` is.
+    """
+    first, second = _runs(one), _runs(other)
+    if not first or not second:
+        return one == other
+    return "".join(first) == "".join(second) or _is_bare(first, second) or _is_bare(second, first)
+
+
+def ids_in(text: str) -> list[str]:
+    """Ids of letters and digits in a text, in their order: `W1`, `#W1`, `TIC-17`."""
+    return _ID.findall(text)
+
+
+def kind_of_id(text: str) -> str:
+    """The letters that an id begins with, in small ones: those of one kind have them in common."""
+    runs = _runs(text)
+    return runs[0] if runs and runs[0].isalpha() else ""
+
+
+def _runs(value: str | int) -> list[str]:
+    text = unicodedata.normalize("NFKC", str(value)).casefold()
+    # A mark may stand between digits, where it parts nothing: `DE89 3704` is `DE893704`.
+    plain = "".join(one for one in text if one.isalnum())
+    return [run.lstrip("0") or "0" if run.isdigit() else run for run in _RUN.findall(plain)]
+
+
+def _is_bare(short: list[str], long: list[str]) -> bool:
+    numbers = [run for run in long if run.isdigit()]
+    return len(short) == 1 and numbers == short

@@ -1,0 +1,55 @@
+"""What speaks against the words of a model: wrong calculations, ids that nobody gave it, numbers.
+
+A model knows the world and reckons, so a number that it was not given proves nothing by itself. A
+calculation that it shows and that is wrong does, and an id of a kind of which it was given others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+from fishplate.traces.figures import unexplained, wrong_sums
+from fishplate.traces.findings import Sign
+from fishplate.traces.spelling import ids_in, is_same_id, kind_of_id
+
+MOST_READ: Final = 10_000
+"""Characters of an answer that are looked through, so that a long one takes no long time."""
+
+
+def signs_in_words(answer: object, given: str) -> Iterator[Sign]:
+    """What speaks against the words of a model.
+
+    Args:
+        answer: JSON; of it the texts are judged, for a number in a place of its own is a judgement,
+            or as its contract has it.
+        given: All that the model has read, as text.
+    """
+    text = "\n".join(_texts(answer))[:MOST_READ]
+    for wrong in wrong_sums(text):
+        yield Sign(f"its answer reckons {wrong!r}", is_doubt=False)
+    known = ids_in(given)
+    kinds = {kind_of_id(one) for one in known}
+    for found in dict.fromkeys(ids_in(text)):
+        if found not in given and not any(is_same_id(found, one) for one in known):
+            # One of another kind may be a name that the world knows, such as `A4`.
+            is_doubt = kind_of_id(found) not in kinds
+            yield Sign(
+                f"its answer holds {found!r}, which nothing that it was given does", is_doubt
+            )
+    if numbers := unexplained(text, given):
+        yield Sign(
+            f"its answer holds {numbers[0]!r}, which follows from nothing that it was given",
+            is_doubt=True,
+        )
+
+
+def _texts(answer: object) -> Iterator[str]:
+    if isinstance(answer, str):
+        yield answer
+    elif isinstance(answer, dict):
+        for one in cast("dict[str, object]", answer).values():
+            yield from _texts(one)
+    elif isinstance(answer, list):
+        for one in cast("list[object]", answer):
+            yield from _texts(one)
