@@ -11,6 +11,7 @@ from typing_extensions import override
 from tests.cli.conftest import SAMPLES, Program
 
 TRACED = SAMPLES / "traced.py"
+SEARCHING = SAMPLES / "searching.py"
 HERE = ("--traces", "sqlite:///traces.db")
 HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(2)>\"'\x1b\u202e"
 
@@ -51,10 +52,12 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def page_of(cli: Program, what: str, order_id: str, *options: str) -> tuple[str, Page]:
+def page_of(
+    cli: Program, what: str, order_id: str, *options: str, file: Path = TRACED
+) -> tuple[str, Page]:
     """Run something, and look at it."""
     given = json.dumps({"order_id": order_id})
-    run_id = cli("run", f"{TRACED}:{what}", "-i", given, *HERE, "--json").json["run_id"]
+    run_id = cli("run", f"{file}:{what}", "-i", given, *HERE, "--json").json["run_id"]
     ended = cli("trace", "export", run_id, *HERE, "--html", "run.html", *options)
     assert (ended.code, ended.out) == (0, "")
     assert "run.html" in ended.err
@@ -94,6 +97,26 @@ def test_contents_are_on_the_page_only_if_they_are_asked_for(cli: Program) -> No
     assert (without.elements["pre"], "W1" in without.text) == (0, False)
     assert with_content.elements["pre"] == 8
     assert '"order_id": "W1"' in with_content.text
+
+
+def test_what_was_found_stands_in_a_table_and_its_texts_only_if_asked_for(cli: Program) -> None:
+    """Scores and what was used are always shown; the text of a passage is content."""
+    text, without = page_of(cli, "searching", "W1", file=SEARCHING)
+    _, with_content = page_of(cli, "searching", "W1", "--content", file=SEARCHING)
+
+    assert "<tr><td>gift cards</td><td>0.91</td><td>yes</td></tr>" in text
+    assert "<tr><td>delivery</td><td>0.4</td><td>no</td></tr>" in text
+    assert "14 days" not in without.text
+    assert "Never refunded, <b>ever</b>." in with_content.text
+    assert "14 days" in with_content.text
+
+
+def test_a_page_does_not_say_that_a_passage_was_unused_when_nobody_told(cli: Program) -> None:
+    """What was used is unknown until a body tells it: that is neither a yes nor a no."""
+    text, _ = page_of(cli, "silent", "W1", file=SEARCHING)
+
+    assert "<td>0.91</td><td>not told</td>" in text
+    assert "<td>no</td>" not in text
 
 
 def test_nothing_that_was_told_becomes_a_part_of_the_page(cli: Program) -> None:

@@ -37,7 +37,8 @@ def trace_page(trace: WholeTrace, found: Explanation, *, with_content: bool) -> 
     Args:
         trace: The run.
         found: Who is to blame.
-        with_content: Whether inputs and outputs stand in it, as far as they are kept.
+        with_content: Whether inputs, outputs and texts of passages stand in it, as far as they are
+            kept.
     """
     style = files("fishplate.traces").joinpath("page.css").read_text(encoding="utf-8")
     digest = b64encode(sha256(style.encode()).digest()).decode()
@@ -100,7 +101,7 @@ def _spans(spans: Sequence[TracedSpan], found: Explanation, *, with_content: boo
     yield f'<h2>{len(spans)} spans</h2>\n<div class="spans">'
     for depth, one in in_tree(spans):
         span = one.span
-        status = "told" if span.kind == "decision" else span.status
+        status = _text("told" if span.kind == "decision" else span.status)
         is_open = " open" if span.span_id == blamed else ""
         yield f'<details id="s{span_hex(span.span_id)}"{is_open}>\n<summary>'
         yield (
@@ -132,16 +133,15 @@ def _more(one: TracedSpan, *, with_content: bool) -> Iterator[str]:
     span = one.span
     attributes = span.attributes or {}
     passages = objects_of(attributes.get("passages"))
-    noted = {name: value for name, value in attributes.items() if name != "passages"}
     facts = (
         ("path", span.path),
         ("status", span.status),
-        ("release", span.release or "none"),
-        *((name, _spelled(value)) for name, value in noted.items()),
+        *((("release", span.release),) if span.release else ()),
+        *((name, _spelled(value)) for name, value in attributes.items() if name != "passages"),
     )
     yield from _list(facts)
     if passages:
-        yield from _passages(passages, set(texts_of(attributes.get("used"))))
+        yield from _passages(passages, attributes.get("used"), with_text=with_content)
     if with_content:
         for word, value in (("input", one.given), ("output", one.gave)):
             if value is not NOTHING:
@@ -149,13 +149,16 @@ def _more(one: TracedSpan, *, with_content: bool) -> Iterator[str]:
                 yield f"<h3>{word}</h3>\n<pre>{escape(chr(10).join(map(printable, told)))}</pre>"
 
 
-def _passages(passages: Iterable[Mapping[str, JsonValue]], used: set[str]) -> Iterator[str]:
-    yield "<table><tr><th>passage</th><th>score</th><th>used</th><th>text</th></tr>"
+def _passages(
+    passages: Iterable[Mapping[str, JsonValue]], used: JsonValue, *, with_text: bool
+) -> Iterator[str]:
+    names = ("passage", "score", "used", *(("text",) if with_text else ()))
+    known = set(texts_of(used)) if isinstance(used, list) else None
+    yield f"<table><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>"
     for one in passages:
-        cells = (
-            *(_spelled(one.get("id")), _spelled(one.get("score"))),
-            *("yes" if one.get("id") in used else "no", _spelled(one.get("text", ""))),
-        )
+        was_used = "not told" if known is None else "yes" if one.get("id") in known else "no"
+        text = (_spelled(one.get("text", "")),) if with_text else ()
+        cells = (_spelled(one.get("id")), _spelled(one.get("score")), was_used, *text)
         yield f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
     yield "</table>"
 
