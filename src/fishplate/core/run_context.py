@@ -12,6 +12,7 @@ from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
 from fishplate.core.events import HeadTuple, Sink
 from fishplate.core.ids import run_id
+from fishplate.core.spending import RunSpending
 from fishplate.core.text import TextFeed, TextFeeds
 from fishplate.core.trace_context import Caller
 
@@ -114,6 +115,7 @@ class RunContext:
     __slots__ = (
         "_effects",
         "_run_id",
+        "_spending",
         "around",
         "now_ns",
         "principal",
@@ -135,6 +137,7 @@ class RunContext:
         self.principal = principal
         self.trace_id = trace_id
         self._effects: list[str] | None = None  # most runs change nothing
+        self._spending: RunSpending | None = None  # and most spend nothing
         self.started_ns = around.now_ns()
         self._run_id = run_id
 
@@ -153,6 +156,17 @@ class RunContext:
         """Note that an attempt of the call at `path` has surely changed nothing."""
         assert self._effects is not None, "the attempt was noted before it began"
         self._effects.remove(path)
+
+    @property
+    def spending(self) -> RunSpending:
+        """What its calls have spent so far."""
+        if self._spending is None:
+            self._spending = RunSpending()
+        return self._spending
+
+    def spend_with(self, spending: RunSpending) -> None:
+        """Count on top of what was spent by the run so far, or where nobody knows what was."""
+        self._spending = spending
 
     def until(self, ends: float) -> RunContext:
         """The same run for the calls below one that has to be over at `ends`."""
@@ -252,6 +266,11 @@ class _Shorter(RunContext):
     @override
     def drop_effect(self, path: str) -> None:
         self._whole.drop_effect(path)
+
+    @property
+    @override
+    def spending(self) -> RunSpending:
+        return self._whole.spending
 
     @property
     @override

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
+from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue, UsageError
 
 MOST_NANOS: Final = 10**15
@@ -24,10 +26,77 @@ SPENT: Final = frozenset(
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunUsage:
+    """What a run has spent.
+
+    Attributes:
+        requests: To models and priced tools; each attempt counts.
+        input_tokens: That went in, as far as they were counted.
+        output_tokens: That came out, likewise.
+        costs: What is known of their cost, in billionths, by currency.
+        unpriced_requests: How many of them have no known price.
+    """
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    costs: Mapping[str, int]
+    unpriced_requests: int = 0
+
+
+class RunSpending:
+    """What the calls of a run have spent so far.
+
+    Args:
+        is_whole: Whether nothing was spent before, where it was not counted.
+    """
+
+    def __init__(self, *, is_whole: bool = True) -> None:
+        self._is_whole = is_whole
+        self._counts: dict[str, int] = {}
+        self._costs: dict[str, int] = {}
+        self._lock = threading.Lock()  # plain functions spend on threads of their own
+
+    def count(self, word: str, count: int) -> None:
+        """Count what one of its requests took."""
+        with self._lock:
+            self._counts[word] = self._counts.get(word, 0) + count
+
+    def pay(self, nanos: int, currency: str) -> None:
+        """Count what one of its requests cost."""
+        with self._lock:
+            self._costs[currency] = self._costs.get(currency, 0) + nanos
+
+    @property
+    def usage(self) -> RunUsage | None:
+        """All of it; `None` if it is not all that the run has spent."""
+        if not self._is_whole:
+            return None
+        with self._lock:
+            words = ("requests", "input_tokens", "output_tokens", "unpriced_requests")
+            counts = {word: self._counts.get(word, 0) for word in words}
+            return RunUsage(costs=dict(self._costs), **counts)
+
+
+class Paying(Protocol):
+    """Who pays for what a call spends: its run."""
+
+    @property
+    def spending(self) -> RunSpending:
+        """What was spent so far."""
+        ...
+
+
 class Told(Protocol):
     """What has a span: a call."""
 
     attributes: dict[str, JsonValue] | None
+
+    @property
+    def run(self) -> Paying:
+        """The run that it is a call of."""
+        ...
 
 
 def is_count(value: object, most: int) -> bool:
@@ -42,11 +111,8 @@ def is_currency(value: object) -> bool:
 
 def add_count(call: Told, word: str, count: int) -> None:
     """Put a count on a span, on top of what earlier requests of the call have put there."""
-    facts = call.attributes
-    if facts is None:
-        facts = call.attributes = {}
-    known = facts.get(word)
-    facts[word] = count + (known if isinstance(known, int) else 0)
+    _put(call, word, count)
+    call.run.spending.count(word, count)
 
 
 def add_cost(call: Told, nanos: int, currency: str) -> bool:
@@ -57,7 +123,8 @@ def add_cost(call: Told, nanos: int, currency: str) -> bool:
     """
     if (call.attributes or {}).get("cost_currency", currency) != currency:
         return False
-    add_count(call, "cost_nanos", nanos)
+    _put(call, "cost_nanos", nanos)
+    call.run.spending.pay(nanos, currency)
     assert call.attributes is not None, "the count stands there"
     call.attributes["cost_currency"] = currency
     return True
@@ -101,6 +168,14 @@ def not_noted(path: str, words: Iterable[str]) -> UsageError:
         "currency=...), and requests of model agents are counted already"
     )
     return UsageError(msg, code="bad_spending")
+
+
+def _put(call: Told, word: str, count: int) -> None:
+    facts = call.attributes
+    if facts is None:
+        facts = call.attributes = {}
+    known = facts.get(word)
+    facts[word] = count + (known if isinstance(known, int) else 0)
 
 
 def _refused(path: str, given: str, wanted: str) -> UsageError:

@@ -87,7 +87,9 @@ class Driver:
             except Suspended as suspended:
                 if await self._is_waiting(context, suspended):
                     return WAITING
+            spending = context.spending
             context, effect = await self.taken_up_again(context.run_id)
+            context.spend_with(spending)
 
     async def _ended(self, context: RunContext, effect: CallEffect) -> object:
         """Run a call to its end, and write that."""

@@ -343,6 +343,9 @@ class Keeper:
 
     async def _again(self, run_id: str) -> object:
         context, effect = await self.driver.taken_up_again(run_id)
+        known = self.runs.find(run_id)
+        if known is not None:
+            context.spend_with(known.spending)  # whoever holds the run is told all that it spends
         return await self.driver.go_on(context, effect)
 
     def _cancelled_outside(self, run_id: str) -> None:

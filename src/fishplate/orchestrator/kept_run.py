@@ -13,6 +13,7 @@ from typing_extensions import override
 from fishplate.agents.agent import Agent
 from fishplate.core.errors import ErrorClass, StepError
 from fishplate.core.run_context import RunContext
+from fishplate.core.spending import RunSpending
 from fishplate.orchestrator.run import Run, RunState
 
 R = TypeVar("R")
@@ -73,6 +74,11 @@ class KeptRun(Run[R_co]):
         """Hear that the app is left: nobody hears of the run's end here."""
         self._is_left = True
         self._tell()
+
+    @property
+    def spending(self) -> RunSpending:
+        """What the run has spent so far."""
+        return self._context.spending
 
     @property
     def is_waiting(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from typing_extensions import override
@@ -13,6 +13,7 @@ from fishplate.core.errors import ErrorClass, NeedsAttention, StepError
 from fishplate.core.ids import trace_hex
 from fishplate.core.outcome import Reason
 from fishplate.core.run_context import RunContext
+from fishplate.core.spending import RunUsage
 from fishplate.core.text import TextFeeds, TextPiece, TextWithdrawn
 from fishplate.orchestrator.effects import Marked
 
@@ -83,6 +84,23 @@ class Run(Generic[R_co]):
             return ()
         found = self._task.result()
         return found.reasons if type(found) is Marked else ()
+
+    @property
+    def usage(self) -> RunUsage | None:
+        """What it has spent so far: requests, tokens, costs; what nobody knows is counted apart.
+
+        `None` if another process drove the run before: then its kept traces tell.
+        """
+        return self._context.spending.usage
+
+    @property
+    def cost(self) -> Mapping[str, int] | None:
+        """What it has cost so far, in billionths by currency; empty if nothing was to be paid.
+
+        `None` if nobody knows, be it of a single request, or of what another process has spent.
+        """
+        usage = self.usage
+        return None if usage is None or usage.unpriced_requests else usage.costs
 
     async def result(self) -> R_co:
         """Wait for the output, however long the run itself waits. A cancelled wait cancels no run.

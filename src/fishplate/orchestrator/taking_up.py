@@ -16,6 +16,7 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.core.errors import InputError, JsonValue
 from fishplate.core.events import Sink, SpanTuple
 from fishplate.core.run_context import CalledRun, RunContext, Surroundings
+from fishplate.core.spending import RunSpending
 from fishplate.journal.journal import PROTOCOL, Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.run_rows import StoredRun
@@ -118,6 +119,7 @@ class TakingUp:
             context = RunContext(self._around, principal, trace_id, run_id)
         else:
             context = CalledRun(self._around, principal, trace_id, run_id, caller=caller)
+        context.spend_with(RunSpending(is_whole=False))
         if stored.left_ns is not None:  # what it had worked before it waited counts
             worked_ns = round(self._around.working_time * 1e9) - stored.left_ns
             context.started_ns -= worked_ns
