@@ -99,6 +99,7 @@ def test_a_secret_is_found_nowhere(  # noqa: PLR0917 -- the places that it is lo
     for words in (
         ("trace", *here),
         ("trace", *here, "--json"),
+        ("trace", *here, "--search", "number"),
         ("trace", "show", run_id, *here, "--content"),
         ("trace", "show", run_id, *here, "--json"),
         ("trace", "explain", run_id, *here),

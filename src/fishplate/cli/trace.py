@@ -9,7 +9,9 @@ from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.runs_store import moment, table
 from fishplate.cli.screen import Screen
 from fishplate.cli.trace_store import add_traces, positive, reading_traces, whole_positive
+from fishplate.core.errors import JsonValue, UsageError
 from fishplate.traces.queries import RunFilter, TracedRun, list_traces, lost, run_json
+from fishplate.traces.search import SEARCH_TIME, Hit, search_traces
 from fishplate.traces.waterfall import cost_text
 
 _MOST: Final = 50
@@ -42,6 +44,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="only runs known to cost at least this, in whichever currency",
     )
     parser.add_argument(
+        "--search",
+        metavar="TEXT",
+        help="only runs that hold this text, whatever its case: in names, errors, reasons, notes,"
+        " inputs and outputs, as far as they are kept",
+    )
+    parser.add_argument(
         "--limit",
         metavar="N",
         type=whole_positive,
@@ -62,6 +70,8 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
         dearer_than=None if dearer is None else round(dearer * 10**9),
         limit=arguments.limit,
     )
+    if arguments.search is not None:
+        return _search(arguments, wanted, screen)
     with reading_traces(arguments) as connection:
         rows = list_traces(connection, wanted)
         missing = lost(connection)
@@ -88,10 +98,44 @@ COMMAND: Final = Command(
     examples=(
         "trace --traces sqlite:///traces.db",
         "trace --traces sqlite:///traces.db --state failed --state degraded --slower 2",
+        "trace --traces sqlite:///traces.db --search 'W1234567'",
     ),
     add_arguments=add_arguments,
     execute=execute,
 )
+
+
+def _search(arguments: Namespace, wanted: RunFilter, screen: Screen) -> ExitCode:
+    if not arguments.search:
+        msg = "--search '' is in every text: name what is looked for"
+        raise UsageError(msg, code="nothing_to_search")
+    with reading_traces(arguments) as connection:
+        hits = search_traces(connection, wanted, arguments.search)
+    if screen.as_json:
+        runs: list[JsonValue] = [
+            {**run_json(hit.run), "path": hit.path, "place": hit.place, "excerpt": hit.excerpt}
+            for hit in hits.found
+        ]
+        screen.document({"runs": runs, "looked_at": hits.looked_at, "is_whole": hits.is_whole})
+        return ExitCode.OK
+    if hits.found:
+        head = ("ID", "AGENT", "STATE", "STARTED", "STEP", "PLACE", "TEXT")
+        screen.lines(table([head, *map(_hit_cells, hits.found)]))
+    else:
+        screen.note([f"no such run among {hits.looked_at} in {arguments.traces}"])
+    if not hits.is_whole:
+        told = (
+            f"stopped after {SEARCH_TIME:g} s and the newest {hits.looked_at} runs: "
+            "look at fewer by --agent, --state, --slower or --dearer"
+        )
+        screen.note([told], style="yellow")
+    return ExitCode.OK
+
+
+def _hit_cells(hit: Hit) -> tuple[str, ...]:
+    run = hit.run
+    started = moment(run.started_ns // 1_000_000)
+    return (run.id, run.agent, run.state, started, hit.path or "-", hit.place, hit.excerpt)
 
 
 def _cells(run: TracedRun) -> tuple[str, ...]:
