@@ -119,6 +119,18 @@ def test_a_page_does_not_say_that_a_passage_was_unused_when_nobody_told(cli: Pro
     assert "<td>no</td>" not in text
 
 
+def test_an_export_holds_texts_only_if_they_are_asked_for(cli: Program) -> None:
+    """What a search was asked and what its passages say are content; ids and scores are not."""
+    given = json.dumps({"order_id": "W1"})
+    run_id = cli("run", f"{SEARCHING}:silent", "-i", given, *HERE, "--json").json["run_id"]
+    without = cli("trace", "export", run_id, *HERE).out
+    with_content = cli("trace", "export", run_id, *HERE, "--content").out
+
+    assert "gift cards" in without
+    assert ("Never refunded" in without, "refunded?" in without) == (False, False)
+    assert ("Never refunded" in with_content, "refunded?" in with_content) == (True, True)
+
+
 def test_nothing_that_was_told_becomes_a_part_of_the_page(cli: Program) -> None:
     """Hostile text in every place adds no element and no attribute, and is shown as it is."""
     _, plain = page_of(cli, "hostile", "W1", "--content")

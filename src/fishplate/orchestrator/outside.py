@@ -102,6 +102,7 @@ class GuardedEffect:
                 `already_done`, `effect_undone`, `store_unavailable`.
         """
         call = _call_of(self._frame, self._unit, arguments)
+        self._frame.note(idempotency=call.key)
         try:
             found = await self._ledger.reserve(call, LEASE)
         except IdempotencyConflictError as error:
@@ -154,7 +155,7 @@ class GuardedEffect:
             raise
 
     def _recorded(self, found: Settled) -> object:
-        self._frame.note(effect="recorded")
+        self._frame.note(effect="recorded", effect_state="succeeded" if found.is_done else "failed")
         if not found.is_done:
             raise failure_from_record(self._unit, found.outcome)
         self._frame.run.add_effect(self._frame.path)
@@ -250,6 +251,7 @@ class GuardedEffect:
     async def _settle(self, state: EffectState, outcome: bytes) -> None:
         try:
             await self._ledger.settle(self._reserved, state, outcome)
+            self._frame.note(effect_state=state)
         except StoreUnavailableError as error:
             self._history.log.failure = error  # the run stays open: its end would be a wrong one
             raise

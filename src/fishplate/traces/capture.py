@@ -49,7 +49,7 @@ _METADATA: Final = frozenset({"bytes", "sha256"})
 # under one of these names says it in fishplate's place.
 _OWN_WORDS: Final = frozenset(
     {
-        *("error", "effect", "recovery", "looked_up", "repaired"),
+        *("error", "effect", "effect_state", "idempotency", "recovery", "looked_up", "repaired"),
         *("model", "provider", "snapshot", "finish_reason", "classifier", "cost_source"),
         *("cost_currency", "injected"),
     }

@@ -11,7 +11,9 @@ from typing import Final
 from pydantic_core import to_json
 
 from fishplate.core.errors import JsonValue
+from fishplate.core.events import Span
 from fishplate.core.ids import span_hex
+from fishplate.traces.findings import objects_of
 from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
 from fishplate.traces.vocabulary import (
     INSTRUMENTATION,
@@ -31,7 +33,8 @@ def otlp_document(traces: Sequence[WholeTrace], *, with_content: bool) -> dict[s
 
     Args:
         traces: Of one app.
-        with_content: Whether inputs and outputs go out, as they are kept.
+        with_content: Whether inputs, outputs, questions and texts of passages go out, as they are
+            kept.
     """
     spans: list[JsonValue] = [
         _span(trace.run, one, with_content=with_content) for trace in traces for one in trace.spans
@@ -44,7 +47,7 @@ def otlp_document(traces: Sequence[WholeTrace], *, with_content: bool) -> dict[s
 
 def _span(run: TracedRun, one: TracedSpan, *, with_content: bool) -> dict[str, JsonValue]:
     span = one.span
-    said = described(span)
+    said = described(span if with_content else _without_texts(span))
     attributes: dict[str, Attribute] = {**said.attributes, "fishplate.run.id": run.id}
     if with_content:
         attributes |= dict(_contents(one))
@@ -65,6 +68,19 @@ def _span(run: TracedRun, one: TracedSpan, *, with_content: bool) -> dict[str, J
     elif span.parent_id is None:  # else some readers take the status of a child for the whole
         found["status"] = {"code": _OK}
     return found
+
+
+def _without_texts(span: Span) -> Span:
+    """A search without what it was asked, and what its passages say."""
+    facts = span.attributes
+    if span.kind != "retrieval" or facts is None:
+        return span
+    passages: list[JsonValue] = [
+        {name: value for name, value in one.items() if name != "text"}
+        for one in objects_of(facts.get("passages"))
+    ]
+    kept = {name: value for name, value in facts.items() if name != "query"}
+    return span._replace(attributes={**kept, "passages": passages})
 
 
 def _contents(one: TracedSpan) -> Iterator[tuple[str, Attribute]]:
