@@ -14,7 +14,7 @@ from fishplate.core.current import Passage
 from fishplate.core.errors import UsageError
 from fishplate.traces.capture import Capture
 from fishplate.traces.export import OtlpExport
-from fishplate.traces.feed import Feed, Tally
+from fishplate.traces.feed import Feed, Taken, Tally
 from fishplate.traces.queries import RunFilter, WholeTrace, list_traces, whole_trace
 from fishplate.traces.segments import Item
 from fishplate.traces.store import TraceStore, open_trace_reader
@@ -226,7 +226,7 @@ def test_the_log_holds_nothing_that_an_exception_says(caplog: pytest.LogCaptureF
     class Broken:
         """Fails with what it was given."""
 
-        def take(self, items: Sequence[Item], dropped: int) -> int:
+        def take(self, items: Sequence[Item], dropped: int) -> Taken:
             """Fail."""
             raise ValueError(f"cannot read {SECRET} of {len(items)} {dropped}")
 
