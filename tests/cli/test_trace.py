@@ -42,6 +42,7 @@ def test_runs_are_listed_and_filtered(cli: Program) -> None:
     assert found("--agent", "support", "--dearer", "0.00004785") == [good]
     assert found("--dearer", "0.00004786") == []
     assert found("--slower", "3600") == []
+    assert (found("--error", "down"), found("--error", "up")) == ([bad], [])
     assert found("--limit", "1") == [bad]
     [listed] = cli("trace", *HERE, "--state", "succeeded", "--json").json["runs"]
     assert found("--id", listed["trace_id"]) == [good]

@@ -44,6 +44,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="only runs known to cost at least this, in whichever currency",
     )
     parser.add_argument(
+        "--error", metavar="CODE", help="only runs that failed with this code, e.g. breaker_open"
+    )
+    parser.add_argument(
         "--search",
         metavar="TEXT",
         help="only runs that hold this text, whatever its case: in names, errors, reasons, notes,"
@@ -68,6 +71,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
         trace_id=arguments.id,
         slower_than=None if slower is None else float(slower),
         dearer_than=None if dearer is None else round(dearer * 10**9),
+        error=arguments.error,
         limit=arguments.limit,
     )
     if arguments.search is not None:

@@ -105,6 +105,7 @@ class RunFilter:
         trace_id: 32 hex digits.
         slower_than: Seconds that it took at least.
         dearer_than: Least known cost, in 10^-9 of any one currency.
+        error: Code of the error that it failed with.
         before: Only runs that have begun before the one of this id.
         limit: Most of them, the newest.
     """
@@ -114,6 +115,7 @@ class RunFilter:
     trace_id: str | None = None
     slower_than: float | None = None
     dearer_than: int | None = None
+    error: str | None = None
     before: str | None = None
     limit: int = 50
 
@@ -127,6 +129,7 @@ def list_traces(connection: sqlite3.Connection, wanted: RunFilter) -> list[Trace
     for column, value in (
         ("agent = ?", wanted.agent),
         ("trace_id = ?", wanted.trace_id),
+        ("error = ?", wanted.error),
         ("id < ?", wanted.before),
         ("duration_ns >= ?", _nanos(wanted.slower_than)),
         (
