@@ -197,7 +197,8 @@ def _name_of(span: Span) -> str:
         return span.name
     if span.kind == "model":
         return f"{operation} {_model_of(span)[1]}"
-    return f"{operation} {span.name}"
+    # What was searched may be content, and is not told then.
+    return operation if span.name == operation else f"{operation} {span.name}"
 
 
 def _model_of(span: Span) -> tuple[str | None, str]:
