@@ -326,15 +326,22 @@ def _count(  # noqa: PLR0913, PLR0917 -- what a span says
     if duration > _MICROSECOND_NS:
         bucket = int(4 * math.log2(duration / _MICROSECOND_NS))
     minute = start_ns // _MINUTE_NS
-    if facts is None or "requests" not in facts:
-        _counters(rollups, (minute, *head, run.tenant, "", "", "", bucket), status)
+    if facts is None or "requests" not in facts:  # as most are: in line, and no more than needed
+        key = (minute, *head, run.tenant, "", "", "", bucket)
+        counted = rollups.get(key)
+        if counted is None:
+            counted = rollups[key] = [0] * 8
+        counted[0] += 1
+        if status != "ok":
+            _count_end(counted, status)
         return
     model, cost = facts.get("model"), _whole(facts.get("cost_nanos"))
     currency = str(facts["cost_currency"]) if "cost_currency" in facts else ""
     step, asked = _step_of(span[4], head), reader.name(model) if isinstance(model, str) else ""
-    counters = _counters(
-        rollups, (minute, *head, run.tenant, step, asked, currency, bucket), status
-    )
+    key = (minute, *head, run.tenant, step, asked, currency, bucket)
+    counters = rollups.setdefault(key, [0] * 8)
+    counters[0] += 1
+    _count_end(counters, status)
     spent = (
         _whole(facts["requests"]),
         _whole(facts.get("input_tokens")),
@@ -349,15 +356,9 @@ def _count(  # noqa: PLR0913, PLR0917 -- what a span says
         run.costs[currency] = run.costs.get(currency, 0) + cost
 
 
-def _counters(rollups: dict[RollupKey, list[int]], key: RollupKey, status: str) -> list[int]:
-    """The counters of a key, in which a span that ended so is counted."""
-    counters = rollups.get(key)
-    if counters is None:
-        counters = rollups[key] = [0] * 8
-    counters[0] += 1
-    if status != "ok":
-        counters[1 if status == "error" else 2] += status != "cancelled"
-    return counters
+def _count_end(counters: list[int], status: str) -> None:
+    if status in {"error", "degraded"}:
+        counters[1 if status == "error" else 2] += 1
 
 
 def _step_of(path: str, head: HeadTuple) -> str:
