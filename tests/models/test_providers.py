@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 import pytest
 
@@ -252,6 +252,68 @@ def test_half_a_character_in_arguments_comes_as_broken_json() -> None:
     assert answer.calls[0].arguments == '{"id": "\\ud800"}'
 
 
+REFUSALS: Final = {
+    "openai": (
+        '{"choices": [{"index": 0, "delta": {"refusal": "I cannot."}, "finish_reason": null}]}',
+        '{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}',
+        '{"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}',
+        "[DONE]",
+    ),
+    "google": (
+        '{"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 9}}',
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", REFUSALS)
+def test_a_refusal_is_an_answer_that_has_ended(provider: str) -> None:
+    """Whoever declines need not say how the answer ended; what it took is counted."""
+    stream = "".join(f"data: {chunk}\n\n" for chunk in REFUSALS[provider])
+    said = Said(200, stream.encode(), "text/event-stream")
+    with fake_provider(lambda _: said) as server:
+        path = "/v1" if provider == "openai" else ""
+        model = ProviderModel(NAMES[provider], key=KEY, url=server.url + path, timers=TIMERS)
+
+        async def ask() -> ModelAnswer:
+            async with closing(model):
+                return await model.request(HELLO)
+
+        answer = asyncio.run(ask())
+
+    assert answer.finish_reason == "content_filter"
+    assert answer.usage.input_tokens == 9
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class", "code"),
+    [
+        *((status, ErrorClass.PERMANENT, "model_request_rejected") for status in (405, 409, 413)),
+        (451, ErrorClass.PERMANENT, "model_request_rejected"),
+        (408, ErrorClass.TRANSIENT, "model_timeout"),
+    ],
+)
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_a_request_that_is_refused_is_refused_for_good(
+    provider: str, status: int, error_class: ErrorClass, code: str
+) -> None:
+    """Any status of 400 and more that says that the request is wrong is not worth another one."""
+    body = json.dumps({"error": {"message": "no", "code": status}}).encode()
+    with fake_provider(lambda _: Said(status, body)) as server:
+        path = "/v1" if provider == "openai" else ""
+        model = ProviderModel(NAMES[provider], key=KEY, url=server.url + path, timers=TIMERS)
+
+        async def ask() -> Failure:
+            async with closing(model):
+                with pytest.raises(Failure) as failed:
+                    await model.request(HELLO)
+                return failed.value
+
+        failure = asyncio.run(ask())
+
+    assert (failure.error_class, failure.code) == (error_class, code)
+    assert len(server.heard) == 1
+
+
 async def test_silence_before_the_first_byte_ends(
     model: ProviderModel, providers: FakeProviders
 ) -> None:
@@ -325,6 +387,10 @@ def test_what_cannot_be_configured_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(UsageError, match="openai:MODEL") as unknown:
         ProviderModel("nobody:x")
+    with pytest.raises(UsageError, match="openai:MODEL"):
+        ProviderModel(cast("str", None))
+    with pytest.raises(ValueError, match="above 0"):
+        StreamTimers(idle=cast("float", "5"))
     with pytest.raises(UsageError, match="OPENAI_API_KEY") as missing:
         ProviderModel("openai:gpt-4o-mini")
     with pytest.raises(ValueError, match="above 0"):

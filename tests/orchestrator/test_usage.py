@@ -1,8 +1,10 @@
 """What a run says that it has spent."""
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from pydantic import BaseModel
 
 from fishplate import (
@@ -19,7 +21,7 @@ from fishplate import (
     workflow,
 )
 from fishplate.core.spending import RunUsage
-from fishplate.models.model import Usage
+from fishplate.models.model import Cost, Usage
 from fishplate.models.prices import Price, PriceTable
 from fishplate.testing import ScriptedModel
 
@@ -100,6 +102,27 @@ async def test_a_cost_that_nobody_knows_is_no_cost() -> None:
     assert run.usage is not None
     assert (run.usage.requests, run.usage.unpriced_requests) == (2, 1)
     assert run.usage.costs == {"USD": ONE_REQUEST}
+
+
+class BrokenBook:
+    """A price book that has a bug."""
+
+    def cost(self, model: str, usage: Usage, at: datetime) -> Cost:
+        """Fails."""
+        raise KeyError(model, usage, at)
+
+
+async def test_a_price_book_that_fails_loses_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer is there, its tokens are counted, its cost is unknown, and the log says why."""
+    model = ScriptedModel(["good"], usage=TOKENS)
+    async with App(ask, models={"fast": model}, prices=BrokenBook()) as app:
+        run = app.start(ask, "x")
+        assert await run.result() == "good"
+
+    assert run.usage == RunUsage(
+        requests=1, input_tokens=100, output_tokens=10, costs={}, unpriced_requests=1
+    )
+    assert "BrokenBook raised KeyError" in caplog.text
 
 
 async def test_what_was_spent_before_a_wait_counts(tmp_path: Path) -> None:

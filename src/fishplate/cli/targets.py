@@ -224,10 +224,14 @@ def _named(
 
 
 def _only(place: str, agents: Mapping[str, AnyAgent], own: Mapping[str, AnyAgent]) -> str:
-    """The name of the one workflow, or else of the one agent; what is imported counts last."""
+    """The name of the one workflow, or else of the one agent; what is imported counts last.
+
+    Tools are meant only where there is nothing else.
+    """
     for group in (own, agents):
         workflows = [name for name, agent in group.items() if isinstance(agent, Workflow)]
-        names = workflows or list(group)
+        agents_alone = [name for name, agent in group.items() if agent.about.effect is None]
+        names = workflows or agents_alone or list(group)
         if len(names) == 1:
             return names[0]
         if names:

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from fishplate.core.data import dataclass
@@ -95,8 +96,8 @@ class StreamTimers:
     def __post_init__(self) -> None:
         """Refuse impossible numbers."""
         for name in ("connect", "first_event", "idle", "progress"):
-            value: float = getattr(self, name)
-            if not value > 0:
+            value: object = getattr(self, name)
+            if not (isinstance(value, int | float) and value > 0):
                 msg = f"StreamTimers({name}={value!r}): seconds above 0"
                 raise ValueError(msg)
 
@@ -182,7 +183,9 @@ class ProviderModel:
 
     def _answer(self, response: messages.ModelResponse) -> ModelAnswer:
         usage, details = response.usage, response.provider_details or {}
-        if not details.get("finish_reason") or response.finish_reason is None:
+        # Who declines need not say how the answer ended.
+        has_ended = not details.keys().isdisjoint({"finish_reason", "refusal", "block_reason"})
+        if not has_ended or response.finish_reason is None:
             # Without its last event a stream may have been cut off, however whole it looks.
             raise Failure(
                 f"the stream of the model {self.name!r} ended before the answer did",
@@ -221,9 +224,9 @@ class _Stream(Protocol):
     def get(self) -> messages.ModelResponse: ...
 
 
-def _provider(name: str) -> tuple[Provider, str]:
+def _provider(name: object) -> tuple[Provider, str]:
     """The provider and the model that a name says."""
-    word, _, model = name.partition(":")
+    word, _, model = name.partition(":") if isinstance(name, str) else ("", "", "")
     for known in KEYS:
         if word == known and model:
             return known, model
@@ -432,6 +435,8 @@ def _failure(name: str, error: Exception) -> Failure:
     # What the provider calls it; llama.cpp has the status for a code, and its word beside it.
     names = (getattr(error, f"provider_error_{part}", None) for part in ("code", "type"))
     word = next((one for one in names if isinstance(one, str) and _WORD.fullmatch(one)), None)
+    if code == "model_answer_unreadable" and isinstance(status, int):
+        error_class, code = _by_status(status)
     if word in _QUOTA_WORDS:
         error_class, code = ErrorClass.QUOTA_EXHAUSTED, "model_quota"
     elif word == _CONTEXT_WORD:
@@ -444,6 +449,15 @@ def _failure(name: str, error: Exception) -> Failure:
         code=code,
         retry_after=getattr(error, "retry_after", None),
     )
+
+
+def _by_status(status: int) -> tuple[ErrorClass, str]:
+    """What a status means that the library has no type for."""
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        return ErrorClass.TRANSIENT, "model_timeout"
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ErrorClass.PERMANENT, "model_request_rejected"
+    return ErrorClass.TRANSIENT, "model_server_error"
 
 
 _WHAT: Final[Mapping[str, str]] = {

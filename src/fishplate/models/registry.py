@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, cast
 
 from fishplate.core.errors import Problem, ProblemList, UsageError
 from fishplate.core.spending import MOST_NANOS, is_count, is_currency
-from fishplate.models.model import UNKNOWN_COST, Features, Model, ModelAnswer
+from fishplate.models.model import UNKNOWN_COST, Cost, Features, Model, ModelAnswer
 from fishplate.models.prices import PriceBook
 
+_LOG: Final = logging.getLogger("fishplate.models")
 _PARTS: Final = ("name", "pinned", "features", "request")
 _MISSING: Final = object()
 
@@ -56,9 +58,21 @@ class Models:
         if cost.nanos is None:
             if self._prices is None:
                 return answer
-            cost = self._prices.cost(model.name, answer.usage, at)
+            cost = _cost_by(self._prices, model.name, answer, at)
         is_known = is_count(cost.nanos, MOST_NANOS) and is_currency(cost.currency)
         return answer.model_copy(update={"cost": cost if is_known else UNKNOWN_COST})
+
+
+def _cost_by(prices: PriceBook, model: str, answer: ModelAnswer, at: datetime) -> Cost:
+    """What a price book says; an answer that was paid for is not lost because it fails."""
+    try:
+        return prices.cost(model, answer.usage, at)
+    except Exception as error:  # noqa: BLE001 -- of anybody's making
+        _LOG.warning(
+            "the price book %s raised %s for the model %r, whose cost is unknown then",
+            *(type(prices).__name__, type(error).__name__, model),
+        )
+        return UNKNOWN_COST
 
 
 def no_model(alias: str, models: Mapping[str, object]) -> str:
