@@ -9,7 +9,8 @@ counts, a no must not be dropped, nothing is said twice, and a text without any 
 
 Where that leaves a doubt the text is refused, since the template is always there to be sent
 instead. What is not found: grounded words that are joined to another meaning, such as the amounts
-of a fee and of a refund exchanged, and a conclusion that only uses words of the facts.
+of a fee and of a refund exchanged; a conclusion that only uses words of the facts; and what is said
+in listed words alone, such as "it is with you".
 """
 
 import re

@@ -13,12 +13,12 @@ def _listed(words: str) -> frozenset[str]:
 
 
 GRAMMAR: Final = _listed(
-    "a an the this that these those it its itself i me my we us our ours you your yours he she "
+    "a an the this that these those it its itself i me my we us our ours you your he she "
     "they them their there here who which what something anything "
-    "is are was were be been being am has have had having do does did "
-    "in on at of to for from with by about into onto as than then up out over within per until "
-    "and or but so because since though although while however both all just very only "
-    "now currently still yet already far longer any some back total"
+    "is are be been being am has have had having do does did "
+    "in on at of to for from with by about into onto as than then out per "
+    "and or but so because since though although while however both just very only "
+    "currently still yet already far longer any total"
 )
 """Words that hold a sentence together, or say when it is said."""
 
@@ -28,8 +28,8 @@ THINGS: Final = _listed("order orders ordered parcel package item items purchase
 COURTESY: Final = _listed(
     "hello hi dear thank thanks please kind kindly regards best sorry apologize apologise "
     "apologies inconvenience caused patience understanding happy glad pleased good great news "
-    "hope well welcome like would know help inform informed let tell note see asking message "
-    "contact contacting write wrote writing reach reaching get getting touch shopping question "
+    "well welcome like know help inform informed let tell note see asking message "
+    "contact contacting write wrote writing reach reaching getting touch shopping question "
     "questions support wanted want holds hold held contains contain includes include including "
     "according"
 )
@@ -62,7 +62,7 @@ NUMBERS: Final[Mapping[str, str]] = {
 EVENTS: Final[tuple[tuple[str, ...], ...]] = (
     ("sent", "send", "ship", "dispatch"),
     ("deliver", "arriv"),
-    ("return", "take", "taken", "took"),
+    ("return", "take", "taken", "took", "back"),
     ("way", "transit"),
     ("go", "goes", "gone", "went", "going"),
     *((one,) for one in ("cancel", "pend", "process", "lost", "receiv")),
@@ -76,7 +76,7 @@ EVENTS: Final[tuple[tuple[str, ...], ...]] = (
 )
 """Beginnings of the words that tell what happens; those of one entry mean the same."""
 
-WHOLE: Final = _listed("go goes gone went going way take taken took paid lost")
+WHOLE: Final = _listed("go goes gone went going way take taken took back paid lost")
 """Entries of `EVENTS` that are words and no beginnings."""
 
 DENIALS: Final = _listed(

@@ -120,6 +120,20 @@ def test_several_agents_ask_for_a_name(cli: Program) -> None:
     assert "has 2 workflows: name one, as in " in ended.err
 
 
+def test_tools_are_not_meant_where_there_is_an_agent(cli: Program) -> None:
+    """The one agent of a file is its target, however many tools it has."""
+    cli.write(
+        "asking.py",
+        "from fishplate import agent, tool\n\n\n"
+        '@tool(effect="readonly")\nasync def first(number: int) -> int:\n    return number\n\n\n'
+        '@tool(effect="readonly")\nasync def second(number: int) -> int:\n    return number\n\n\n'
+        "@agent(tools=[first, second])\n"
+        "async def ask(number: int) -> int:\n    return await first(number)\n",
+    )
+
+    assert cli("run", "asking.py", *INPUT).out == "2\n"
+
+
 def test_an_unknown_name_is_told_the_one_that_is_meant(cli: Program) -> None:
     """A close name alone, else all that are there: both at once hide each other."""
     close, far = cli("run", f"{SHOP}:suport"), cli("run", f"{SHOP}:xyz")

@@ -138,7 +138,7 @@ def test_a_no_is_about_what_the_facts_deny(facts: str, text: str, told: str) -> 
             "\u0437\u0430\u043a\u0430\u0437",
         ),
         ("Order #W6231698 for \uff19\uff19 is being sent.", "99"),
-        ("Thank you for your order. We hope that you are happy!", "nothing of what the facts say"),
+        ("Thank you for your order. We are happy!", "nothing of what the facts say"),
     ],
 )
 def test_words_that_nobody_knows_are_not_sent(text: str, told: str) -> None:
@@ -193,3 +193,22 @@ def test_what_stands_elsewhere_is_doubted(facts: str, text: str, told: str) -> N
 def test_what_is_left_out_and_matters_is_doubted(facts: str, text: str, told: str) -> None:
     """Without its condition or its caveat an answer says more than it did."""
     assert told in unsaid(text, facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        (STATUS, "Order #W6231698 is being sent back to us. It holds 2 items."),
+        (STATUS, "We hope that order #W6231698 is being sent."),
+        (STATUS, "Order #W6231698 is being sent. You would get it all back."),
+        (STATUS, "Order #W6231698 was being sent now. It holds up to 2 items."),
+        (
+            REFUSED,
+            "Order #W8488728 was delivered 40 days ago, so it cannot be returned until then.",
+        ),
+        (REFUND, "230.00 can go back for #W6397299 within 4 days. No money has moved yet."),
+    ],
+)
+def test_words_that_change_what_is_said_have_to_stand_in_the_facts(facts: str, text: str) -> None:
+    """When, how much of it, whose, and whether it is wished only: none of this is free."""
+    assert ungrounded(text, facts)
