@@ -20,10 +20,7 @@ def test_crash_points_are_counted(cli: Program) -> None:
 
 def test_the_first_difference_is_told(cli: Program) -> None:
     """An agent that changes something without saying so ends with 1, and its file is named."""
-    # Which rows share a commit is decided in each life anew, so that now and then none of them dies
-    # between the lookup and its record.
-    tries = (cli("crashtest", f"{BANK}:refund", "-i", ORDER) for _ in range(5))
-    ended = next(found for found in tries if found.code)
+    ended = cli("crashtest", f"{BANK}:refund", "-i", ORDER)
 
     assert ended.code == 1
     assert "with another outcome" in ended.out

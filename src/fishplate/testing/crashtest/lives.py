@@ -12,11 +12,13 @@ import shutil
 import signal
 import sqlite3
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final, Literal, TypeAlias
 
 from typing_extensions import override
@@ -25,9 +27,9 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.app import App
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, FishplateError, JsonValue, UsageError
-from fishplate.journal.batch import Batch
+from fishplate.journal.batch import Batch, Owner, Table, Values
 from fishplate.journal.store import Durability, open_reader
-from fishplate.journal.writer import Writer
+from fishplate.journal.writer import Gathered, Writer
 
 Side: TypeAlias = Literal["before", "after"]
 SIDES: Final[tuple[Side, Side]] = ("before", "after")
@@ -172,7 +174,12 @@ class Place:
 
 
 class _DeadlyWriter(Writer):
-    """Kills its process on one side of a commit."""
+    """Kills its process on one side of a commit.
+
+    What is written together is decided on the event loop, where each step's rows are a batch of
+    their own, and not by when the thread comes to it: so the commit of a number holds the same in
+    every life.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, path: Path, durability: Durability, point: CrashPoint
@@ -180,6 +187,38 @@ class _DeadlyWriter(Writer):
         self._point = point
         self._commits = 0
         super().__init__(connection, path, durability)
+
+    @override
+    def add(self, owner: Owner, table: Table, values: Values) -> None:
+        if not self._lingers:
+            self._lingers = True
+            self._loop.call_soon(self._linger_over)
+        super().add(owner, table, values)
+
+    @override
+    def close(self) -> None:
+        if not self._is_closed:
+            self._gather()
+            self._wake()
+            self._is_closed = True
+            self._batches.put(None)
+            self._thread.join()
+            self._connection.close()
+
+    @override
+    def _start(self) -> None:
+        self._batches: SimpleQueue[Gathered | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write_all, daemon=True)
+        self._thread.start()
+
+    @override
+    def _wake(self) -> None:
+        while (batch := self._taken()) is not None:
+            self._batches.put(batch)
+
+    def _write_all(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            self._write(batch)
 
     @override
     def _commit(self, batch: Batch) -> list[object]:
