@@ -154,6 +154,17 @@ def test_a_page_asks_nobody_for_anything(cli: Program) -> None:
     assert "://" not in text
 
 
+def test_a_page_is_not_written_over_the_traces_that_it_is_of(cli: Program) -> None:
+    """The store stays, whatever name of it is given."""
+    given = json.dumps({"order_id": "W1"})
+    run_id = cli("run", f"{TRACED}:support", "-i", given, *HERE, "--json").json["run_id"]
+    ended = cli("trace", "export", run_id, *HERE, "--html", "./traces.db")
+
+    assert ended.code == 2
+    assert "is the trace store itself" in ended.err
+    assert cli("trace", "show", run_id, *HERE).code == 0
+
+
 @pytest.mark.parametrize("place", ["missing/run.html", "."])
 def test_a_page_that_cannot_be_written_is_a_plain_error(cli: Program, place: str) -> None:
     """It is said which file, and why."""

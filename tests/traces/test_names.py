@@ -43,6 +43,13 @@ async def telling(text: str) -> str:
 
 
 @agent
+async def pretending(text: str) -> str:
+    """Tells `text` under the names under which fishplate tells."""
+    current().note(effect=text, idempotency=text, provider=text, snapshot=text, finish_reason=text)
+    return "done"
+
+
+@agent
 async def hostile(text: str) -> str:
     """Tells whatever lies ready."""
     call = current()
@@ -102,6 +109,23 @@ def test_what_a_body_tells_is_absent_where_content_is_off(tmp_path: Path) -> Non
         "cost_currency": "USD",
         "degraded": [{"step": "telling", "age": None}],
     }
+
+
+@pytest.mark.parametrize("capture", ["off", "metadata"])
+def test_fishplates_own_names_are_no_way_around(tmp_path: Path, capture: Capture) -> None:
+    """What a body says under them passes as a single word alone, where no content is kept."""
+    url = f"sqlite:///{tmp_path}/traces.db"
+
+    async def main() -> None:
+        async with App(pretending, traces=TraceStore(url=url, capture=capture)) as app:
+            for text in ("patient 4711 is ill", "ill"):
+                await app.start(pretending, text).result()
+
+    asyncio.run(main())
+    said, single = [one.spans[0].span.attributes for one in reversed(traced(url))]
+    assert said is None or "patient" not in str(said)
+    assert single is not None
+    assert single["effect"] == "ill"
 
 
 def test_metadata_keeps_keys_and_no_texts(tmp_path: Path) -> None:

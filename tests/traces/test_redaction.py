@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fishplate.traces.capture import bounded
+from fishplate.core.errors import JsonValue
+from fishplate.traces.bounding import CUT, bounded
 from fishplate.traces.redaction import HIDDEN, Redactor, secrets_of
 
 
@@ -34,6 +35,16 @@ from fishplate.traces.redaction import HIDDEN, Redactor, secrets_of
         ("card 4111 1111 1111 1111", f"card {HIDDEN}"),
         ("card 5500-0000-0000-0004", f"card {HIDDEN}"),
         ("card 3782 822463 10005", f"card {HIDDEN}"),
+        ("<db:password>hunter22</db:password>", f"<db:password>{HIDDEN}</db:password>"),
+        ("a: Cookie\nCookie: theme=dark; sid=1a2b3c\nx: y", f"a: Cookie\nCookie: {HIDDEN}\nx: y"),
+        ('Authorization: Digest response="1a2b", uri="/"', f"Authorization: {HIDDEN}"),
+        ("password:\n  hunter22", f"password:\n  {HIDDEN}"),
+        (r"{\"password\": \"hunter22\"}", rf"{{\"password\": \"{HIDDEN}\"}}"),
+        (
+            r"HTTP/1.1 200 OK\r\nAuthorization: abc\r\n",
+            rf"HTTP/1.1 200 OK\r\nAuthorization: {HIDDEN}\r\n",
+        ),
+        ("the cookies and the authorization of it", "the cookies and the authorization of it"),
         ("token usage is fine", "token usage is fine"),
         ("4111111111111112 is no card", "4111111111111112 is no card"),
         ("#4111111111111111", "#4111111111111111"),
@@ -79,6 +90,31 @@ def test_what_stands_under_a_telling_name_goes_whole() -> None:
         "tokens_left": 1,
         "author": "Ada",
     }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ["X-Api-Key", "hunter22"],
+        {"key": "Authorization", "value": "hunter22"},
+        {"Name": "Cookie", "Value": "hunter22"},
+        {"password": "hunter22"},
+        "Authorization: hunter22",
+    ],
+)
+@pytest.mark.parametrize("levels", range(4))
+def test_a_secret_is_found_however_often_it_was_spelled_as_json(
+    told: JsonValue, levels: int
+) -> None:
+    """What a tool gives stands as JSON in the text of a message, which stands in JSON itself."""
+    text: JsonValue = {"note": told, "other": 1}
+    for _ in range(levels):
+        text = {"messages": [{"text": json.dumps(text)}]}
+
+    left = json.dumps(bounded(text, Redactor()))
+
+    assert "hunter22" not in left
+    assert HIDDEN in left or CUT in left
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.text(min_size=4, max_size=12))

@@ -8,6 +8,7 @@ from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.screen import Screen
 from fishplate.cli.trace_store import add_traced_run, trace_and_beside, trace_of
 from fishplate.core.errors import UsageError
+from fishplate.core.sqlite_file import store_path
 from fishplate.traces.explain import explain
 from fishplate.traces.otlp_json import otlp_document
 from fishplate.traces.page import trace_page
@@ -73,9 +74,14 @@ def export(arguments: Namespace, screen: Screen) -> ExitCode:
     if arguments.html is None:
         screen.document(otlp_document([trace], with_content=arguments.content))
         return ExitCode.OK
+    target = Path(arguments.html)
+    path = store_path(arguments.traces)
+    if target.exists() and path.exists() and target.samefile(path):
+        message = f"{arguments.html!r} is the trace store itself: name another file for the page"
+        raise UsageError(message, code="unwritable_file")
     page = trace_page(trace, explain(trace, beside), with_content=arguments.content)
     try:
-        Path(arguments.html).write_text(page, encoding="utf-8")
+        target.write_text(page, encoding="utf-8")
     except OSError as error:
         message = f"the page cannot be written to {arguments.html!r}: {error.strerror}"
         raise UsageError(message, code="unwritable_file") from error

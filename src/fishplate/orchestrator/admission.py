@@ -19,7 +19,7 @@ class Admission:
 
     Args:
         agents: The app's, by name.
-        models: The app's, by alias; one may be put in place of another later.
+        models: The app's, by alias.
 
     Attributes:
         is_kept: Whether runs are kept in a store, which takes up only what the app names.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -17,6 +16,14 @@ from fishplate.core.errors import FishplateError, JsonValue, NeedsAttention
 from fishplate.core.events import HeadTuple, SpanKind
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.told import inert
+from fishplate.traces.bounding import (
+    CUT,
+    CUT_MEMBERS,
+    MOST_CHARACTERS,
+    MOST_ITEMS,
+    bounded,
+    bounded_text,
+)
 from fishplate.traces.redaction import HIDDEN, Redactor
 
 Capture: TypeAlias = Literal["off", "metadata", "redacted", "full"]
@@ -33,16 +40,10 @@ TOLD_KINDS: Final = frozenset({"decision", "retrieval"})
 
 MOST_BYTES: Final = 16_384
 """Of one value; what is larger is cut."""
-MOST_CHARACTERS: Final = 2_048
-MOST_ITEMS: Final = 50
-MOST_DEPTH: Final = 12
 MOST_OF_A_NAME: Final = 256
-_MARGIN: Final = 4_096
 _MOST_OF_A_MESSAGE: Final = 65_536
 _UNREADABLE_JSON: Final = {"unreadable": True}
 _UNREADABLE: Final = to_json(_UNREADABLE_JSON)
-_CUT: Final = "[cut: "
-_CUT_MEMBERS: Final = "[cut]"
 _METADATA: Final = frozenset({"bytes", "sha256"})
 
 # What fishplate itself notes on a call: words from code, and numbers. Who notes something else
@@ -69,7 +70,7 @@ _DECISION_WORDS: Final = frozenset(
         *("failed", "state", "recorded", "instead", "classifier", "error"),
     }
 )
-_WORD: Final = re.compile(r"[\w.:/@+ -]{1,100}")
+_WORD: Final = re.compile(r"[\w.:/@+-]{1,100}")
 _RULE: Final = "rule"
 """The `kind` of a decision that a body tells of."""
 
@@ -121,7 +122,7 @@ class Reader:
     def _clean_name(self, name: str) -> str:
         found = bounded(name, None if self.capture == "full" else self._redactor)
         text = found if isinstance(found, str) else str(found)
-        return text if len(text) <= MOST_OF_A_NAME else f"{text[:MOST_OF_A_NAME]}{_CUT_MEMBERS}"
+        return text if len(text) <= MOST_OF_A_NAME else f"{text[:MOST_OF_A_NAME]}{CUT_MEMBERS}"
 
     def arguments(self, signature: Signature, arguments: tuple[object, ...]) -> bytes:
         """JSON of what a call was given; not cleaned yet."""
@@ -231,51 +232,6 @@ def _all_of(facts: Facts, redactor: Redactor | None) -> Facts:
     return cast("dict[str, JsonValue]", found)
 
 
-def bounded(  # noqa: PLR0911 -- a table
-    value: JsonValue, redactor: Redactor | None = None, name: str = "", depth: int = 0
-) -> JsonValue:
-    """A JSON value of which long texts, lists and objects are cut, each with a mark.
-
-    The mark of a text names its length and its SHA-256; lone surrogates become `?`.
-
-    Args:
-        value: The value.
-        redactor: Takes the secrets out.
-        name: What the value stands under.
-        depth: How deep it stands.
-    """
-    if redactor is not None and redactor.hides(name) and isinstance(value, (str, list, dict)):
-        return HIDDEN
-    match value:
-        case str():
-            return _text(value, redactor)
-        case list():
-            if depth == MOST_DEPTH:
-                return f"{_CUT}{len(value)} items]"
-            kept = [bounded(one, redactor, "", depth + 1) for one in value[:MOST_ITEMS]]
-            over = len(value) - MOST_ITEMS
-            return [*kept, f"{_CUT}{over} more items]"] if over > 0 else kept
-        case dict():
-            if depth == MOST_DEPTH:
-                return f"{_CUT}{len(value)} members]"
-            found = {
-                _text(key, redactor): bounded(one, redactor, _name_of(key, value), depth + 1)
-                for key, one in islice(value.items(), MOST_ITEMS)
-            }
-            over = len(value) - MOST_ITEMS
-            return {**found, _CUT_MEMBERS: f"{over} more members"} if over > 0 else found
-        case float() if not math.isfinite(value):
-            return None
-        case _:
-            return value
-
-
-def _name_of(key: str, members: Mapping[str, JsonValue]) -> str:
-    """What a member stands under; for `{"name": "password", "value": ...}` that is the name."""
-    named = members.get("name") if key == "value" else None
-    return named if isinstance(named, str) else key
-
-
 def is_measured(content: object) -> bool:
     """Whether content that was kept is its measures alone, as `capture="metadata"` keeps it."""
     return isinstance(content, dict) and _METADATA <= content.keys() <= _METADATA | {"keys"}
@@ -285,30 +241,17 @@ def is_whole(content: JsonValue) -> bool:
     """Whether content that was kept is all of it: nothing redacted, cut or left out."""
     match content:
         case str():
-            return HIDDEN not in content and _CUT not in content
+            return HIDDEN not in content and CUT not in content
         case list():
             return all(map(is_whole, content))
         case dict():
             if content == _UNREADABLE_JSON or is_measured(content):
                 return False
-            return _CUT_MEMBERS not in content and all(
+            return CUT_MEMBERS not in content and all(
                 is_whole(name) and is_whole(value) for name, value in content.items()
             )
         case _:
             return True
-
-
-def _text(text: str, redactor: Redactor | None) -> str:
-    # Cut with a margin first: a secret at the edge is found before what is behind it goes.
-    head = text[: MOST_CHARACTERS + _MARGIN]
-    if redactor is not None:
-        head = redactor.text(head)
-    if not head.isascii():
-        head = head.encode("utf-8", "replace").decode()
-    if len(text) <= MOST_CHARACTERS:
-        return head
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-    return f"{head[:MOST_CHARACTERS]}{_CUT}{len(text)} characters, sha256 {digest}]"
 
 
 def _readable(
@@ -335,7 +278,7 @@ def _metadata(value: JsonValue, content: bytes, redactor: Redactor | None) -> by
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     if isinstance(value, dict):
-        found["keys"] = [_text(key, redactor)[:64] for key in islice(value, MOST_ITEMS)]
+        found["keys"] = [bounded_text(key, redactor)[:64] for key in islice(value, MOST_ITEMS)]
     return to_json(found)
 
 

@@ -34,13 +34,28 @@ _SECRET_NAME: Final = re.compile(
     rf"(?:{_WORDS}|^auth$|{_WHOLE_WORDS})(?!.*(?:_tokens|_count)$)", re.IGNORECASE
 )
 _SECRET_VARIABLE: Final = re.compile(
-    r"(?:^|_)KEY(?:_|$)|_PAT$|_PASS$|^SESSION(?:_?ID)?$|_SESSION_(?:KEY|COOKIE)$", re.IGNORECASE
-)
-_TOLD: Final = re.compile(
-    rf"(?P<name>(?:\b|[_-])(?:{_WORDS})s?)(?P<between>[\"']?\s*(?:=>|[:=]|\bis\b)\s*[\"']?"
-    r"|\s+[\"']?(?=\S*\d))(?:(?:bearer|basic|token)\s+)?[^\s\"',;&]{4,}",
+    r"(?:^|_)KEY(?:_|$)|_PAT$|_PASS$|^SESSION(?:_?ID)?$|_SESSION_(?:KEY|COOKIE)$"
+    r"|(?:^|_)(?:JWT|HMAC|PW|PEM|SK|AUTH)$|_WEBHOOK_URL$",
     re.IGNORECASE,
 )
+# Text may be JSON within JSON, at any depth: there a quote has backslashes before it, and a line
+# ends in a backslash and a letter.
+_BEGIN: Final = r"(?:\b|[_-]|(?<=\\[nrt]))"
+_BLANK: Final = r"(?:\s|\\+[nrt])*"
+_QUOTE: Final = r"(?:\\*[\"'])?"
+_TOLD: Final = re.compile(
+    rf"(?P<name>{_BEGIN}(?:{_WORDS})s?)"
+    rf"(?P<between>{_QUOTE}{_BLANK}(?:=>|[:=]|\bis\b){_BLANK}{_QUOTE}|\s+{_QUOTE}(?=\S*\d))"
+    r"(?:(?:bearer|basic|token)\s+)?(?:[^\s\"',;&\\]|\\+(?![\"'nrt\\])){4,}",
+    re.IGNORECASE,
+)
+# Their values are lists, with blanks and quotes in them, and end where the line does.
+_HEADER: Final = re.compile(
+    rf"(?P<name>{_BEGIN}(?:(?:proxy-)?authorization|(?:set-)?cookie){_BLANK}:{_BLANK})"
+    r"(?:[^\r\n'\\]|\\+(?![nr\\]))+",
+    re.IGNORECASE,
+)
+_ELEMENT: Final = re.compile(rf"(?P<open><(?:[\w.-]*[:._-])?(?:{_WORDS})>)[^<]+", re.IGNORECASE)
 # Three patterns and not one: where every alternative begins otherwise, each is tried everywhere,
 # which takes ten times as long.
 _PRIVATE_KEY: Final = re.compile(
@@ -151,7 +166,10 @@ class Redactor:
         text = _PRIVATE_KEY.sub(HIDDEN, text)
         text = _SHAPES.sub(HIDDEN, text)
         text = _URL_LOGIN.sub(f"://{HIDDEN}", text)
+        text = _HEADER.sub(rf"\g<name>{HIDDEN}", text)
         text = _TOLD.sub(rf"\g<name>\g<between>{HIDDEN}", text)
+        if "</" in text:
+            text = _ELEMENT.sub(rf"\g<open>{HIDDEN}", text)
         # A look for what they cannot do without costs a tenth of these.
         if "=" in text:
             text = _SIGNED.sub(rf"\g<name>{HIDDEN}", text)
