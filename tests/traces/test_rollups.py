@@ -30,8 +30,9 @@ from fishplate.traces.layout import LAYOUT
 from fishplate.traces.queries import RunFilter, list_traces
 from fishplate.traces.redaction import Redactor
 from fishplate.traces.rollups import GROUPINGS, Grouping, Spent, spending
+from fishplate.traces.rows import write
 from fishplate.traces.segments import Began, Item, Segmenter
-from fishplate.traces.store import open_trace_reader, write
+from fishplate.traces.store import open_trace_reader
 
 FOREVER: Final = (0, 2**50)
 USAGE: Final = Usage(input_tokens=100, output_tokens=10)

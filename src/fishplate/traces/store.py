@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
-from operator import add
 from pathlib import Path
 from typing import Final
 
@@ -30,50 +28,14 @@ from fishplate.traces.capture import Capture, Reader
 from fishplate.traces.feed import Taken
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.redaction import Redactor, check_secrets
-from fishplate.traces.segments import Item, Packed, RollupKey, Row, Segmenter
+from fishplate.traces.rows import REFUSED, write, write_each
+from fishplate.traces.segments import Item, Packed, Segmenter
 
 DAY: Final = 86_400.0
 TIDY_AFTER: Final = 60.0
 """Seconds between two looks at what is too old or too much."""
 AGAIN_AFTER: Final = 1.0
 """Seconds after which a file that could not be opened is tried again."""
-_MOST_PARAMETERS: Final = 9_000
-_RUN_COLUMNS: Final = 16
-_SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
-_ROLLUP_COLUMNS: Final = 17
-_SEGMENT: Final = "segment (run, spans, content)"
-REFUSED: Final = (
-    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
-    *(OverflowError, UnicodeError),
-)
-"""What is raised for a value that SQLite does not take, rather than for its file."""
-
-_PUT_RUNS: Final = """
-ON CONFLICT (id) DO UPDATE SET
-  release = CASE excluded.release WHEN '' THEN release ELSE excluded.release END,
-  state = excluded.state,
-  duration_ns = excluded.started_ns + excluded.duration_ns - started_ns,
-  error = excluded.error,
-  spans = spans + excluded.spans,
-  model_calls = model_calls + excluded.model_calls,
-  input_tokens = input_tokens + excluded.input_tokens,
-  output_tokens = output_tokens + excluded.output_tokens,
-  unpriced = unpriced + excluded.unpriced
-"""
-_PUT_COSTS: Final = """
-ON CONFLICT DO UPDATE SET cost_nanos = cost_nanos + excluded.cost_nanos
-"""
-_PUT_ROLLUPS: Final = """
-ON CONFLICT DO UPDATE SET
-  count = count + excluded.count,
-  errors = errors + excluded.errors,
-  degraded = degraded + excluded.degraded,
-  model_calls = model_calls + excluded.model_calls,
-  input_tokens = input_tokens + excluded.input_tokens,
-  output_tokens = output_tokens + excluded.output_tokens,
-  cost_nanos = cost_nanos + excluded.cost_nanos,
-  unpriced = unpriced + excluded.unpriced
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -295,62 +257,6 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
     connection.execute("COMMIT")
 
 
-def write(connection: sqlite3.Connection, packed: Packed) -> None:
-    """Write the rows of a batch."""
-    _insert(connection, "run", _RUN_COLUMNS, packed.runs, _PUT_RUNS)
-    _insert(connection, "run_cost", 3, packed.costs, _PUT_COSTS)
-    _insert(connection, _SEGMENT, 3, packed.segments, "")
-    for table, rows in _rollups(packed):
-        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
-
-
-def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
-    """Write the rows of a batch one by one, without those that SQLite does not take.
-
-    Returns:
-        How many spans are in rows that it has refused.
-    """
-    segments = {row[0]: row for row in packed.segments}
-    refused = 0
-    for run in packed.runs:
-        is_taken = _is_taken(connection, "run", _RUN_COLUMNS, run, _PUT_RUNS)
-        if is_taken and run[0] in segments:
-            is_taken = _is_taken(connection, _SEGMENT, 3, segments[run[0]], "")
-        refused += 0 if is_taken else run[_SPANS_OF_RUN]
-    for row in packed.costs:
-        _is_taken(connection, "run_cost", 3, row, _PUT_COSTS)
-    for table, rows in _rollups(packed):
-        for row in rows:
-            _is_taken(connection, table, _ROLLUP_COLUMNS, row, _PUT_ROLLUPS)
-    return refused
-
-
-def _is_taken(connection: sqlite3.Connection, table: str, columns: int, row: Row, put: str) -> bool:
-    """Insert one row; whether SQLite takes it. A statement that is refused changes nothing."""
-    try:
-        _insert(connection, table, columns, [row], put)
-    except REFUSED:
-        return False
-    return True
-
-
-def _rollups(packed: Packed) -> Iterator[tuple[str, list[Row]]]:
-    for table, rollups in (
-        ("rollup_minute", packed.rollups),
-        ("rollup_hour", _by_hour(packed.rollups)),
-    ):
-        yield table, [(*key, *counters) for key, counters in rollups.items()]
-
-
-def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:
-    found: dict[RollupKey, list[int]] = {}
-    for key, counters in rollups.items():
-        hour = (key[0] // 60, *key[1:])
-        known = found.get(hour)
-        found[hour] = counters if known is None else [*map(add, known, counters)]
-    return found
-
-
 def tidy(connection: sqlite3.Connection, settings: TraceStore, now_ms: int) -> None:
     """Take out runs that are too old, and the oldest while the file is too large."""
     _take_out(connection, now_ms - round(settings.max_age * 1000))
@@ -404,19 +310,3 @@ def _size_of(connection: sqlite3.Connection) -> int:
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     (size,) = connection.execute("PRAGMA page_size").fetchone()
     return int((pages - free) * size)
-
-
-def _insert(
-    connection: sqlite3.Connection, table: str, columns: int, rows: Sequence[Row], put: str
-) -> None:
-    """Insert rows by as few statements as SQLite takes.
-
-    A statement with many rows gives up the interpreter's lock once; `executemany` does at every
-    row, and beside a busy loop waits for it up to 5 ms each time.
-    """
-    at_a_time = _MOST_PARAMETERS // columns
-    for start in range(0, len(rows), at_a_time):
-        some = rows[start : start + at_a_time]
-        marks = ",".join([f"({','.join('?' * columns)})"] * len(some))
-        statement = f"INSERT INTO {table} VALUES {marks}{put}"  # noqa: S608 -- of our own words
-        connection.execute(statement, list(chain.from_iterable(some)))
