@@ -161,8 +161,8 @@ class Feed:
         """Hear of a run that begins, or goes on here."""
         clock = context.around.clock
         offset_ns = int(clock.now().timestamp() * 1e9) - context.now_ns()
-        # Asked for here: it is made when it is first asked for, on one thread.
-        assert context.run_id, "a run has an id"
+        # Made here, on one thread, if nobody has asked for it before.
+        context.begun((context.started_ns + offset_ns) // 1_000_000)
         if len(self._queue) < self._capacity:
             self._queue.append(Began(context, agent, offset_ns))
             if self._is_idle:

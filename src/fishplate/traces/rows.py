@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from operator import add
 from typing import Final
 
-from fishplate.traces.segments import Packed, RollupKey, Row
+from fishplate.traces.counting import RollupKey
+from fishplate.traces.segments import Packed, Row
 
-_MOST_PARAMETERS: Final = 9_000
+_SIZES: Final = (256, 64, 16, 4, 1)
+"""Rows of a statement: the largest has 4,352 parameters, of 32,766 that SQLite takes."""
 _RUN_COLUMNS: Final = 16
 _SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
 _ROLLUP_COLUMNS: Final = 17
@@ -108,14 +111,20 @@ def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int
 def _insert(
     connection: sqlite3.Connection, table: str, columns: int, rows: Sequence[Row], put: str
 ) -> None:
-    """Insert rows by as few statements as SQLite takes.
+    """Insert rows by few statements of sizes that come again, so that each is compiled once.
 
     A statement with many rows gives up the interpreter's lock once; `executemany` does at every
     row, and beside a busy loop waits for it up to 5 ms each time.
     """
-    at_a_time = _MOST_PARAMETERS // columns
-    for start in range(0, len(rows), at_a_time):
-        some = rows[start : start + at_a_time]
-        marks = ",".join([f"({','.join('?' * columns)})"] * len(some))
-        statement = f"INSERT INTO {table} VALUES {marks}{put}"  # noqa: S608 -- of our own words
-        connection.execute(statement, list(chain.from_iterable(some)))
+    start = 0
+    for size in _SIZES:
+        while len(rows) - start >= size:
+            some = rows[start : start + size]
+            connection.execute(_statement(table, columns, size, put), [*chain.from_iterable(some)])
+            start += size
+
+
+@functools.lru_cache
+def _statement(table: str, columns: int, rows: int, put: str) -> str:
+    marks = f"({','.join('?' * columns)})"
+    return f"INSERT INTO {table} VALUES {','.join([marks] * rows)}{put}"  # noqa: S608 -- of our own words

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic_core import to_json
 
 from fishplate.contracts.signature import Signature
-from fishplate.core.events import HeadTuple, SpanTuple
+from fishplate.core.events import HeadTuple, SpanKind, SpanTuple
 from fishplate.core.ids import span_hex, trace_hex
 from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
+from fishplate.traces.counting import Place, RollupKey, Rollups, Sums
 
 SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
-_MICROSECOND_NS: Final = 1_000
 MOST_OPEN: Final = 100_000
 """Runs that are known while they have not ended; of more, the oldest are forgotten."""
 MOST_ENDED: Final = 1_000
 MOST_PENDING: Final = 10_000
-_MINUTE_NS: Final = 60_000_000_000
+MOST_PLACES: Final = 10_000
+"""Places whose JSON is remembered."""
 _STATES: Final = {
     "ok": "succeeded",
     "degraded": "degraded",
@@ -49,11 +48,6 @@ Content: TypeAlias = tuple[int, int, Signature, tuple[object, ...], object]
 
 Item: TypeAlias = SpanTuple | Content | Began
 Row: TypeAlias = tuple[Any, ...]
-RollupKey: TypeAlias = tuple[int, str, str, str, str, str, str, str, int]
-"""The columns of a roll-up's key, in order."""
-
-# What a path counts: the calls of a body, the items of an `each`, the rounds of a `repeat`.
-_NUMBERS: Final = re.compile(r"(?<![^/])(?:\d+\.)+|\.\d+(?=/|$)")
 
 
 class Packed(NamedTuple):
@@ -79,13 +73,31 @@ class Packed(NamedTuple):
     latest_ms: int
 
 
+class _Noted(NamedTuple):
+    """A span that has attributes, which are cleaned at the end of a batch.
+
+    Attributes:
+        row: Where its row is to stand.
+        kind: Of the span.
+        facts: Its attributes.
+        before: What stands before them in the row.
+        after: And after them.
+    """
+
+    row: int
+    kind: SpanKind
+    facts: Facts
+    before: str
+    after: str
+
+
 class _OpenRun:
     """A run that has not ended, with what the batch at hand says about it."""
 
     __slots__ = (
-        *("agent", "caller_span", "content", "costs", "error", "facts", "id", "local", "offset_ns"),
-        *("principal", "release", "rows", "started_ns", "state", "tenant", "totals", "trace_id"),
-        "duration_ns",
+        *("agent", "caller_span", "content", "duration_ns", "error", "id", "local", "noted"),
+        *("offset_ns", "principal", "release", "rows", "seen", "started_ns", "state", "sums"),
+        *("tenant", "trace_id"),
     )
 
     def __init__(self, began: Began, reader: Reader) -> None:
@@ -111,12 +123,12 @@ class _OpenRun:
 
     def reset(self) -> None:
         """Begin a batch."""
-        self.rows: list[list[Any]] = []
-        self.facts: list[Facts | None] = []
+        self.rows: list[str] = []  # of its spans, as JSON; empty: it has no JSON form
+        self.noted: list[_Noted] = []
         self.content: list[int] = []  # of the batch's values, those that its spans point to
         self.local: dict[int, int] = {}
-        self.totals = [0, 0, 0, 0]
-        self.costs: dict[str, int] = {}
+        self.seen: dict[int, int] = {}  # the same by the ids of objects
+        self.sums = Sums()
 
     def point(self, value: int) -> int:
         """Where in the segment's content a value of the batch stands."""
@@ -131,7 +143,7 @@ class _OpenRun:
         return (
             *(self.id, self.trace_id, self.caller_span, self.agent, self.release, self.tenant),
             *(self.principal, self.state, self.started_ns, self.duration_ns, self.error),
-            *(len(self.rows), *self.totals),
+            *(len(self.rows), *self.sums.totals),
         )
 
 
@@ -148,9 +160,7 @@ class _Values:
         """Where the input of a call stands."""
         if not signature.is_whole:
             return self._at(self._reader.arguments(signature, arguments))
-        # Most inputs are the output of another step, which was read already; the batch holds both,
-        # so that no id is used anew.
-        same = id(arguments[0])
+        same = id(arguments[0])  # as in a run, with which others may share it
         at = self._by_object.get(same)
         if at is None:
             at = self._by_object[same] = self._at(self._reader.arguments(signature, arguments))
@@ -181,53 +191,58 @@ class Segmenter:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._keeps_content = reader.is_on
         self._open: dict[int, _OpenRun] = {}
         self._ended: dict[int, _OpenRun] = {}  # what is told late still finds its run
         self._pending: dict[tuple[int, int], Content] = {}
+        self._places: dict[Place, str] = {}
         self._latest_ns = 0
 
-    def pack(self, items: Sequence[Item]) -> Packed:
+    def pack(self, items: Sequence[Item]) -> Packed:  # noqa: C901 -- more calls would cost a tenth
         """The rows of a batch, in the order in which its items were told."""
         self._reader.begin()
         values = _Values(self._reader)
         touched: dict[int, _OpenRun] = {}
-        rollups: dict[RollupKey, list[int]] = {}
-        pending, opened = self._pending, self._open
+        rollups = Rollups(self._reader)
+        opened, pending = self._open, self._pending
+        told: Content | None = None  # mostly, the span that it belongs to comes next
         spans = lost = 0
         for item in items:
             if isinstance(item, Began):
-                key = item.context.trace_id
-                # A run that has waited goes on: what the batch holds of it already is kept.
-                known = opened.get(key) or touched.get(key)
-                begun = touched[key] = opened[key] = known or _OpenRun(item, self._reader)
-                begun.go_on()
-                self._latest_ns = max(self._latest_ns, begun.started_ns)
+                self._begin(item, touched)
             elif len(item) != SPAN_SIZE:
-                told: Content = item  # type: ignore[assignment]  # by its size
-                pending[told[0], told[1]] = told
+                if told is not None:
+                    pending[told[0], told[1]] = told
+                told = item  # type: ignore[assignment]  # by its size
             else:
                 span: SpanTuple = item  # type: ignore[assignment]  # by its size
+                content: Content | None = None
+                if told is not None and told[1] == span[1] and told[0] == span[0]:
+                    content, told = told, None
+                elif pending:
+                    content = pending.pop((span[0], span[1]), None)
                 run = opened.get(span[0]) or self._ended.get(span[0])
                 if run is None:
                     lost += 1
                     continue
                 spans += 1
                 touched[span[0]] = run
-                content = pending.pop((span[0], span[1]), None)
                 self._add(run, span, content, values, rollups)
                 if span[2] is None and span[3][0] != "decision":
                     _end(run, span, content, self._reader)
                     opened.pop(span[0], None)
                     self._ended[span[0]] = run
+        if told is not None:
+            pending[told[0], told[1]] = told
         self._forget_some()
         contents = self._reader.clean(values.found) if values.found else []
         segments = self._segments(list(touched.values()), contents)
         written = sum(len(run.rows) for run in touched.values())
         packed = Packed(
             [run.row() for run in touched.values()],
-            [(run.id, *cost) for run in touched.values() for cost in run.costs.items()],
+            [(run.id, *cost) for run in touched.values() for cost in run.sums.costs.items()],
             segments,
-            rollups,
+            rollups.all(),
             written,
             lost + spans - written,
             self._latest_ns // 1_000_000,
@@ -236,44 +251,88 @@ class Segmenter:
             run.reset()
         return packed
 
+    def _begin(self, began: Began, touched: dict[int, _OpenRun]) -> None:
+        key = began.context.trace_id
+        # A run that has waited goes on: what the batch holds of it already is kept.
+        known = self._open.get(key) or touched.get(key)
+        begun = touched[key] = self._open[key] = known or _OpenRun(began, self._reader)
+        begun.go_on()
+        self._latest_ns = max(self._latest_ns, begun.started_ns)
+
     def _add(
         self,
         run: _OpenRun,
         span: SpanTuple,
         content: Content | None,
         values: _Values,
-        rollups: dict[RollupKey, list[int]],
+        rollups: Rollups,
     ) -> None:
         _, span_id, parent_id, head, path, start_ns, end_ns, status, facts = span
         if head[0] in TOLD_KINDS:
             head = self._reader.head(head, facts)
-        given = gave = None
-        if content is not None and self._reader.is_on:
-            given = run.point(values.given(content[2], content[3]))
-            gave = run.point(values.gave(content[2], content[4]))
+        place = self._places.get((head, path)) or self._placed(head, path)
+        points = ",null,null]"
+        if content is not None and self._keeps_content:
+            _, _, signature, arguments, outcome = content
+            # Most inputs are the output of another step, which was read already; the batch holds
+            # both, so that no id is used anew.
+            seen, same = run.seen, id(arguments[0] if signature.is_whole else arguments)
+            given = seen.get(same)
+            if given is None:
+                given = seen[same] = run.point(values.given(signature, arguments))
+            same = id(outcome)
+            gave = seen.get(same)
+            if gave is None:
+                gave = seen[same] = run.point(values.gave(signature, outcome))
+            points = f",{given},{gave}]"
         start_ns += run.offset_ns
         duration = end_ns + run.offset_ns - start_ns
-        run.rows.append(
-            [span_id, parent_id, *head, path, start_ns, duration, status, None, given, gave]
-        )
-        run.facts.append(facts)
-        if head[0] != "decision" and not (facts and facts.get("replayed")):
-            _count(run, head, span, start_ns, duration, rollups, self._reader)
+        above = "null" if parent_id is None else parent_id
+        # Written here, and not as lists at the end: those cost twice as much, and the garbage
+        # collector goes through them.
+        if place is None:
+            run.rows.append("")
+        elif facts:
+            before = f'[{span_id},{above},{place},{start_ns},{duration},"{status}",'
+            run.noted.append(_Noted(len(run.rows), head[0], facts, before, points))
+            run.rows.append("")
+        else:
+            run.rows.append(
+                f'[{span_id},{above},{place},{start_ns},{duration},"{status}",null{points}'
+            )
+        if head[0] == "decision" or (facts and facts.get("replayed")):
+            return
+        if facts and "requests" in facts:
+            rollups.spend((head, path), start_ns, duration, run.tenant, status, facts, run.sums)
+        else:
+            rollups.count(head, start_ns, duration, run.tenant, status)
+
+    def _placed(self, head: HeadTuple, path: str) -> str | None:
+        """What a span is called and its path, as JSON; `None` if they have no JSON form."""
+        try:
+            found = to_json([*head, path]).decode()[1:-1]
+        except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
+            return None
+        if len(self._places) >= MOST_PLACES:
+            self._places.clear()
+        self._places[head, path] = found
+        return found
 
     def _segments(self, runs: Sequence[_OpenRun], contents: Sequence[bytes]) -> list[Row]:
-        kinds = (row[2] for run in runs for row in run.rows)
-        kept = iter(self._reader.facts(kinds, [one for run in runs for one in run.facts]))
+        noted = [(run, one) for run in runs for one in run.noted]
+        kept = self._reader.facts([one.kind for _, one in noted], [one.facts for _, one in noted])
+        for (run, one), facts in zip(noted, kept, strict=True):
+            run.rows[one.row] = _written(one, facts)
         found: list[Row] = []
         for run in runs:
-            if not run.rows:
+            rows = run.rows = [row for row in run.rows if row]
+            if not rows:
                 continue
-            for row in run.rows:
-                row[9] = next(kept)
             content = None
             if run.content:
                 content = bytearray(b"[%b]" % b",".join([contents[at] for at in run.content]))
             # `bytearray`, as in the journal: `sqlite3` looks for no adapter of it.
-            found.append((run.id, bytearray(_written(run)), content))
+            found.append((run.id, bytearray(f"[{','.join(rows)}]".encode()), content))
         return found
 
     def _forget_some(self) -> None:
@@ -284,21 +343,12 @@ class Segmenter:
             self._pending.clear()
 
 
-def _written(run: _OpenRun) -> bytes:
-    """The rows of a run as JSON; those that have no JSON form are taken out of it."""
+def _written(one: _Noted, facts: Facts | None) -> str:
+    """The row of a span with what is kept of its attributes; empty if they have no JSON form."""
     try:
-        return to_json(run.rows, inf_nan_mode="null")
+        return f"{one.before}{to_json(facts, inf_nan_mode='null').decode()}{one.after}"
     except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
-        run.rows = [row for row in run.rows if _is_writable(row)]
-        return to_json(run.rows, inf_nan_mode="null")
-
-
-def _is_writable(row: list[object]) -> bool:
-    try:
-        to_json(row)
-    except Exception:  # noqa: BLE001 -- it is counted as lost
-        return False
-    return True
+        return ""
 
 
 def _end(run: _OpenRun, span: SpanTuple, content: Content | None, reader: Reader) -> None:
@@ -310,66 +360,3 @@ def _end(run: _OpenRun, span: SpanTuple, content: Content | None, reader: Reader
     run.duration_ns = end_ns + run.offset_ns - run.started_ns
     error = (facts or {}).get("error") if status == "error" else None
     run.error = reader.name(error) if isinstance(error, str) else None
-
-
-def _count(  # noqa: PLR0913, PLR0917 -- what a span says
-    run: _OpenRun,
-    head: HeadTuple,
-    span: SpanTuple,
-    start_ns: int,
-    duration: int,
-    rollups: dict[RollupKey, list[int]],
-    reader: Reader,
-) -> None:
-    status, facts = span[7], span[8]
-    bucket = 0
-    if duration > _MICROSECOND_NS:
-        bucket = int(4 * math.log2(duration / _MICROSECOND_NS))
-    minute = start_ns // _MINUTE_NS
-    if facts is None or "requests" not in facts:  # as most are: in line, and no more than needed
-        key = (minute, *head, run.tenant, "", "", "", bucket)
-        counted = rollups.get(key)
-        if counted is None:
-            counted = rollups[key] = [0] * 8
-        counted[0] += 1
-        if status != "ok":
-            _count_end(counted, status)
-        return
-    model, cost = facts.get("model"), _whole(facts.get("cost_nanos"))
-    currency = str(facts["cost_currency"]) if "cost_currency" in facts else ""
-    step, asked = _step_of(span[4], head), reader.name(model) if isinstance(model, str) else ""
-    key = (minute, *head, run.tenant, step, asked, currency, bucket)
-    counters = rollups.setdefault(key, [0] * 8)
-    counters[0] += 1
-    _count_end(counters, status)
-    spent = (
-        _whole(facts["requests"]),
-        _whole(facts.get("input_tokens")),
-        _whole(facts.get("output_tokens")),
-        _whole(facts.get("unpriced_requests")),
-    )
-    for at, amount in enumerate(spent):
-        run.totals[at] += amount
-    for at, amount in enumerate((*spent[:3], cost, spent[3])):
-        counters[3 + at] += amount
-    if currency:
-        run.costs[currency] = run.costs.get(currency, 0) + cost
-
-
-def _count_end(counters: list[int], status: str) -> None:
-    if status in {"error", "degraded"}:
-        counters[1 if status == "error" else 2] += 1
-
-
-def _step_of(path: str, head: HeadTuple) -> str:
-    """Where in its workflow something was spent, the same for every item and round.
-
-    A request to a model is spent in the step of its agent.
-    """
-    if head[0] == "model":
-        path = path.rpartition("/")[0]
-    return _NUMBERS.sub("", path)
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0

@@ -1,0 +1,127 @@
+"""What the spans of a batch add to the roll-ups, and to the sums of their runs."""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect
+from operator import add
+from typing import Final, TypeAlias
+
+from fishplate.core.events import HeadTuple
+from fishplate.traces.capture import Facts, Reader
+
+RollupKey: TypeAlias = tuple[int, str, str, str, str, str, str, str, int]
+"""The columns of a roll-up's key, in order."""
+Place: TypeAlias = tuple[HeadTuple, str]
+"""What a span is called, and its path."""
+
+_MINUTE_NS: Final = 60_000_000_000
+_BUCKETS: Final = [math.ceil(1_000 * 2 ** (quarter / 4)) for quarter in range(1, 160)]
+"""Where buckets of durations begin, in nanoseconds: four for each doubling, from 1 µs on."""
+_COUNTERS: Final = 8
+# What a path counts: the calls of a body, the items of an `each`, the rounds of a `repeat`.
+_NUMBERS: Final = re.compile(r"(?<![^/])(?:\d+\.)+|\.\d+(?=/|$)")
+
+
+class Sums:
+    """What the requests to models and the priced tools of a run add to its row.
+
+    Attributes:
+        totals: Requests, tokens read and written, and requests without a known price.
+        costs: Billionths by currency.
+    """
+
+    __slots__ = ("costs", "totals")
+
+    def __init__(self) -> None:
+        self.totals = [0, 0, 0, 0]
+        self.costs: dict[str, int] = {}
+
+
+class Rollups:
+    """The roll-ups of a batch.
+
+    Args:
+        reader: Cleans names of models.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        # Nearly all of it has spent nothing, and its shorter key costs a third.
+        self._plain: dict[tuple[int, HeadTuple, str, int], list[int]] = {}
+        self._spent: dict[RollupKey, list[int]] = {}
+
+    def count(
+        self, head: HeadTuple, start_ns: int, duration: int, tenant: str, status: str
+    ) -> None:
+        """Count a call that has spent nothing."""
+        key = (start_ns // _MINUTE_NS, head, tenant, bisect(_BUCKETS, duration))
+        counters = self._plain.get(key)
+        if counters is None:
+            counters = self._plain[key] = [0] * _COUNTERS
+        counters[0] += 1
+        if status != "ok":
+            _count_end(counters, status)
+
+    def spend(  # noqa: PLR0913, PLR0917 -- what a span says
+        self,
+        place: Place,
+        start_ns: int,
+        duration: int,
+        tenant: str,
+        status: str,
+        facts: Facts,
+        sums: Sums,
+    ) -> None:
+        """Count a request to a model or a priced tool, and add it to the sums of its run."""
+        head, model, cost = place[0], facts.get("model"), _whole(facts.get("cost_nanos"))
+        currency = str(facts["cost_currency"]) if "cost_currency" in facts else ""
+        asked = self._reader.name(model) if isinstance(model, str) else ""
+        bucket = bisect(_BUCKETS, duration)
+        step = _step_of(place)
+        key = (start_ns // _MINUTE_NS, *head, tenant, step, asked, currency, bucket)
+        counters = self._spent.setdefault(key, [0] * _COUNTERS)
+        counters[0] += 1
+        _count_end(counters, status)
+        spent = (
+            _whole(facts["requests"]),
+            _whole(facts.get("input_tokens")),
+            _whole(facts.get("output_tokens")),
+            _whole(facts.get("unpriced_requests")),
+        )
+        for at, amount in enumerate(spent):
+            sums.totals[at] += amount
+        for at, amount in enumerate((*spent[:3], cost, spent[3])):
+            counters[3 + at] += amount
+        if currency:
+            sums.costs[currency] = sums.costs.get(currency, 0) + cost
+
+    def all(self) -> dict[RollupKey, list[int]]:
+        """All of them by their whole keys: counters in the order of their columns."""
+        found = dict(self._spent)
+        for (minute, head, tenant, bucket), counters in self._plain.items():
+            key = (minute, *head, tenant, "", "", "", bucket)
+            known = found.get(key)
+            found[key] = counters if known is None else [*map(add, known, counters)]
+        return found
+
+
+def _count_end(counters: list[int], status: str) -> None:
+    if status in {"error", "degraded"}:
+        counters[1 if status == "error" else 2] += 1
+
+
+def _step_of(place: Place) -> str:
+    """Where in its workflow something was spent, the same for every item and round.
+
+    A request to a model is spent in the step of its agent.
+    """
+    head, path = place
+    if head[0] == "model":
+        path = path.rpartition("/")[0]
+    return _NUMBERS.sub("", path)
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
