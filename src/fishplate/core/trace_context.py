@@ -125,10 +125,15 @@ def parse_baggage(text: str) -> dict[str, Member]:
     for member in text.split(",")[:MOST_MEMBERS]:
         pair, *properties = member.split(";")
         name, equals, value = (part.strip(_BLANKS) for part in pair.partition("="))
-        if equals and _KEY.fullmatch(name) and _VALUE.fullmatch(value):
+        if equals and is_member_name(name) and _VALUE.fullmatch(value):
             told = tuple(one.strip(_BLANKS) for one in properties)
             found[name] = Member(unquote(value), tuple(filter(_PROPERTY.fullmatch, told)))
     return found
+
+
+def is_member_name(text: str) -> bool:
+    """Whether a member of baggage can have this name."""
+    return _KEY.fullmatch(text) is not None
 
 
 def format_baggage(members: Mapping[str, Member]) -> str:
@@ -140,7 +145,7 @@ def format_baggage(members: Mapping[str, Member]) -> str:
     for name, (value, properties) in members.items():
         escaped = quote(value, safe=_NOT_ESCAPED, encoding="utf-8", errors="replace")
         member = ";".join((f"{name}={escaped}", *properties))
-        if _KEY.fullmatch(name) and size + 1 + len(member) <= MOST_BYTES:
+        if is_member_name(name) and size + 1 + len(member) <= MOST_BYTES:
             found.append(member)
             size += 1 + len(member)
         if len(found) == MOST_MEMBERS:

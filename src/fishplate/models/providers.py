@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from fishplate.core.data import dataclass
-from fishplate.core.errors import ErrorClass, Failure, MissingExtraError, UsageError
-from fishplate.models.access import check_key, check_url
+from fishplate.core.errors import ErrorClass, Failure, MissingExtraError
+from fishplate.models.access import Provider, address_of, key_of, provider_of
 from fishplate.models.model import (
     Features,
     FinishReason,
@@ -27,23 +26,12 @@ from fishplate.models.model import (
     Usage,
 )
 from fishplate.models.provider_failures import failure_of
+from fishplate.models.trace_headers import check_member_names, trace_headers
 
 try:
     from pydantic_ai import direct, exceptions, messages, models, output, settings, tools
 except ImportError as error:  # the module itself, or what it is made of
     raise MissingExtraError("pydantic_ai", "models") from error
-
-Provider: TypeAlias = Literal["openai", "anthropic", "google"]
-KEYS: Final[Mapping[Provider, str]] = {
-    "openai": "OPENAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "google": "GOOGLE_API_KEY",
-}
-ADDRESSES: Final[Mapping[Provider, str]] = {
-    "openai": "OPENAI_BASE_URL",
-    "anthropic": "ANTHROPIC_BASE_URL",
-    "google": "GOOGLE_GEMINI_BASE_URL",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,11 +74,14 @@ class ProviderModel:
         pinned: The snapshot that has to answer, as the provider names it.
         timers: How long it may be silent.
         features: What it can do; by default what pydantic-ai knows of it.
+        baggage: Names of those members of the caller's `baggage` that go to the provider. None by
+            default: they may say whose request it is. `traceparent` always goes.
 
     Raises:
         MissingExtraError: The library of the provider is not installed.
         UsageError: The provider is unknown (code `unknown_provider`), there is no key (code
-            `missing_key`), or the key or the address cannot be one (codes `bad_key`, `bad_url`).
+            `missing_key`), or the key, the address or a name in `baggage` cannot be one (codes
+            `bad_key`, `bad_url`, `bad_baggage`).
     """
 
     def __init__(  # noqa: PLR0913 -- what a model is, keyword-only
@@ -102,12 +93,14 @@ class ProviderModel:
         pinned: str | None = None,
         timers: StreamTimers = StreamTimers(),
         features: Features | None = None,
+        baggage: Collection[str] = (),
     ) -> None:
-        provider, model = _provider(name)
-        found, address = _key(name, provider, key), _address(name, provider, url)
+        provider, model = provider_of(name)
+        found, address = key_of(name, provider, key), address_of(name, provider, url)
         self.name = name
         self.pinned = pinned
         self._timers = timers
+        self._baggage = check_member_names(name, baggage)
         self._client, self._close = _client(provider, model, found, address, timers)
         self.features = features or _features(self._client)
 
@@ -139,7 +132,7 @@ class ProviderModel:
         stream = direct.model_request_stream(
             self._client,
             _messages(request.messages),
-            model_settings=_settings(request),
+            model_settings=_settings(request, trace_headers(self._baggage)),
             model_request_parameters=_parameters(request),
         )
         opened = cast("AbstractAsyncContextManager[_Stream]", stream)
@@ -192,37 +185,6 @@ class _Stream(Protocol):
 
     def __aiter__(self) -> AsyncIterator[object]: ...
     def get(self) -> messages.ModelResponse: ...
-
-
-def _provider(name: object) -> tuple[Provider, str]:
-    """The provider and the model that a name says."""
-    word, _, model = name.partition(":") if isinstance(name, str) else ("", "", "")
-    for known in KEYS:
-        if word == known and model:
-            return known, model
-    listed = ", ".join(f"{one}:MODEL" for one in KEYS)
-    msg = f"{name!r} names no model of a known provider: write one of {listed}"
-    raise UsageError(msg, code="unknown_provider")
-
-
-def _key(name: str, provider: Provider, key: str | None) -> str:
-    """The key that was given, also if it is blank; only without one the variable says it."""
-    if key is not None:
-        return check_key(name, key, source="key=")
-    variable = KEYS[provider]
-    if found := os.environ.get(variable):
-        return check_key(name, found, source=variable)
-    msg = f"the model {name!r} has no key: set {variable}, or give key="
-    raise UsageError(msg, code="missing_key")
-
-
-def _address(name: str, provider: Provider, url: str | None) -> str | None:
-    """As `_key`; `None` for the provider's own address."""
-    if url is not None:
-        return check_url(name, url, source="url=")
-    variable = ADDRESSES[provider]
-    found = os.environ.get(variable)
-    return check_url(name, found, source=variable) if found else None
 
 
 def _client(
@@ -348,9 +310,9 @@ def _parameters(request: ModelRequest) -> models.ModelRequestParameters:
     )
 
 
-def _settings(request: ModelRequest) -> settings.ModelSettings:
+def _settings(request: ModelRequest, headers: dict[str, str]) -> settings.ModelSettings:
     wanted = request.settings
-    found = settings.ModelSettings()
+    found = settings.ModelSettings(extra_headers=headers) if headers else settings.ModelSettings()
     if wanted.max_tokens is not None:
         found["max_tokens"] = wanted.max_tokens
     if wanted.temperature is not None:
