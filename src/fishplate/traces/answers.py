@@ -1,0 +1,73 @@
+"""What a sink answers to what it was sent: all is taken, some of it is, or it is no sink at all.
+
+A page for people, such as that of a network that asks for a login, comes with the status 200 too.
+Whoever speaks OTLP answers in the encoding of the request, in JSON, or with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias, cast
+
+from pydantic_core import from_json
+
+from fishplate.traces.export import PATHS, ExportError
+from fishplate.traces.otlp import Refusal, refusal_in
+from fishplate.traces.posting import Answer
+
+_SHOWN: Final[Mapping[str, str]] = {"text/html": "a web page", "text/plain": "plain text"}
+
+
+def refusal_of(answer: Answer) -> Refusal | None:
+    """What an answer that accepts a request says against it; `None`: nothing.
+
+    Raises:
+        ExportError: It is no answer of OTLP, so nobody knows of anything that was taken.
+
+    Source: OTLP 1.x, "OTLP/HTTP Response". It asks for the encoding of the request; some sinks
+    answer JSON all the same, and JSON of OTLP may hold names that nobody knows.
+    """
+    if not answer.body.strip():
+        return None
+    for read in _READERS.get(answer.kind, ()):
+        try:
+            return read(answer.body)
+        except ValueError:
+            continue
+    # The type is text of the sink's, which could repeat a header with a key in it.
+    what = "what cannot be read" if answer.kind in _READERS else _SHOWN.get(answer.kind)
+    msg = (
+        f"{answer.sink} answers as if it took what is sent, but with {what or 'another type'}, "
+        f"which is no answer of OTLP: {PATHS}"
+    )
+    raise ExportError(msg)
+
+
+def _refusal_in_json(body: bytes) -> Refusal | None:
+    found: object = from_json(body)
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        msg = "an answer in JSON is an object"
+        raise ValueError(msg)  # noqa: TRY004 -- of what was sent, not of the code
+    partial: object = cast("dict[str, Any]", found).get("partialSuccess")
+    if not isinstance(partial, dict):
+        return None
+    said = cast("dict[str, Any]", partial)
+    number: object = said.get("rejectedSpans", said.get("rejectedDataPoints"))
+    message: object = said.get("errorMessage")
+    refusal = Refusal(
+        # Numbers of 64 bits are texts in the JSON of protocol buffers.
+        int(number) if isinstance(number, int | str) and number else 0,
+        message if isinstance(message, str) else "",
+    )
+    return refusal if refusal.number or refusal.message else None
+
+
+_Reader: TypeAlias = Callable[[bytes], Refusal | None]
+_READERS: Final[Mapping[str, tuple[_Reader, ...]]] = {
+    "application/x-protobuf": (refusal_in,),
+    "application/protobuf": (refusal_in,),
+    "application/json": (_refusal_in_json,),
+    "": (refusal_in, _refusal_in_json),  # who names no type is judged by what comes
+}
