@@ -67,6 +67,7 @@ def test_an_empty_answer_says_nothing_against_it(kind: str) -> None:
         (b"ok", "text/plain", "plain text"),
         (b"x", "image/canary", "another type"),
         (b"<html></html>", "", "what cannot be read"),
+        (b"xx" * 9, "", "what cannot be read"),
         (b"\xff" * 50, PROTOBUF, "what cannot be read"),
         (b"<html></html>", JSON, "what cannot be read"),
         (b"[]", JSON, "what cannot be read"),

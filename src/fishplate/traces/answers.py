@@ -16,6 +16,7 @@ from fishplate.traces.otlp import Refusal, refusal_in
 from fishplate.traces.posting import Answer
 
 _SHOWN: Final[Mapping[str, str]] = {"text/html": "a web page", "text/plain": "plain text"}
+_FIRST_FIELD: Final = b"\x0a"  # of an answer in protocol buffers, `partial_success`
 
 
 def refusal_of(answer: Answer) -> Refusal | None:
@@ -29,18 +30,29 @@ def refusal_of(answer: Answer) -> Refusal | None:
     """
     if not answer.body.strip():
         return None
-    for read in _READERS.get(answer.kind, ()):
-        try:
-            return read(answer.body)
-        except ValueError:
-            continue
-    # The type is text of the sink's, which could repeat a header with a key in it.
-    what = "what cannot be read" if answer.kind in _READERS else _SHOWN.get(answer.kind)
-    msg = (
-        f"{answer.sink} answers as if it took what is sent, but with {what or 'another type'}, "
-        f"which is no answer of OTLP: {PATHS}"
+    read = _READERS.get(answer.kind)
+    if read is None:
+        # The type is text of the sink's, which could repeat a header with a key in it.
+        raise _no_sink(answer.sink, _SHOWN.get(answer.kind, "another type"))
+    try:
+        return read(answer.body)
+    except ValueError as error:
+        raise _no_sink(answer.sink, "what cannot be read") from error
+
+
+def _no_sink(sink: str, what: str) -> ExportError:
+    return ExportError(
+        f"{sink} answers as if it took what is sent, but with {what}, which is no answer of OTLP: "
+        f"{PATHS}"
     )
-    raise ExportError(msg)
+
+
+def _refusal_in_either(body: bytes) -> Refusal | None:
+    """Of an answer without a type, by what it begins with.
+
+    Text may be protocol buffers by chance: `xx` is a field that nobody knows.
+    """
+    return refusal_in(body) if body.startswith(_FIRST_FIELD) else _refusal_in_json(body)
 
 
 def _refusal_in_json(body: bytes) -> Refusal | None:
@@ -65,9 +77,9 @@ def _refusal_in_json(body: bytes) -> Refusal | None:
 
 
 _Reader: TypeAlias = Callable[[bytes], Refusal | None]
-_READERS: Final[Mapping[str, tuple[_Reader, ...]]] = {
-    "application/x-protobuf": (refusal_in,),
-    "application/protobuf": (refusal_in,),
-    "application/json": (_refusal_in_json,),
-    "": (refusal_in, _refusal_in_json),  # who names no type is judged by what comes
+_READERS: Final[Mapping[str, _Reader]] = {
+    "application/x-protobuf": refusal_in,
+    "application/protobuf": refusal_in,
+    "application/json": _refusal_in_json,
+    "": _refusal_in_either,
 }
