@@ -203,11 +203,12 @@ def _client(
         raise MissingExtraError(provider, "models") from error
 
 
-# Each is imported when it is configured: together they cost a second.
+# Each is imported when it is configured: together they cost a second. None follows a redirect, as
+# that takes the conversation, and from one of them the key, to whatever address an answer names.
 
 
 def _openai(model: str, key: str, url: str | None, timers: StreamTimers) -> _Client:
-    from openai import AsyncOpenAI, Timeout  # noqa: PLC0415 -- as said
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout  # noqa: PLC0415 -- as said
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 -- as said
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415 -- as said
 
@@ -216,19 +217,30 @@ def _openai(model: str, key: str, url: str | None, timers: StreamTimers) -> _Cli
     # hundredth request that followed at once was lost. Without TLS a new connection costs nothing.
     headers = {"Connection": "close"} if url is not None and url.startswith("http://") else None
     client = AsyncOpenAI(
-        api_key=key, base_url=url, max_retries=0, timeout=timeout, default_headers=headers
+        api_key=key,
+        base_url=url,
+        max_retries=0,
+        timeout=timeout,
+        default_headers=headers,
+        http_client=DefaultAsyncHttpxClient(follow_redirects=False),
     )
     found = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
     return _Client(found, client.close)
 
 
 def _anthropic(model: str, key: str, url: str | None, timers: StreamTimers) -> _Client:
-    from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 -- as said
+    from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient, Timeout  # noqa: PLC0415 -- as said
     from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415 -- as said
     from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415 -- as said
 
     timeout = Timeout(timers.idle, connect=timers.connect)
-    client = AsyncAnthropic(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    client = AsyncAnthropic(
+        api_key=key,
+        base_url=url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=DefaultAsyncHttpxClient(follow_redirects=False),
+    )
     found = AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client))
     return _Client(found, client.close)
 
@@ -241,7 +253,7 @@ def _google(model: str, key: str, url: str | None, timers: StreamTimers) -> _Cli
 
     timeout = Timeout(timers.idle, connect=timers.connect)
     once = HttpRetryOptions(attempts=1)
-    client = AsyncClient(timeout=timeout, follow_redirects=True)
+    client = AsyncClient(timeout=timeout, follow_redirects=False)
     provider = GoogleProvider(api_key=key, http_client=client, base_url=url, retry_options=once)
     return _Client(GoogleModel(model, provider=provider), client.aclose)
 
