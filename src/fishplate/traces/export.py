@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import field
@@ -63,9 +64,8 @@ class OtlpExport:
         _check_address("endpoint", self.endpoint)
         if self.metrics is not None:
             _check_address("metrics", self.metrics)
-        if not (self.timeout > 0 and self.metrics_every > 0) or self.capacity < 1:
-            msg = "OtlpExport(timeout=, metrics_every=, capacity=) are above 0"
-            raise UsageError(msg, code="bad_setting")
+        for word in ("timeout", "metrics_every", "capacity", "service", "headers"):
+            _check_setting(word, getattr(self, word))
         if self.capture not in get_args(Capture):  # a slip must not send what was to be kept back
             words = ", ".join(get_args(Capture))
             msg = f"OtlpExport(capture={self.capture!r}): write one of {words}"
@@ -76,6 +76,23 @@ class OtlpExport:
             if flaw is not None:
                 msg = f"OtlpExport(headers=): the header {name!r} {flaw}"
                 raise UsageError(msg, code="bad_setting")
+
+
+def _check_setting(word: str, value: object) -> None:
+    match word:
+        case "service":
+            is_right, wanted = isinstance(value, str), "a text"
+        case "headers":
+            is_right, wanted = isinstance(value, Mapping), "texts by name"
+        case "capacity":
+            is_right, wanted = isinstance(value, int) and value > 0, "a whole number above 0"
+        case _:
+            is_right = isinstance(value, int | float) and 0 < value < math.inf
+            wanted = "seconds above 0, and not without end"
+    if not is_right:  # what is no number may be a key in the wrong place, and is not shown
+        shown = repr(value) if isinstance(value, int | float) else f"a {type(value).__name__!r}"
+        msg = f"OtlpExport({word}=) is {shown}: give {wanted}"
+        raise UsageError(msg, code="bad_setting")
 
 
 def _header_flaw(name: object, value: object) -> str | None:
