@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from pydantic import BaseModel
 
 from fishplate import App, agent, current, wait_for, workflow
+from fishplate.core.errors import UsageError
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-00"
@@ -54,13 +56,38 @@ async def test_two_runs_of_one_caller_stay_apart() -> None:
 
 
 async def test_a_malformed_header_starts_a_trace_of_its_own() -> None:
-    """A bad header never fails a request."""
+    """A bad header never fails a request, and takes no baggage with it."""
     async with App(ask) as app:
         run = app.start(ask, "x", traceparent="00-rubbish", baggage="team=blue")
         parent, baggage, _ = await run.result()
 
-        assert parent.split("-")[1] == run.trace_id
-        assert baggage == ""
+        [span] = app.spans(run)
+        assert (parent.split("-")[1], span.parent_id) == (run.trace_id, None)
+        assert baggage == "team=blue"
+
+
+async def test_baggage_needs_no_trace(tmp_path: Path) -> None:
+    """Baggage without a `traceparent` is passed on, also after a restart, and in the store."""
+    store, traces = f"sqlite:///{tmp_path}/runs.db", f"sqlite:///{tmp_path}/traces.db"
+    async with App(waiting, ask, store=store, traces=traces) as app:
+        run = await app.start_once(waiting("x"), key="1", baggage="team=blue;ttl=5")
+        assert await run.ended_or_waiting() == "waiting"
+        run_id, trace_id = run.id, run.trace_id
+    async with App(waiting, ask, store=store, traces=traces) as app:
+        run = await app.run(run_id)
+        await app.signal(run_id, "word", {"text": "hello"})
+        parent, baggage, _ = await run.result()
+
+        assert (parent.split("-")[1], parent[-2:]) == (trace_id, "01")
+        assert baggage == "team=blue;ttl=5"
+        assert (await app.flush_traces())["store"].lost == 0
+
+
+async def test_a_header_that_is_no_text_starts_nothing() -> None:
+    """Whoever hands over bytes is told so, before a run begins."""
+    async with App(ask) as app:
+        with pytest.raises(UsageError, match="decode it"):
+            app.start(ask, "x", traceparent=PARENT.encode())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType] -- the slip
 
 
 async def test_a_resumed_run_stays_in_the_trace(tmp_path: Path) -> None:

@@ -468,12 +468,12 @@ class App:
             traceparent: The span of another process that it stands below, as the header of that
                 name says it (W3C Trace Context); what is malformed is ignored.
             baggage: What the caller says to everybody below, as the header of that name (W3C
-                Baggage); `current().baggage` gives it.
+                Baggage); `current().baggage` gives it, also where there is no `traceparent`.
 
         Raises:
             InputError: The arguments break the agent's contract.
-            UsageError: The app is not entered (code `app_not_entered`), or the agent waits, and
-                this app has no store (code `no_store`).
+            UsageError: The app is not entered (code `app_not_entered`), the agent waits, and this
+                app has no store (code `no_store`), or a header is no text (code `bad_header`).
         """
         return self._start(agent(*arguments), principal, caller_of(traceparent, baggage))
 

@@ -16,9 +16,10 @@ import pytest
 
 from fishplate import App, FishplateError, Policy, Prompt, model_agent, tool, workflow
 from fishplate.core.errors import DeclarationError, MissingExtraError, UsageError
+from fishplate.models.access import KEYS
 from fishplate.models.model import Features
 from fishplate.models.prices import PublishedPrices
-from fishplate.models.providers import KEYS, ProviderModel
+from fishplate.models.providers import ProviderModel
 from fishplate.testing import ScriptedModel
 from tests.models.fake_http import FakeProvider, Heard, Said, fake_provider
 

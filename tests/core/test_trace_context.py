@@ -1,9 +1,12 @@
 """W3C trace context and baggage."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fishplate.core.errors import UsageError
 from fishplate.core.trace_context import (
     Member,
     caller_of,
@@ -44,8 +47,28 @@ def test_a_caller_is_read_from_its_headers() -> None:
     ],
 )
 def test_a_malformed_traceparent_is_ignored(header: str | None) -> None:
-    """What the standard calls invalid says nothing about a caller."""
-    assert caller_of(header, "a=1") is None
+    """What the standard calls invalid names no span; baggage, a standard of its own, is kept."""
+    caller = caller_of(header, "a=1")
+
+    assert caller is not None
+    assert (caller.trace_id, caller.span_id, caller.traceparent) == (None, None, None)
+    assert caller.is_sampled
+    assert caller.baggage == {"a": Member("1")}
+
+
+@pytest.mark.parametrize(("traceparent", "baggage"), [(None, None), ("00-bad", ""), (None, "=1,b")])
+def test_headers_that_say_nothing_name_nobody(traceparent: str | None, baggage: str | None) -> None:
+    """Without a span and without a member of baggage there is no caller."""
+    assert caller_of(traceparent, baggage) is None
+
+
+@pytest.mark.parametrize("value", [b"00-1", 5, ["00-1"]])
+def test_a_header_that_is_no_text_is_refused(value: Any) -> None:
+    """Another type than text is a slip of the code that hands it over, and told as one."""
+    for headers in ((value, None), (None, value)):
+        with pytest.raises(UsageError, match=f"{type(value).__name__!r} and no text") as refused:
+            caller_of(*headers)
+        assert refused.value.code == "bad_header"
 
 
 def test_a_later_version_is_read_as_far_as_it_is_known() -> None:

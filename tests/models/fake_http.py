@@ -25,6 +25,7 @@ class Said(NamedTuple):
     status: int
     body: bytes
     content_type: str = "application/json"
+    location: str | None = None  # where a redirect leads to
 
 
 Answer: TypeAlias = Callable[[Heard], Said]
@@ -62,6 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(said.status)
         self.send_header("content-type", said.content_type)
         self.send_header("content-length", str(len(said.body)))
+        if said.location is not None:
+            self.send_header("location", said.location)
         self.end_headers()
         self.wfile.write(said.body)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fishplate.core.errors import UsageError
-from fishplate.models.access import check_key, check_url
-from fishplate.models.providers import ADDRESSES, KEYS, ProviderModel
+from fishplate.models.access import ADDRESSES, KEYS, check_key, check_url
+from fishplate.models.providers import ProviderModel
 
 KEY: Final = "sk-live_0f1e2d3c.4b5a~69+78/89=="
 BAD_KEYS: Final[dict[str, tuple[object, str]]] = {

@@ -314,6 +314,22 @@ def test_a_request_that_is_refused_is_refused_for_good(
     assert len(server.heard) == 1
 
 
+@pytest.mark.parametrize("status", [302, 307, 308])
+@pytest.mark.parametrize("provider", NAMES)
+def test_a_redirect_is_not_followed(provider: str, status: int) -> None:
+    """Conversation and key go to the address that was given, and to no other."""
+    with fake_provider(lambda _: Said(200, b"")) as other:
+        path = "/v1" if provider == "openai" else ""
+        said = Said(status, b"", location=other.url.replace("127.0.0.1", "localhost"))
+        with fake_provider(lambda _: said) as server:
+            model = ProviderModel(NAMES[provider], key=KEY, url=server.url + path, timers=TIMERS)
+            failure = asyncio.run(failure_of(model))
+
+        assert (failure.error_class, failure.code) == (ErrorClass.PERMANENT, "model_redirected")
+        assert str(status) in str(failure)
+        assert (len(server.heard), other.heard) == (1, [])
+
+
 async def test_silence_before_the_first_byte_ends(
     model: ProviderModel, providers: FakeProviders
 ) -> None:

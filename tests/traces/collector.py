@@ -19,12 +19,15 @@ class Collector:
     Args:
         status: What it answers.
         answer: The body of that.
+        kind: The media type of that; `None` names none.
 
     Attributes:
         hold: While it is clear, no request is answered.
     """
 
-    def __init__(self, status: int = 200, answer: bytes = b"") -> None:
+    def __init__(
+        self, status: int = 200, answer: bytes = b"", kind: str | None = "application/x-protobuf"
+    ) -> None:
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -41,6 +44,8 @@ class Collector:
                 collector.paths.append(self.path)
                 collector.headers.append(dict(self.headers.items()))
                 self.send_response(status)
+                if kind is not None:
+                    self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)

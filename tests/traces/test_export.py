@@ -153,14 +153,59 @@ def test_what_a_sink_refuses_of_a_batch_is_counted(
     assert CANARY not in caplog.text + str(tally.failure)
 
 
-@pytest.mark.parametrize("answer", [b"{}", b"<html></html>", b"\x0a\xff", partial(0, "")])
-def test_an_answer_that_says_nothing_costs_nothing(answer: bytes) -> None:
-    """What is not of OTLP, and a partial success of everything, is no refusal."""
-    collector = Collector(answer=answer)
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(b"", "text/html"), (b"{}", "application/json"), (partial(0, ""), "application/x-protobuf")],
+)
+def test_an_answer_that_says_nothing_costs_nothing(answer: bytes, kind: str) -> None:
+    """An empty answer is one whatever its type, and so is a partial success of everything."""
+    collector = Collector(answer=answer, kind=kind)
     tally = sent(OtlpExport(endpoint=collector.url))["export"]
     collector.close()
 
     assert tally == Tally(kept=6, dropped=0, lost=0, failure=None)
+
+
+def test_a_page_for_people_has_taken_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """What answers 200 with a page is no sink: its spans are lost, and the log says it once."""
+    collector = Collector(answer=f"<html>log in, {CANARY}</html>".encode(), kind="text/html")
+
+    async def main() -> Tally:
+        async with App(flow, export=OtlpExport(endpoint=collector.url)) as app:
+            for number in range(2):
+                await app.start(flow, str(number)).result()
+                await app.flush_traces()
+            return (await app.flush_traces())["export"]
+
+    tally = asyncio.run(main())
+    collector.close()
+
+    assert (tally.kept, tally.lost) == (0, 12)
+    assert "a web page" in str(tally.failure)
+    assert "usually is /v1/traces" in str(tally.failure)
+    told = [record.getMessage() for record in caplog.records]
+    assert len([text for text in told if "a web page" in text]) == 1
+    assert CANARY not in caplog.text + str(tally.failure)
+
+
+def test_the_export_is_no_part_of_a_trace(collector: Collector) -> None:
+    """Its requests carry no `traceparent`, so a sink that traces itself adds nothing to ours."""
+    sent(OtlpExport(endpoint=collector.url))
+
+    assert not {"traceparent", "baggage"} & {name.lower() for name in collector.headers[0]}
+
+
+def test_a_run_with_baggage_alone_is_exported(collector: Collector) -> None:
+    """A caller that names no span is no parent of the root."""
+
+    async def main() -> Tally:
+        async with App(flow, export=OtlpExport(endpoint=collector.url)) as app:
+            await app.start(flow, "1", baggage="team=blue").result()
+            return (await app.flush_traces())["export"]
+
+    assert asyncio.run(main()).kept == 6
+    [root] = [span for span in collector.spans if span["name"] == "invoke_workflow flow"]
+    assert root["parent_id"] is None
 
 
 def test_a_dead_sink_harms_neither_runs_nor_store(tmp_path: Path) -> None:
@@ -205,11 +250,29 @@ def test_a_slow_sink_drops_and_counts() -> None:
         {"endpoint": "ftp://x"},
         {"endpoint": "not an address"},
         {"endpoint": "http://127.0.0.1:1/", "timeout": 0},
+        {"endpoint": "http://127.0.0.1:1/", "timeout": float("nan")},
+        {"endpoint": "http://127.0.0.1:1/", "timeout": float("inf")},
+        {"endpoint": "http://127.0.0.1:1/", "timeout": "4"},
+        {"endpoint": "http://127.0.0.1:1/", "service": None},
+        {"endpoint": "http://127.0.0.1:1/", "headers": "canary"},
         {"endpoint": "http://127.0.0.1:1/", "capacity": 0},
+        {"endpoint": "http://127.0.0.1:1/", "capacity": 1.5},
         {"endpoint": "http://127.0.0.1:1/", "metrics": "127.0.0.1:1"},
         {"endpoint": "http://127.0.0.1:1/", "metrics_every": 0},
         {"endpoint": "http://127.0.0.1:1/", "capture": "Off"},
+        {"endpoint": "http://127.0.0.1:99999/canary"},
+        {"endpoint": "http://127.0.0.1:0/"},
+        {"endpoint": "http://[canary/"},
+        {"endpoint": "http://127.0.0.1:1/a canary"},
+        {"endpoint": "http://127.0.0.1:1/\r\ncanary"},
+        {"endpoint": "ftp://ada:canary@127.0.0.1/"},
+        {"endpoint": None},
+        {"endpoint": 4318},
         {"endpoint": "http://127.0.0.1:1/", "headers": {"authorization": "canary\n"}},
+        {"endpoint": "http://127.0.0.1:1/", "headers": {"authorization": "canary\u2192"}},
+        {"endpoint": "http://127.0.0.1:1/", "headers": {"authorization": b"canary"}},
+        {"endpoint": "http://127.0.0.1:1/", "headers": {"x team": "canary"}},
+        {"endpoint": "http://127.0.0.1:1/", "headers": {"content-length": "5"}},
     ],
 )
 def test_settings_are_judged_at_once(settings: dict[str, Any]) -> None:

@@ -188,9 +188,14 @@ def test_without_an_address_no_metrics_are_sent(collector: Collector) -> None:
     assert set(collector.paths) == {"/v1/traces"}
 
 
-def test_a_sink_that_takes_no_metrics_costs_no_span(collector: Collector) -> None:
-    """Spans arrive and runs succeed; the reason is told."""
-    refusing = Collector(404)
+@pytest.mark.parametrize(
+    ("status", "answer", "told"), [(404, b"", "404"), (200, b"<html></html>", "a web page")]
+)
+def test_a_sink_that_takes_no_metrics_costs_no_span(
+    collector: Collector, status: int, answer: bytes, told: str
+) -> None:
+    """Spans arrive and runs succeed; the reason is told, also if a page says that all is well."""
+    refusing = Collector(status, answer, kind="text/html")
 
     async def main() -> Tally:
         export = OtlpExport(
@@ -204,7 +209,7 @@ def test_a_sink_that_takes_no_metrics_costs_no_span(collector: Collector) -> Non
     refusing.close()
 
     assert (tally.kept, tally.lost) == (3, 0)
-    assert "404" in str(tally.failure)
+    assert told in str(tally.failure)
     assert len(collector.spans) == 3
 
 

@@ -104,7 +104,7 @@ class RunContext:
             monotonic scale; `None`: when the run's working time is over.
         asks_about: The idempotency key of the effect that a call of a `lookup=` asks about.
         undoes: The idempotency key of the effect that a call of a `compensate=` undoes.
-        caller: Whose trace it stands in; `None`: one of its own.
+        caller: Who has asked for it in another process; `None`: nobody says so.
     """
 
     ends: float | None = None
@@ -195,7 +195,9 @@ class RunContext:
     @property
     def shown_trace_id(self) -> int:
         """The id under which the world knows the trace: the caller's, or the run's own."""
-        return self.trace_id if self.caller is None else self.caller.trace_id
+        if self.caller is None or self.caller.trace_id is None:
+            return self.trace_id
+        return self.caller.trace_id
 
     def begun(self, unix_ms: int) -> str:
         """The run's id, by a time that is known already: wall clock, milliseconds since 1970."""
@@ -214,7 +216,7 @@ class RunContext:
 
 
 class CalledRun(RunContext):
-    """A run that another process asked for: it stands in the trace of its caller.
+    """A run that another process asked for: it stands in the trace of its caller, if that has one.
 
     Its `trace_id` stays its own, since a caller may ask for several runs in one trace.
     """

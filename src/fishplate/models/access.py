@@ -1,17 +1,31 @@
-"""The way to a provider, its key and its address, judged before anything is sent.
+"""The way to a provider, its name, key and address, judged before anything is sent.
 
-A client takes any text for both, and fails at the first request with an error of its HTTP library.
-Neither is ever quoted: a key may stand where the address belongs, and an address may hold one.
+A client takes any text for key and address, and fails at the first request with an error of its
+HTTP library. Neither is ever quoted: a key may stand where the address belongs, and an address may
+hold one.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from fishplate.core.errors import UsageError
 
+Provider: TypeAlias = Literal["openai", "anthropic", "google"]
+KEYS: Final[Mapping[Provider, str]] = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "google": "GOOGLE_API_KEY",
+}
+ADDRESSES: Final[Mapping[Provider, str]] = {
+    "openai": "OPENAI_BASE_URL",
+    "anthropic": "ANTHROPIC_BASE_URL",
+    "google": "GOOGLE_GEMINI_BASE_URL",
+}
 _SCHEMES: Final = ("http", "https")
 _OTHER_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}(?=://)")
 _FLAWS: Final = (
@@ -20,6 +34,49 @@ _FLAWS: Final = (
     (re.compile(r"[\x00-\x1f\x7f-\x9f]"), "a control character"),
 )
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+
+
+def provider_of(name: object) -> tuple[Provider, str]:
+    """The provider and the model that a name says.
+
+    Raises:
+        UsageError: It says none that is known (code `unknown_provider`).
+    """
+    word, _, model = name.partition(":") if isinstance(name, str) else ("", "", "")
+    for known in KEYS:
+        if word == known and model:
+            return known, model
+    listed = ", ".join(f"{one}:MODEL" for one in KEYS)
+    msg = f"{name!r} names no model of a known provider: write one of {listed}"
+    raise UsageError(msg, code="unknown_provider")
+
+
+def key_of(name: str, provider: Provider, key: str | None) -> str:
+    """The key that was given, also if it is blank; only without one the variable says it.
+
+    Raises:
+        UsageError: There is none (code `missing_key`), or it cannot be one (code `bad_key`).
+    """
+    if key is not None:
+        return check_key(name, key, source="key=")
+    variable = KEYS[provider]
+    if found := os.environ.get(variable):
+        return check_key(name, found, source=variable)
+    msg = f"the model {name!r} has no key: set {variable}, or give key="
+    raise UsageError(msg, code="missing_key")
+
+
+def address_of(name: str, provider: Provider, url: str | None) -> str | None:
+    """As `key_of`; `None` for the provider's own address.
+
+    Raises:
+        UsageError: It is no address (code `bad_url`).
+    """
+    if url is not None:
+        return check_url(name, url, source="url=")
+    variable = ADDRESSES[provider]
+    found = os.environ.get(variable)
+    return check_url(name, found, source=variable) if found else None
 
 
 def check_key(model: str, key: object, *, source: str) -> str:

@@ -73,6 +73,13 @@ def failure_of(name: str, error: Exception) -> Failure:
         name: Of the model.
         error: Of one of the types that stand in the table.
     """
+    if (redirect := _redirect_of(error)) is not None:
+        return Failure(
+            f"the model {name!r} answered {redirect}, a redirect, which is not followed: give the "
+            "address that it leads to, url=",
+            error_class=ErrorClass.PERMANENT,
+            code="model_redirected",
+        )
     error_class, code = next(
         (error_class, code) for kind, error_class, code in _CLASSES if isinstance(error, kind)
     )
@@ -94,6 +101,18 @@ def failure_of(name: str, error: Exception) -> Failure:
         code=code,
         retry_after=getattr(error, "retry_after", None),
     )
+
+
+def _redirect_of(error: Exception) -> int | None:
+    """The status of a redirect; `None` for any other failure.
+
+    The library has no type for it, and says the status of errors alone.
+    """
+    response: object = getattr(error.__cause__, "response", None)
+    status: object = getattr(response, "status_code", None)
+    if not isinstance(status, int):
+        return None
+    return status if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST else None
 
 
 def _by_status(status: int) -> tuple[ErrorClass, str]:

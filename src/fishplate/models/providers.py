@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from fishplate.core.data import dataclass
-from fishplate.core.errors import ErrorClass, Failure, MissingExtraError, UsageError
-from fishplate.models.access import check_key, check_url
+from fishplate.core.errors import ErrorClass, Failure, MissingExtraError
+from fishplate.models.access import Provider, address_of, key_of, provider_of
 from fishplate.models.model import (
     Features,
     FinishReason,
@@ -27,23 +26,12 @@ from fishplate.models.model import (
     Usage,
 )
 from fishplate.models.provider_failures import failure_of
+from fishplate.models.trace_headers import check_member_names, trace_headers
 
 try:
     from pydantic_ai import direct, exceptions, messages, models, output, settings, tools
 except ImportError as error:  # the module itself, or what it is made of
     raise MissingExtraError("pydantic_ai", "models") from error
-
-Provider: TypeAlias = Literal["openai", "anthropic", "google"]
-KEYS: Final[Mapping[Provider, str]] = {
-    "openai": "OPENAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "google": "GOOGLE_API_KEY",
-}
-ADDRESSES: Final[Mapping[Provider, str]] = {
-    "openai": "OPENAI_BASE_URL",
-    "anthropic": "ANTHROPIC_BASE_URL",
-    "google": "GOOGLE_GEMINI_BASE_URL",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,11 +74,14 @@ class ProviderModel:
         pinned: The snapshot that has to answer, as the provider names it.
         timers: How long it may be silent.
         features: What it can do; by default what pydantic-ai knows of it.
+        baggage: Names of those members of the caller's `baggage` that go to the provider. None by
+            default: they may say whose request it is. `traceparent` always goes.
 
     Raises:
         MissingExtraError: The library of the provider is not installed.
         UsageError: The provider is unknown (code `unknown_provider`), there is no key (code
-            `missing_key`), or the key or the address cannot be one (codes `bad_key`, `bad_url`).
+            `missing_key`), or the key, the address or a name in `baggage` cannot be one (codes
+            `bad_key`, `bad_url`, `bad_baggage`).
     """
 
     def __init__(  # noqa: PLR0913 -- what a model is, keyword-only
@@ -102,12 +93,14 @@ class ProviderModel:
         pinned: str | None = None,
         timers: StreamTimers = StreamTimers(),
         features: Features | None = None,
+        baggage: Collection[str] = (),
     ) -> None:
-        provider, model = _provider(name)
-        found, address = _key(name, provider, key), _address(name, provider, url)
+        provider, model = provider_of(name)
+        found, address = key_of(name, provider, key), address_of(name, provider, url)
         self.name = name
         self.pinned = pinned
         self._timers = timers
+        self._baggage = check_member_names(name, baggage)
         self._client, self._close = _client(provider, model, found, address, timers)
         self.features = features or _features(self._client)
 
@@ -139,7 +132,7 @@ class ProviderModel:
         stream = direct.model_request_stream(
             self._client,
             _messages(request.messages),
-            model_settings=_settings(request),
+            model_settings=_settings(request, trace_headers(self._baggage)),
             model_request_parameters=_parameters(request),
         )
         opened = cast("AbstractAsyncContextManager[_Stream]", stream)
@@ -194,37 +187,6 @@ class _Stream(Protocol):
     def get(self) -> messages.ModelResponse: ...
 
 
-def _provider(name: object) -> tuple[Provider, str]:
-    """The provider and the model that a name says."""
-    word, _, model = name.partition(":") if isinstance(name, str) else ("", "", "")
-    for known in KEYS:
-        if word == known and model:
-            return known, model
-    listed = ", ".join(f"{one}:MODEL" for one in KEYS)
-    msg = f"{name!r} names no model of a known provider: write one of {listed}"
-    raise UsageError(msg, code="unknown_provider")
-
-
-def _key(name: str, provider: Provider, key: str | None) -> str:
-    """The key that was given, also if it is blank; only without one the variable says it."""
-    if key is not None:
-        return check_key(name, key, source="key=")
-    variable = KEYS[provider]
-    if found := os.environ.get(variable):
-        return check_key(name, found, source=variable)
-    msg = f"the model {name!r} has no key: set {variable}, or give key="
-    raise UsageError(msg, code="missing_key")
-
-
-def _address(name: str, provider: Provider, url: str | None) -> str | None:
-    """As `_key`; `None` for the provider's own address."""
-    if url is not None:
-        return check_url(name, url, source="url=")
-    variable = ADDRESSES[provider]
-    found = os.environ.get(variable)
-    return check_url(name, found, source=variable) if found else None
-
-
 def _client(
     provider: Provider, model: str, key: str, url: str | None, timers: StreamTimers
 ) -> _Client:
@@ -241,11 +203,12 @@ def _client(
         raise MissingExtraError(provider, "models") from error
 
 
-# Each is imported when it is configured: together they cost a second.
+# Each is imported when it is configured: together they cost a second. None follows a redirect, as
+# that takes the conversation, and from one of them the key, to whatever address an answer names.
 
 
 def _openai(model: str, key: str, url: str | None, timers: StreamTimers) -> _Client:
-    from openai import AsyncOpenAI, Timeout  # noqa: PLC0415 -- as said
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout  # noqa: PLC0415 -- as said
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 -- as said
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415 -- as said
 
@@ -254,19 +217,30 @@ def _openai(model: str, key: str, url: str | None, timers: StreamTimers) -> _Cli
     # hundredth request that followed at once was lost. Without TLS a new connection costs nothing.
     headers = {"Connection": "close"} if url is not None and url.startswith("http://") else None
     client = AsyncOpenAI(
-        api_key=key, base_url=url, max_retries=0, timeout=timeout, default_headers=headers
+        api_key=key,
+        base_url=url,
+        max_retries=0,
+        timeout=timeout,
+        default_headers=headers,
+        http_client=DefaultAsyncHttpxClient(follow_redirects=False),
     )
     found = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
     return _Client(found, client.close)
 
 
 def _anthropic(model: str, key: str, url: str | None, timers: StreamTimers) -> _Client:
-    from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 -- as said
+    from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient, Timeout  # noqa: PLC0415 -- as said
     from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415 -- as said
     from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415 -- as said
 
     timeout = Timeout(timers.idle, connect=timers.connect)
-    client = AsyncAnthropic(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    client = AsyncAnthropic(
+        api_key=key,
+        base_url=url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=DefaultAsyncHttpxClient(follow_redirects=False),
+    )
     found = AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client))
     return _Client(found, client.close)
 
@@ -279,7 +253,7 @@ def _google(model: str, key: str, url: str | None, timers: StreamTimers) -> _Cli
 
     timeout = Timeout(timers.idle, connect=timers.connect)
     once = HttpRetryOptions(attempts=1)
-    client = AsyncClient(timeout=timeout, follow_redirects=True)
+    client = AsyncClient(timeout=timeout, follow_redirects=False)
     provider = GoogleProvider(api_key=key, http_client=client, base_url=url, retry_options=once)
     return _Client(GoogleModel(model, provider=provider), client.aclose)
 
@@ -348,9 +322,9 @@ def _parameters(request: ModelRequest) -> models.ModelRequestParameters:
     )
 
 
-def _settings(request: ModelRequest) -> settings.ModelSettings:
+def _settings(request: ModelRequest, headers: dict[str, str]) -> settings.ModelSettings:
     wanted = request.settings
-    found = settings.ModelSettings()
+    found = settings.ModelSettings(extra_headers=headers) if headers else settings.ModelSettings()
     if wanted.max_tokens is not None:
         found["max_tokens"] = wanted.max_tokens
     if wanted.temperature is not None:

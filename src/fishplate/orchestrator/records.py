@@ -86,7 +86,7 @@ def principal_from_record(data: bytes) -> Principal:
 
 
 def with_caller(principal: bytes, caller: Caller | None) -> bytes:
-    """The JSON of a principal, with that of whoever asked for the run in a trace of its own."""
+    """The JSON of a principal, with that of whoever asked for the run in another process."""
     if caller is None:
         return principal
     found: dict[str, object] = from_json(principal)
@@ -95,7 +95,7 @@ def with_caller(principal: bytes, caller: Caller | None) -> bytes:
 
 
 def caller_from_record(data: bytes) -> Caller | None:
-    """In whose trace a run stands; `None`: in its own."""
+    """Who has asked for a run in another process; `None`: nobody said so."""
     if b'"traceparent"' not in data:
         return None
     known: dict[str, Any] = from_json(data)

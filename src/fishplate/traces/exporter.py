@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from fishplate.core.events import HeadTuple, Span, SpanTuple
+from fishplate.traces.answers import refusal_of
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader
 from fishplate.traces.export import ExportError, OtlpExport
 from fishplate.traces.feed import Taken
 from fishplate.traces.metrics import Gauges, Metrics
-from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, refusal_of, traces_body
+from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, traces_body
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor
 from fishplate.traces.segments import (

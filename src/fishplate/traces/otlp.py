@@ -133,21 +133,21 @@ class Refusal(NamedTuple):
     message: str
 
 
-def refusal_of(answer: bytes) -> Refusal | None:
+def refusal_in(answer: bytes) -> Refusal | None:
     """What the answer to a request says against it; `None`: nothing.
 
     Those to traces and to metrics are written alike.
 
-    An answer that is none of OTLP says nothing: some sinks answer JSON, or a page.
+    Raises:
+        ValueError: It is none of OTLP.
 
     Source: OTLP 1.x, "Partial Success" of OTLP/HTTP.
     """
-    if not answer:
-        return None
     try:
         found = ExportTraceServiceResponse.FromString(answer).partial_success
-    except DecodeError:
-        return None
+    except DecodeError as error:
+        msg = "no answer of OTLP in protocol buffers"
+        raise ValueError(msg) from error
     if not found.rejected_spans and not found.error_message:
         return None
     return Refusal(found.rejected_spans, found.error_message)

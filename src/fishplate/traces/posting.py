@@ -10,16 +10,18 @@ import http.client
 import io
 import random
 import socket
+import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Final, cast
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple, cast
+from urllib.parse import unquote, urlsplit
 
 from typing_extensions import Buffer, override
 
 from fishplate.core.data import dataclass
-from fishplate.traces.export import ExportError
+from fishplate.traces.export import PATHS, ExportError
 
 MOST_ANSWERED: Final = 64 * 1024
 """Bytes of an answer that are read; what is longer is no answer of OTLP, and is cut off."""
@@ -29,6 +31,36 @@ _ACCEPTED: Final = range(200, 300)
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
+_REDIRECTS: Final = range(300, 400)
+_REMEDIES: Final[Mapping[int, str]] = {
+    401: "look at headers=",
+    403: "look at headers=",
+    404: PATHS,
+    405: PATHS,
+    415: "it takes no protocol buffers",
+}
+
+
+class Answer(NamedTuple):
+    """What whoever was sent something has answered, when it says that it has taken it.
+
+    Attributes:
+        sink: Scheme and host.
+        kind: The media type in small letters, e.g. `application/x-protobuf`; empty if it is not
+            said.
+        body: At most `MOST_ANSWERED` bytes.
+    """
+
+    sink: str
+    kind: str
+    body: bytes
+
+
+class _Reply(NamedTuple):
+    status: int
+    after: str | None  # `Retry-After`
+    kind: str
+    body: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +102,9 @@ class Posting:
         self._host = f"{parts.scheme}://{parts.hostname}"  # and no more: it may hold a password
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = {**headers, "Content-Type": "application/x-protobuf"}
+        if parts.username is not None and "authorization" not in map(str.lower, headers):
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self._headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
         self._timeout = timeout
         self._times = times or Times()
         self._not_before = self._deadline = 0.0
@@ -81,8 +116,8 @@ class Posting:
         else:
             self._connection = http.client.HTTPConnection(parts.hostname, parts.port)
 
-    def post(self, body: bytes) -> bytes:
-        """Send one request; what it is answered.
+    def post(self, body: bytes) -> Answer:
+        """Send one request; what it is answered. Redirects are not followed: headers may be keys.
 
         Raises:
             ExportError: It was not taken.
@@ -91,11 +126,12 @@ class Posting:
         self._deadline = times.seconds() + self._timeout
         while True:
             self._wait_until(self._not_before)
-            status, after, answer = self._answer(body)
+            status, after, kind, answer = self._answer(body)
             if status in _ACCEPTED:
-                return answer
+                return Answer(self._host, kind, answer)
             if status not in _AGAIN:
-                msg = f"{self._host} does not take what is sent: it answers {status}"
+                told = _remedy(status)
+                msg = f"{self._host} does not take what is sent: it answers {status}{told}"
                 raise ExportError(msg)
             rest = self._rest_of(after)
             if rest is None:
@@ -134,8 +170,8 @@ class Posting:
             return None
         return min(max(moment - self._times.wall(), 0.0), LONGEST_REST)
 
-    def _answer(self, body: bytes) -> tuple[int, str | None, bytes]:
-        """Status, `Retry-After` and body of the answer to one try, or to two.
+    def _answer(self, body: bytes) -> _Reply:
+        """The answer to one try, or to two.
 
         Raises:
             ExportError: There was none in time.
@@ -148,15 +184,10 @@ class Posting:
             # Many servers close what was idle for a while, and it is not seen until it is used.
             if was_kept and isinstance(error, ConnectionError):
                 return self._answer(body)
-            why = (
-                "no whole answer in time"
-                if isinstance(error, TimeoutError)
-                else type(error).__name__
-            )
-            msg = f"{self._host} does not take what is sent: {why}"
+            msg = f"{self._host} does not take what is sent: {_why(error)}"
             raise ExportError(msg) from error
 
-    def _asked(self, body: bytes) -> tuple[int, str | None, bytes]:
+    def _asked(self, body: bytes) -> _Reply:
         connection = self._connection
         stream = self._connected()
         stream.deadline = self._deadline
@@ -167,7 +198,9 @@ class Posting:
                 self.close()
             if answer.will_close:
                 self.close()
-            return answer.status, answer.getheader("Retry-After"), found[:MOST_ANSWERED]
+            kind = answer.getheader("Content-Type", "").partition(";")[0].strip().lower()
+            after = answer.getheader("Retry-After")
+            return _Reply(answer.status, after, kind, found[:MOST_ANSWERED])
 
     def _connected(self) -> _Stream:
         if self._stream is None:
@@ -177,6 +210,28 @@ class Posting:
             # All that `http.client` does with a socket once it is connected is done by ours.
             self._connection.sock = cast("socket.socket", self._stream)
         return self._stream
+
+
+def _remedy(status: int) -> str:
+    if status in _REDIRECTS:
+        return ", a redirect, which is not followed: give the address that it leads to"
+    return f": {_REMEDIES[status]}" if status in _REMEDIES else ""
+
+
+def _why(error: Exception) -> str:
+    """What went wrong on the way, and what to do where that is no secret of the network's."""
+    name = type(error).__name__
+    match error:
+        case TimeoutError():
+            return "no whole answer in time"
+        case ssl.SSLCertVerificationError():
+            return f"{name}: its certificate is not trusted here, SSL_CERT_FILE names more that are"
+        case ssl.SSLError():
+            return f"{name}: does it speak TLS at this port, or is it http:// ?"
+        case socket.gaierror():
+            return f"{name}: nobody knows an address of that name"
+        case _:
+            return name
 
 
 class _Stream:

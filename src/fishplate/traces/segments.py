@@ -105,7 +105,8 @@ class _OpenRun:
         caller = context.caller
         self.id = context.run_id
         self.trace_id = trace_hex(context.shown_trace_id)
-        self.caller_span = None if caller is None else span_hex(caller.span_id)
+        span_id = None if caller is None else caller.span_id
+        self.caller_span = None if span_id is None else span_hex(span_id)
         self.agent = began.agent
         self.release = ""
         self.tenant = reader.name(context.principal.tenant)
