@@ -13,6 +13,7 @@ from fishplate.contracts.signature import Signature
 from fishplate.core.events import HeadTuple, SpanTuple
 from fishplate.core.ids import span_hex, trace_hex
 from fishplate.core.run_context import RunContext
+from fishplate.core.spending import MOST_SUM
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
 
 SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
@@ -353,7 +354,8 @@ def _count(  # noqa: PLR0913, PLR0917 -- what a span says
     for at, amount in enumerate((*spent[:3], cost, spent[3])):
         counters[3 + at] += amount
     if currency:
-        run.costs[currency] = run.costs.get(currency, 0) + cost
+        counters[6] = min(counters[6], MOST_SUM)
+        run.costs[currency] = min(run.costs.get(currency, 0) + cost, MOST_SUM)
 
 
 def _count_end(counters: list[int], status: str) -> None:
