@@ -146,7 +146,7 @@ async def test_a_call_pays_in_one_currency() -> None:
 
 
 async def test_a_call_pays_no_more_than_a_sum_holds() -> None:
-    """What would bring a call to the end of the sums is refused, and what was paid before stands."""
+    """What would bring a call to the end of the sums is refused; what was paid before stands."""
     most = {"cost_nanos": MOST_NANOS, "currency": "IRR"}
     many = [most] * (MOST_SUM // MOST_NANOS)
     async with App(pay):

@@ -8,7 +8,7 @@ from fishplate.releases.constants import LONGEST, constant
 
 def levels(innermost: object, depth: int) -> list[object]:
     """A list that holds one list twice, which holds one list twice, and so on."""
-    found = [innermost]
+    found: list[object] = [innermost]
     for _ in range(depth):
         found = [found, found]
     return found
