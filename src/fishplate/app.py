@@ -400,7 +400,8 @@ class App:
         """Wait until what was told so far is kept and sent, or lost; what became of it.
 
         Returns:
-            The counts since the app was entered, of those that there are.
+            The counts since the app was entered, of those that there are; what could not be done
+            within 5 seconds each is `waiting`.
         """
         return await self._tracing.flush()
 

@@ -18,7 +18,7 @@ from fishplate import (
     tool,
 )
 from fishplate.core.errors import JsonValue
-from fishplate.core.spending import MOST_NANOS, SPENT
+from fishplate.core.spending import MOST_NANOS, MOST_SUM, SPENT
 
 
 @tool(effect="readonly")
@@ -143,6 +143,18 @@ async def test_a_call_pays_in_one_currency() -> None:
             "error": "bad_spending",
         }
     }
+
+
+async def test_a_call_pays_no_more_than_a_sum_holds() -> None:
+    """What would bring a call to the end of the sums is refused; what was paid before stands."""
+    most = {"cost_nanos": MOST_NANOS, "currency": "IRR"}
+    many = [most] * (MOST_SUM // MOST_NANOS)
+    async with App(pay):
+        await pay(many)
+        with pytest.raises(UsageError, match="that the call has paid before") as refused:
+            await pay([*many, most])
+
+    assert refused.value.code == "bad_spending"
 
 
 @pytest.mark.parametrize("word", sorted(SPENT))

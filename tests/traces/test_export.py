@@ -98,7 +98,7 @@ def test_a_trace_arrives_whole(collector: Collector) -> None:
     assert all(span["took_ns"] >= 0 and span["start_ns"] > 1.7e18 for span in collector.spans)
     headers = {name.lower(): value for name, value in collector.headers[0].items()}
     assert (headers["x-team"], headers["content-type"]) == ("blue", "application/x-protobuf")
-    assert tally["export"] == Tally(kept=6, dropped=0, lost=0, failure=None)
+    assert tally["export"] == Tally(kept=6, dropped=0, lost=0, waiting=0, failure=None)
 
 
 @pytest.mark.parametrize("capture", ["off", "metadata", "redacted"])
@@ -163,7 +163,7 @@ def test_an_answer_that_says_nothing_costs_nothing(answer: bytes, kind: str) -> 
     tally = sent(OtlpExport(endpoint=collector.url))["export"]
     collector.close()
 
-    assert tally == Tally(kept=6, dropped=0, lost=0, failure=None)
+    assert tally == Tally(kept=6, dropped=0, lost=0, waiting=0, failure=None)
 
 
 def test_a_page_for_people_has_taken_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -139,3 +139,22 @@ def test_a_batch_that_is_not_done_in_time_is_told(
     receiver.gate.set()
 
     assert "4 not written in time" in lines(caplog)[-1]
+
+
+def test_what_a_flush_had_no_time_for_is_waiting() -> None:
+    """What is neither written nor lost when a flush ends is counted, wherever it stands."""
+    receiver = Receiver()
+    receiver.gate.clear()
+    made = feed(receiver)
+    for number in range(3):
+        made.tell(span(number))
+    is_done = made.flush(0)
+    before = made.tally
+    receiver.gate.set()
+    made.flush()
+    after = made.tally
+    made.close()
+
+    assert not is_done
+    assert (before.kept, before.lost, before.waiting) == (0, 0, 3)
+    assert (after.kept, after.lost, after.waiting) == (3, 0, 0)

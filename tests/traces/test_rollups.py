@@ -20,7 +20,7 @@ from fishplate.core.clock import FixedClock
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import HeadTuple, SpanKind
 from fishplate.core.run_context import Principal, RunContext, Surroundings
-from fishplate.core.spending import MOST_NANOS, MOST_TOKENS
+from fishplate.core.spending import MOST_NANOS, MOST_SUM, MOST_TOKENS
 from fishplate.models.model import Usage
 from fishplate.models.prices import Price, PriceTable
 from fishplate.orchestrator.releases import Releases
@@ -33,6 +33,7 @@ from fishplate.traces.rollups import GROUPINGS, Grouping, Spent, spending
 from fishplate.traces.rows import write
 from fishplate.traces.segments import Began, Item, Segmenter
 from fishplate.traces.store import open_trace_reader
+from fishplate.traces.waterfall import cost_text
 
 FOREVER: Final = (0, 2**50)
 USAGE: Final = Usage(input_tokens=100, output_tokens=10)
@@ -275,4 +276,32 @@ def test_a_step_is_the_same_for_every_item_and_round(path: str, step: str) -> No
     )
 
     assert {*by(connection, "step")} == {step}
+    connection.close()
+
+
+def test_a_sum_beyond_what_the_file_holds_is_shown_as_at_least_that() -> None:
+    """It stops at the largest number, in a batch, over batches, in runs and in roll-ups."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for migration in LAYOUT.migrations:
+        connection.executescript(migration)
+    dear: Leaf = (
+        "tool",
+        "a",
+        {"requests": 1, "cost_nanos": MOST_SUM // 3, "cost_currency": "IRR"},
+    )
+    segmenter = Segmenter(Reader("off", Redactor()))
+    items = told(1, "acme", [dear] * 5) + told(2, "umbrella", [dear] * 2)
+    begin, *spans = items[:7]
+    for batch in ([begin, *spans[:1]], spans[1:], items[7:]):
+        write(connection, segmenter.pack(batch))
+    runs = {run.tenant: run for run in list_traces(connection, RunFilter())}
+
+    assert runs["acme"].costs == {"IRR": MOST_SUM}
+    assert runs["acme"].whole_costs is None
+    assert runs["umbrella"].costs == runs["umbrella"].whole_costs == {"IRR": 2 * (MOST_SUM // 3)}
+    assert len(list_traces(connection, RunFilter(dearer_than=MOST_SUM))) == 1
+    for grouping in GROUPINGS:
+        assert spending(connection, *FOREVER, by=grouping).whole.costs == {"IRR": MOST_SUM}
+    assert by(connection, "tenant")["umbrella"].costs == {"IRR": 2 * (MOST_SUM // 3)}
+    assert cost_text(5, runs["acme"].costs, 0) == ">= 9223372036.854775807 IRR"
     connection.close()

@@ -367,6 +367,36 @@ def test_old_runs_are_taken_out_whole(url: str) -> None:
     connection.close()
 
 
+def test_a_store_stays_within_its_size_at_every_batch(tmp_path: Path) -> None:
+    """File and log together are larger than the limit by a batch at most, though no time passes."""
+    most, batch = 1_000_000, 100_000
+    store = TraceStore(url=f"sqlite:///{tmp_path}/traces.db", max_bytes=most)
+    writer = StoreWriter(store, lambda: 0.0)
+    clock = FixedClock(datetime(2026, 11, 2, tzinfo=UTC))
+    around = Surroundings(
+        clock=clock, sink=lambda _: None, resources={}, working_time=60, heads=Releases({})
+    )
+    head: HeadTuple = ("agent", "body", "1")
+    sizes: list[int] = []
+    for number in range(1, 101):
+        run = RunContext(around, Principal(), number << 64 | number, f"{number:09}")
+        path = "x" * batch
+        items: list[Item] = [
+            Began(run, "body", 0),
+            (run.trace_id, 7, None, head, path, 1, 5, "ok", None),
+        ]
+        assert writer.take(items, 0).kept == 1
+        writer.rest()
+        files = [tmp_path / "traces.db", tmp_path / "traces.db-wal"]
+        sizes.append(sum(one.stat().st_size for one in files))
+    writer.close()
+
+    assert max(sizes) <= most + batch
+    kept_runs = [trace.run.id for trace in read(store.url)]
+    assert kept_runs[0] == "000000100"
+    assert len(kept_runs) >= 5
+
+
 def test_the_list_is_filtered(url: str) -> None:
     """State, agent, trace, latency and cost restrict the list together, newest first."""
     [good] = kept(url, "1")

@@ -10,6 +10,7 @@ from fishplate.cli.screen import Screen
 from fishplate.cli.trace_store import add_traces, positive, reading_traces
 from fishplate.core.clock import SystemClock
 from fishplate.core.errors import JsonValue
+from fishplate.core.spending import is_whole
 from fishplate.traces.queries import lost
 from fishplate.traces.rollups import GROUPINGS, Spent, spending
 from fishplate.traces.text import printable
@@ -104,5 +105,5 @@ def _cells(one: Spent) -> tuple[str, ...]:
 
 def _json(one: Spent) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {**one._asdict()}
-    whole: JsonValue = None if one.unpriced else {**one.costs}
+    whole: JsonValue = {**one.costs} if is_whole(one.costs, one.unpriced) else None
     return {**found, "costs": {**one.costs}, "whole_costs": whole}

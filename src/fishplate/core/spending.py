@@ -12,6 +12,8 @@ from fishplate.core.errors import JsonValue, UsageError
 
 MOST_NANOS: Final = 10**15
 """Most that one request may cost, in 10^-9 of its currency, so that a store can sum it up."""
+MOST_SUM: Final = 2**63 - 1
+"""Where kept sums stop, in 10^-9 of a currency: one that stands there is at least that much."""
 MOST_TOKENS: Final = 10**12
 """Most tokens of one request."""
 SPENT: Final = frozenset(
@@ -109,6 +111,11 @@ def is_currency(value: object) -> bool:
     return isinstance(value, str) and _CURRENCY.fullmatch(value) is not None
 
 
+def is_whole(costs: Mapping[str, int], unpriced: int) -> bool:
+    """Whether sums of costs are all that was spent, and not the least that it can have been."""
+    return not unpriced and all(nanos < MOST_SUM for nanos in costs.values())
+
+
 def add_count(call: Told, word: str, count: int) -> None:
     """Put a count on a span, on top of what earlier requests of the call have put there."""
     _put(call, word, count)
@@ -119,9 +126,11 @@ def add_cost(call: Told, nanos: int, currency: str) -> bool:
     """Put the cost of a request on a span, which has one currency.
 
     Returns:
-        Whether it was put there: not if the call has paid in another currency before.
+        Whether it was put there: not if the call has paid in another currency before, or would
+        come to `MOST_SUM`.
     """
-    if (call.attributes or {}).get("cost_currency", currency) != currency:
+    facts = call.attributes or {}
+    if facts.get("cost_currency", currency) != currency or _paid(facts) + nanos >= MOST_SUM:
         return False
     _put(call, "cost_nanos", nanos)
     call.run.spending.pay(nanos, currency)
@@ -136,7 +145,8 @@ def spend(
     """Count one request that a body has paid for itself; see `Current.spent`.
 
     Raises:
-        UsageError: It is no amount, or in another currency than before (code `bad_spending`).
+        UsageError: It is no amount, in another currency than before, or more than one call can pay
+            (code `bad_spending`).
     """
     for word, value, most in (
         ("cost_nanos", 0 if cost_nanos is None else cost_nanos, MOST_NANOS),
@@ -151,10 +161,13 @@ def spend(
     elif currency is None or not is_currency(currency):
         raise _refused(path, f"currency={currency!r}", "three letters of ISO 4217, e.g. 'EUR'")
     elif not add_cost(call, cost_nanos, currency):
-        before = (call.attributes or {}).get("cost_currency")
-        raise _refused(
-            path, f"currency={currency!r}", f"{before!r} as before: one call pays in one currency"
-        )
+        facts = call.attributes or {}
+        before = facts.get("cost_currency")
+        if before != currency:
+            wanted = f"{before!r} as before: one call pays in one currency"
+            raise _refused(path, f"currency={currency!r}", wanted)
+        wanted = f"below {MOST_SUM:,} with the {_paid(facts):,} that the call has paid before"
+        raise _refused(path, f"cost_nanos={cost_nanos!r}", wanted)
     add_count(call, "requests", 1)
     for word, count in tokens.items():
         add_count(call, word, count)
@@ -168,6 +181,11 @@ def not_noted(path: str, words: Iterable[str]) -> UsageError:
         "currency=...), and requests of model agents are counted already"
     )
     return UsageError(msg, code="bad_spending")
+
+
+def _paid(facts: Mapping[str, JsonValue]) -> int:
+    paid = facts.get("cost_nanos")
+    return paid if isinstance(paid, int) else 0
 
 
 def _put(call: Told, word: str, count: int) -> None:

@@ -9,6 +9,7 @@ from operator import add
 from typing import Final, TypeAlias
 
 from fishplate.core.events import HeadTuple
+from fishplate.core.spending import MOST_SUM
 from fishplate.traces.capture import Facts, Reader
 
 RollupKey: TypeAlias = tuple[int, str, str, str, str, str, str, str, int]
@@ -95,7 +96,8 @@ class Rollups:
         for at, amount in enumerate((*spent[:3], cost, spent[3])):
             counters[3 + at] += amount
         if currency:
-            sums.costs[currency] = sums.costs.get(currency, 0) + cost
+            counters[6] = min(counters[6], MOST_SUM)
+            sums.costs[currency] = min(sums.costs.get(currency, 0) + cost, MOST_SUM)
 
     def all(self) -> dict[RollupKey, list[int]]:
         """All of them by their whole keys: counters in the order of their columns."""

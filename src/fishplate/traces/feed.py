@@ -84,12 +84,15 @@ class Tally:
         dropped: What the queue had no room for: spans, contents and beginnings of runs.
         lost: Spans that were taken from the queue and could not be written, were refused, or were
             written to a file that is there no more.
+        waiting: What was told and is neither written nor lost so far, such as what a flush has not
+            had the time for: spans, contents and beginnings of runs.
         failure: Why the last batch could not be written, or not all of it; `None` if it could.
     """
 
     kept: int
     dropped: int
     lost: int
+    waiting: int
     failure: str | None
 
 
@@ -178,7 +181,13 @@ class Feed:
     @property
     def tally(self) -> Tally:
         """What became of what was told so far."""
-        return Tally(kept=self._kept, dropped=self._dropped, lost=self._lost, failure=self._failure)
+        return Tally(
+            kept=self._kept,
+            dropped=self._dropped,
+            lost=self._lost,
+            waiting=len(self._queue) + self._taking,
+            failure=self._failure,
+        )
 
     def flush(self, seconds: float = CLOSING_TIME) -> bool:
         """Wait until what was told so far is written or lost; blocks.

@@ -12,6 +12,7 @@ from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span, SpanHead
 from fishplate.core.ids import span_hex
+from fishplate.core.spending import MOST_SUM, is_whole
 
 MOST_BESIDE: Final = 200
 USUAL: Final = 20
@@ -19,9 +20,10 @@ USUAL: Final = 20
 """Runs that are looked through for what changed a remembered answer."""
 NOTHING: Final = object()
 """In place of content that was not kept; `null` is content."""
-_RUN: Final = """
-SELECT *, (SELECT json_group_object(currency, cost_nanos) FROM run_cost WHERE run = id) FROM run
-"""
+_RUN: Final = f"""
+SELECT *, (SELECT json_group_object(currency, min(cost_nanos, {MOST_SUM})) FROM run_cost
+  WHERE run = id) FROM run
+"""  # noqa: S608 -- our own words
 
 
 class TracedRun(NamedTuple):
@@ -45,7 +47,8 @@ class TracedRun(NamedTuple):
         output_tokens: Of those.
         unpriced: How many of them have no known price, those among them that broke off; if any, the
             cost is at least `costs`.
-        costs: What is known of their cost, in 10^-9 of each currency that was paid.
+        costs: What is known of their cost, in 10^-9 of each currency that was paid; `MOST_SUM` is
+            at least that.
     """
 
     id: str
@@ -68,8 +71,8 @@ class TracedRun(NamedTuple):
 
     @property
     def whole_costs(self) -> Mapping[str, int] | None:
-        """What the run cost, in 10^-9 of each currency; `None` unless every price is known."""
-        return None if self.unpriced else self.costs
+        """What the run cost, in 10^-9 of each currency; `None` unless all of it is known."""
+        return self.costs if is_whole(self.costs, self.unpriced) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
+from fishplate.core.spending import MOST_SUM
+
 K = TypeVar("K")
 Grouping: TypeAlias = Literal["agent", "step", "release", "tenant", "model"]
 GROUPINGS: Final[tuple[Grouping, ...]] = get_args(Grouping)
@@ -34,7 +36,8 @@ class Total(NamedTuple):
         model_calls: Leaves below nothing: requests to models and priced tools.
         input_tokens: Of those.
         output_tokens: Of those.
-        costs: What is known of their cost, in 10^-9 of each currency that was paid.
+        costs: What is known of their cost, in 10^-9 of each currency that was paid; `MOST_SUM` is
+            at least that.
         unpriced: How many of them have no known price.
         p50_ns: Half of them took at most this long, within a tenth.
         p95_ns: The same for 19 of 20.
@@ -65,7 +68,8 @@ class Spent(NamedTuple):
         calls: Requests; each attempt counts, and replayed ones do not.
         input_tokens: As far as they were counted.
         output_tokens: Likewise.
-        costs: What is known of their cost, in 10^-9 of each currency that was paid.
+        costs: What is known of their cost, in 10^-9 of each currency that was paid; `MOST_SUM` is
+            at least that.
         unpriced: How many of them have no known price; if any, the cost is at least `costs`.
         errors: Calls of agents and tools that failed, after all attempts.
         p50_ns: Half of those took at most this long, within a tenth.
@@ -216,12 +220,17 @@ def _rows(
     key = ", ".join((*columns, "currency", "bucket"))
     found = connection.execute(
         f"SELECT {key}, sum(count), sum(errors), sum(degraded), sum(model_calls),"  # noqa: S608 -- our own words
-        " sum(input_tokens), sum(output_tokens), sum(cost_nanos), sum(unpriced)"
+        " sum(input_tokens), sum(output_tokens), sum(cost_nanos >> 32),"
+        " sum(cost_nanos & 0xffffffff), sum(unpriced)"
         f" FROM ({parts}) GROUP BY {key} ORDER BY {key}",
         [value for _, *bounds in ranges for value in (*bounds, *whose)],
     )
     many = len(columns)
-    return [_Rollup._make((row[:many], *row[many:])) for row in found]
+    return [
+        # In halves, since SQLite fails where a sum has more than 64 bits.
+        _Rollup._make((row[:many], *row[many:-3], (row[-3] << 32) + row[-2], row[-1]))
+        for row in found
+    ]
 
 
 def _grouped(rows: Iterable[_Rollup], key_of: Callable[[_Rollup], K]) -> dict[K, list[_Rollup]]:
@@ -235,7 +244,7 @@ def _costs(rows: Iterable[_Rollup]) -> dict[str, int]:
     found: dict[str, int] = {}
     for row in rows:
         if row.currency:
-            found[row.currency] = found.get(row.currency, 0) + row.cost_nanos
+            found[row.currency] = min(found.get(row.currency, 0) + row.cost_nanos, MOST_SUM)
     return found
 
 

@@ -9,6 +9,7 @@ from itertools import chain
 from operator import add
 from typing import Final
 
+from fishplate.core.spending import MOST_SUM
 from fishplate.traces.counting import RollupKey
 from fishplate.traces.segments import Packed, Row
 
@@ -17,6 +18,7 @@ _SIZES: Final = (256, 64, 16, 4, 1)
 _RUN_COLUMNS: Final = 16
 _SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
 _ROLLUP_COLUMNS: Final = 17
+_COST: Final = 6  # where the counters of a roll-up have it
 _SEGMENT: Final = "segment (run, spans, content)"
 REFUSED: Final = (
     *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
@@ -36,10 +38,10 @@ ON CONFLICT (id) DO UPDATE SET
   output_tokens = output_tokens + excluded.output_tokens,
   unpriced = unpriced + excluded.unpriced
 """
-_PUT_COSTS: Final = """
-ON CONFLICT DO UPDATE SET cost_nanos = cost_nanos + excluded.cost_nanos
-"""
-_PUT_ROLLUPS: Final = """
+# SQLite goes on with a float where a sum has more than 64 bits, and of the two takes the integer.
+_SUM_UP: Final = f"cost_nanos = min(cost_nanos + excluded.cost_nanos, {MOST_SUM})"
+_PUT_COSTS: Final = f"ON CONFLICT DO UPDATE SET {_SUM_UP}"
+_PUT_ROLLUPS: Final = f"""
 ON CONFLICT DO UPDATE SET
   count = count + excluded.count,
   errors = errors + excluded.errors,
@@ -47,7 +49,7 @@ ON CONFLICT DO UPDATE SET
   model_calls = model_calls + excluded.model_calls,
   input_tokens = input_tokens + excluded.input_tokens,
   output_tokens = output_tokens + excluded.output_tokens,
-  cost_nanos = cost_nanos + excluded.cost_nanos,
+  {_SUM_UP},
   unpriced = unpriced + excluded.unpriced
 """
 
@@ -104,7 +106,13 @@ def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int
     for key, counters in rollups.items():
         hour = (key[0] // 60, *key[1:])
         known = found.get(hour)
-        found[hour] = counters if known is None else [*map(add, known, counters)]
+        found[hour] = counters if known is None else _added(known, counters)
+    return found
+
+
+def _added(some: list[int], others: list[int]) -> list[int]:
+    found = [*map(add, some, others)]
+    found[_COST] = min(found[_COST], MOST_SUM)
     return found
 
 

@@ -18,6 +18,7 @@ from fishplate.core.data import dataclass
 from fishplate.core.errors import UsageError
 from fishplate.core.ids import run_id
 from fishplate.core.sqlite_file import (
+    BUSY_TIMEOUT,
     StoreUnavailableError,
     open_database,
     open_database_reader,
@@ -33,7 +34,9 @@ from fishplate.traces.segments import Item, Packed, Segmenter
 
 DAY: Final = 86_400.0
 TIDY_AFTER: Final = 60.0
-"""Seconds between two looks at what is too old or too much."""
+"""Seconds between two looks at what is too old; how much there is, is looked at every batch."""
+KEPT_SHARE: Final = 0.9
+"""Of the most that a store may have, what is left when it had more."""
 AGAIN_AFTER: Final = 1.0
 """Seconds after which a file that could not be opened is tried again."""
 
@@ -48,7 +51,8 @@ class TraceStore:
         secrets: Texts that are hidden wherever they stand, beside the values of environment
             variables whose names say that they are secret, and what looks like a secret.
         max_age: Seconds after which a run is taken out; above 0.
-        max_bytes: Of the file; beyond it the oldest runs are taken out. At least a million.
+        max_bytes: Of the file and its log. It is looked at after every batch, and beyond it the
+            oldest runs are taken out, to nine tenths of it. At least a million.
         capacity: Most spans, contents and beginnings of runs that wait to be written; at least 1.
 
     Raises:
@@ -119,6 +123,7 @@ class StoreWriter:
         # Of the runs, not of the machine: a simulated year is a year to what is kept of it.
         self._latest_ms = 0
         self._opens_at = self._tidies_at = seconds()
+        self._shrinks_at = settings.max_bytes
         self._identity: tuple[int, int] | None = None
         self._kept_there = 0
         self._gone: int | None = None  # spans of a file that is there no more, not told of yet
@@ -185,17 +190,26 @@ class StoreWriter:
         )
 
     def rest(self) -> None:
-        """Take out what is too old or too much, unless that was done a moment ago.
+        """Take out what is too old, unless that was done a moment ago, and what is too much.
 
         Raises:
             StoreUnavailableError: The file cannot be written.
         """
-        now = self._seconds()
-        if self._connection is None or now < self._tidies_at:
+        if self._connection is None:
             return
-        self._tidies_at = now + TIDY_AFTER
-        with told(self._path):
-            tidy(self._connection, self._settings, self._latest_ms)
+        now = self._seconds()
+        if now >= self._tidies_at:
+            self._tidies_at = now + TIDY_AFTER
+            with told(self._path):
+                tidy(self._connection, self._settings, self._latest_ms)
+        if _on_disk(self._path) > self._shrinks_at:
+            most = self._settings.max_bytes
+            try:
+                with told(self._path):
+                    shrink(self._connection, round(most * KEPT_SHARE))
+            finally:  # what a reader holds back is not tried again at every batch
+                size = _on_disk(self._path)
+                self._shrinks_at = max(most, size + round(most * (1 - KEPT_SHARE)))
 
     def close(self) -> None:
         """Close the file.
@@ -245,6 +259,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _on_disk(path: Path) -> int:
+    """Bytes of a store and of its log."""
+    found = 0
+    for one in (path, path.with_name(f"{path.name}-wal")):
+        with suppress(OSError):  # the log comes and goes
+            found += one.stat().st_size
+    return found
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Generator[None]:
     """Everything that is done inside, or nothing of it."""
@@ -258,10 +281,17 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 
 
 def tidy(connection: sqlite3.Connection, settings: TraceStore, now_ms: int) -> None:
-    """Take out runs that are too old, and the oldest while the file is too large."""
+    """Take out runs that are too old, and the oldest if the file is too large."""
     _take_out(connection, now_ms - round(settings.max_age * 1000))
-    while (size := _size_of(connection)) > settings.max_bytes:
-        oldest = _after_share(connection, 1 - settings.max_bytes * 0.9 / size)
+    if _size_of(connection) > settings.max_bytes:
+        shrink(connection, round(settings.max_bytes * KEPT_SHARE))
+
+
+def shrink(connection: sqlite3.Connection, most_bytes: int) -> None:
+    """Take out the oldest runs while the file is larger than it may be, and empty its log."""
+    _empty_log(connection)
+    while (size := _size_of(connection)) > most_bytes:
+        oldest = _after_share(connection, 1 - most_bytes * 0.98 / size)
         if oldest is None:
             return
         with transaction(connection):
@@ -287,7 +317,18 @@ def _take_out(connection: sqlite3.Connection, before_ms: int) -> None:
 
 def _give_back(connection: sqlite3.Connection) -> None:
     # A script is run to its end; `execute` stops after the first page that is free.
-    connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
+    connection.executescript("PRAGMA incremental_vacuum;")
+    _empty_log(connection)
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Bring the log into the file, as far as no reader needs it; waits for nobody."""
+    # What is told meanwhile would wait as well, for seconds, while somebody looks at the traces.
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}").fetchall()
 
 
 def _delete_up_to(connection: sqlite3.Connection, bound: str) -> None:

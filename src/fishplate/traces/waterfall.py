@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from fishplate.core.spending import is_whole
 from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace
 from fishplate.traces.text import facts_of, printable
 
@@ -55,7 +56,8 @@ def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
 def cost_text(calls: int, costs: Mapping[str, int], unpriced: int) -> str:
     """What was paid, a sum for each currency; `-` if nothing was asked for.
 
-    With requests of unknown price it is at least what is known, and says so.
+    With requests of unknown price it is at least what is known, and says so; likewise where a sum
+    has come to its end.
 
     Args:
         calls: Requests to models and priced tools.
@@ -65,7 +67,7 @@ def cost_text(calls: int, costs: Mapping[str, int], unpriced: int) -> str:
     if not calls:
         return "-"
     known = " + ".join(f"{_amount(nanos)} {currency}" for currency, nanos in sorted(costs.items()))
-    if not unpriced:
+    if is_whole(costs, unpriced):
         return known or "0"
     return f">= {known}" if any(costs.values()) else "unknown"
 
