@@ -21,6 +21,7 @@ _MINUTE_NS: Final = 60_000_000_000
 _BUCKETS: Final = [math.ceil(1_000 * 2 ** (quarter / 4)) for quarter in range(1, 160)]
 """Where buckets of durations begin, in nanoseconds: four for each doubling, from 1 µs on."""
 _COUNTERS: Final = 8
+COST: Final = 6  # which of the counters it is
 # What a path counts: the calls of a body, the items of an `each`, the rounds of a `repeat`.
 _NUMBERS: Final = re.compile(r"(?<![^/])(?:\d+\.)+|\.\d+(?=/|$)")
 
@@ -96,7 +97,7 @@ class Rollups:
         for at, amount in enumerate((*spent[:3], cost, spent[3])):
             counters[3 + at] += amount
         if currency:
-            counters[6] = min(counters[6], MOST_SUM)
+            counters[COST] = min(counters[COST], MOST_SUM)
             sums.costs[currency] = min(sums.costs.get(currency, 0) + cost, MOST_SUM)
 
     def all(self) -> dict[RollupKey, list[int]]:

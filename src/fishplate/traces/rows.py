@@ -10,7 +10,7 @@ from operator import add
 from typing import Final
 
 from fishplate.core.spending import MOST_SUM
-from fishplate.traces.counting import RollupKey
+from fishplate.traces.counting import COST, RollupKey
 from fishplate.traces.segments import Packed, Row
 
 _SIZES: Final = (256, 64, 16, 4, 1)
@@ -18,7 +18,6 @@ _SIZES: Final = (256, 64, 16, 4, 1)
 _RUN_COLUMNS: Final = 16
 _SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
 _ROLLUP_COLUMNS: Final = 17
-_COST: Final = 6  # where the counters of a roll-up have it
 _SEGMENT: Final = "segment (run, spans, content)"
 REFUSED: Final = (
     *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
@@ -112,7 +111,7 @@ def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int
 
 def _added(some: list[int], others: list[int]) -> list[int]:
     found = [*map(add, some, others)]
-    found[_COST] = min(found[_COST], MOST_SUM)
+    found[COST] = min(found[COST], MOST_SUM)
     return found
 
 
