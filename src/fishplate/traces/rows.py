@@ -36,6 +36,10 @@ ON CONFLICT (id) DO UPDATE SET
 _PUT_COSTS: Final = """
 ON CONFLICT DO UPDATE SET cost_nanos = cost_nanos + excluded.cost_nanos
 """
+_PUT_GAPS: Final = """
+ON CONFLICT DO UPDATE SET
+  spans = spans + excluded.spans, contents = contents + excluded.contents
+"""
 _PUT_ROLLUPS: Final = """
 ON CONFLICT DO UPDATE SET
   count = count + excluded.count,
@@ -56,6 +60,7 @@ def write(connection: sqlite3.Connection, packed: Packed) -> None:
     _insert(connection, _SEGMENT, 3, packed.segments, "")
     for table, rows in _rollups(packed):
         _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+    _write_standing(connection, packed)
 
 
 def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
@@ -76,7 +81,16 @@ def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
     for table, rows in _rollups(packed):
         for row in rows:
             _is_taken(connection, table, _ROLLUP_COLUMNS, row, _PUT_ROLLUPS)
+    _write_standing(connection, packed)
     return refused
+
+
+def _write_standing(connection: sqlite3.Connection, packed: Packed) -> None:
+    """Write what is missing of runs, and what they wait for; of nearly all there is nothing."""
+    _insert(connection, "run_gap", 3, packed.gaps, _PUT_GAPS)
+    for run, waits in packed.waits.items():
+        connection.execute("DELETE FROM run_wait WHERE run = ?", (run,))
+        _insert(connection, "run_wait", 7, waits, "")
 
 
 def _is_taken(connection: sqlite3.Connection, table: str, columns: int, row: Row, put: str) -> bool:
