@@ -31,7 +31,9 @@ from fishplate.traces.waterfall import cost_text
 
 _MOST: Final = 50
 _TRACE_ID: Final = re.compile("[0-9a-fA-F]{32}")
-_STATES: Final = (*("running", "waiting", "succeeded", "degraded", "failed", "cancelled", "needs_attention"),)
+_STATES: Final = (
+    *("running", "waiting", "succeeded", "degraded", "failed", "cancelled", "needs_attention"),
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:

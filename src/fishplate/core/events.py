@@ -76,6 +76,8 @@ It is a plain tuple, and so is the head in it: once the garbage collector has se
 them leads on it leaves them alone, which it does for no tuple of a class of its own. A buffer of
 65,536 spans would else be gone through in every full collection.
 """
+
+
 class WaitTold(NamedTuple):
     """What a run waits for, as it is told.
 

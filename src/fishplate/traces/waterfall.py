@@ -15,9 +15,7 @@ _MOST_CONTENT: Final = 400
 _MARKS: Final = {"ok": "=", "degraded": "~", "error": "!", "cancelled": "x"}
 
 
-def waterfall(
-    trace: WholeTrace, *, with_content: bool, notes: Iterable[str] = ()
-) -> Iterator[str]:
+def waterfall(trace: WholeTrace, *, with_content: bool, notes: Iterable[str] = ()) -> Iterator[str]:
     """Lines about a run: what it is, what it used, and a line for each span in order of start.
 
     A bar is made of `=`, of `~` where the step is degraded, of `!` where it failed and of `x` where
