@@ -27,7 +27,7 @@ def test_runs_are_listed_and_filtered(cli: Program) -> None:
     ended = cli("trace", *HERE)
 
     head, *rows = ended.out.splitlines()
-    assert head.split() == ["ID", "AGENT", "STATE", "STARTED", "TOOK", "TOKENS", "COST", "ERROR"]
+    assert head.split() == ["ID", "AGENT", "STATE", "STARTED", "TOOK", "TOKENS", "COST", "NOTE"]
     assert [row.split()[:3] for row in rows] == [
         [bad, "failing", "failed"],
         [good, "support", "succeeded"],

@@ -52,3 +52,26 @@ def test_costs_of_the_first_version_have_no_currency(tmp_path: Path) -> None:
     [spent] = found.groups
     assert (spent.group, spent.calls, spent.costs) == ("answer", 1, {"XXX": 47_850})
     assert found.whole == spent._replace(group="")
+
+
+def test_runs_of_the_second_version_are_whole(tmp_path: Path) -> None:
+    """It knew of nothing that was missing and of no wait: its runs have neither."""
+    path = tmp_path / "traces.db"
+    url = f"sqlite:///{path}"
+    shutil.copy(STORES / "version_2.db", path)
+
+    async def main() -> None:
+        async with App(echo, traces=url) as app:
+            await app.start(echo, "again").result()
+
+    asyncio.run(main())
+    with closing(open_trace_reader(url)) as reader:
+        *_, failed, good = list_traces(reader, RunFilter())
+        traces = [whole_trace(reader, run.id) for run in (failed, good)]
+
+    assert (failed.state, failed.error, good.state) == ("failed", "down", "succeeded")
+    assert good.costs == {"USD": 47_850}
+    for trace in traces:
+        assert trace is not None
+        assert [one.span.name for one in trace.spans][:3] == ["status", "lookup", "read"]
+        assert (trace.run.missing_spans, trace.run.missing_contents, trace.run.waits) == (0, 0, ())

@@ -454,7 +454,7 @@ def test_a_resumed_run_goes_on_in_its_trace(tmp_path: Path) -> None:
     asyncio.run(second(run_id))
     [after] = read(url)
 
-    assert (before.run.state, after.run.state) == ("running", "succeeded")
+    assert (before.run.state, after.run.state) == ("waiting", "succeeded")
     assert (after.run.tenant, after.run.trace_id) == ("t1", before.run.trace_id)
     assert after.run.started_ns == before.run.started_ns
     replayed = [one for one in after.spans if (one.span.attributes or {}).get("replayed")]

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
+from fishplate.cli.run_ids import whole_id
 from fishplate.cli.runs_store import add_run, add_store, reading, store_of, unknown_run
 from fishplate.cli.runs_text import answers_to, remedies, run_lines
 from fishplate.cli.screen import Screen
@@ -20,7 +21,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     """Print the run."""
     url = store_of(arguments)
     with reading(url) as connection:
-        whole = whole_run(connection, arguments.run)
+        whole = whole_run(connection, whole_id(connection, arguments.run))
     if whole is None:
         raise unknown_run(arguments.run)
     unknown = [effect for effect in whole.effects if effect.state in UNSETTLED]

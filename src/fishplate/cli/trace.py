@@ -8,15 +8,32 @@ from typing import Final
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.runs_store import moment, table
 from fishplate.cli.screen import Screen
-from fishplate.cli.trace_store import add_traces, positive, reading_traces, whole_positive
+from fishplate.cli.trace_store import (
+    add_traces,
+    now_ns,
+    positive,
+    reading_traces,
+    whole_positive,
+)
 from fishplate.core.errors import JsonValue, UsageError
-from fishplate.traces.queries import RunFilter, TracedRun, list_traces, lost, run_json
+from fishplate.traces.queries import (
+    RunFilter,
+    TracedRun,
+    list_traces,
+    lost,
+    run_json,
+    told_until_ns,
+)
 from fishplate.traces.search import SEARCH_TIME, Hit, search_traces
+from fishplate.traces.standing import brief_note
+from fishplate.traces.text import printable
 from fishplate.traces.waterfall import cost_text
 
 _MOST: Final = 50
 _TRACE_ID: Final = re.compile("[0-9a-fA-F]{32}")
-_STATES: Final = (*("running", "succeeded", "degraded", "failed", "cancelled", "needs_attention"),)
+_STATES: Final = (
+    *("running", "waiting", "succeeded", "degraded", "failed", "cancelled", "needs_attention"),
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -79,12 +96,17 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     with reading_traces(arguments) as connection:
         rows = list_traces(connection, wanted)
         missing = lost(connection)
+        now = now_ns()
+        notes = [
+            brief_note(row, told_until_ns(connection, row) if row.state == "running" else now, now)
+            for row in rows
+        ]
     if screen.as_json:
         screen.document({"runs": [run_json(row) for row in rows], "lost": missing})
         return ExitCode.OK
     if rows:
-        head = ("ID", "AGENT", "STATE", "STARTED", "TOOK", "TOKENS", "COST", "ERROR")
-        screen.lines(table([head, *map(_cells, rows)]))
+        head = ("ID", "AGENT", "STATE", "STARTED", "TOOK", "TOKENS", "COST", "NOTE")
+        screen.lines(table([head, *map(_cells, rows, notes)]))
     else:
         screen.note([f"no such run in {arguments.traces}"])
     if missing:
@@ -142,12 +164,12 @@ def _hit_cells(hit: Hit) -> tuple[str, ...]:
     return (run.id, run.agent, run.state, started, hit.path or "-", hit.place, hit.excerpt)
 
 
-def _cells(run: TracedRun) -> tuple[str, ...]:
+def _cells(run: TracedRun, note: str) -> tuple[str, ...]:
     took = "-" if run.duration_ns is None else f"{run.duration_ns / 1e9:.3f} s"
     tokens = str(run.input_tokens + run.output_tokens) if run.model_calls else "-"
     started = moment(run.started_ns // 1_000_000)
     cost = cost_text(run.model_calls, run.costs, run.unpriced)
-    return (run.id, run.agent, run.state, started, took, tokens, cost, run.error or "")
+    return (run.id, run.agent, run.state, started, took, tokens, cost, printable(note))
 
 
 def _trace_id(text: str) -> str:

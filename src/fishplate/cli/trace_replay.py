@@ -11,10 +11,11 @@ from typing import Final, cast
 from fishplate.agents.agent import AnyAgent
 from fishplate.app import IS_LOOKED_AT
 from fishplate.cli.command import Command, ExitCode
-from fishplate.cli.runs_store import add_store
+from fishplate.cli.run_ids import whole_id
+from fishplate.cli.runs_store import add_store, reading
 from fishplate.cli.screen import Screen
 from fishplate.cli.targets import FORM, Loaded, files_below, load_agent, load_agents
-from fishplate.cli.trace_store import add_traced_run
+from fishplate.cli.trace_store import add_traced_run, reading_traces
 from fishplate.core.errors import JsonValue, UsageError
 from fishplate.testing.replay import (
     ABSENT,
@@ -57,7 +58,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     """Run the recorded run again and print what differs first."""
-    recording = recorded_run(arguments.run, store=arguments.store, traces=arguments.traces)
+    run_id = _run_id(arguments)
+    recording = recorded_run(run_id, store=arguments.store, traces=arguments.traces)
     target: str | None = arguments.target
     IS_LOOKED_AT.set(True)
     try:
@@ -69,7 +71,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     _check_names(arguments.recorded, recording.calls)
     done = asyncio.run(replay(loaded.app(), loaded.agent, recording, recorded=arguments.recorded))
     if screen.as_json:
-        screen.document(_as_json(arguments.run, loaded.agent, done))
+        screen.document(_as_json(run_id, loaded.agent, done))
     else:
         screen.lines(_lines(done))
         screen.note(_parts(done))
@@ -95,6 +97,21 @@ COMMAND: Final = Command(
     add_arguments=add_arguments,
     execute=execute,
 )
+
+
+def _run_id(arguments: Namespace) -> str:
+    """The id of the run, which the stores that are named may know by its first characters.
+
+    Raises:
+        UsageError: Several begin so (code `ambiguous_run`).
+    """
+    if arguments.store is not None:
+        with reading(arguments.store) as connection:
+            return whole_id(connection, arguments.run)
+    if arguments.traces is not None:
+        with reading_traces(arguments) as connection:
+            return whole_id(connection, arguments.run)
+    return str(arguments.run)
 
 
 def _found(name: str) -> Loaded:

@@ -6,13 +6,14 @@ from typing import Final
 
 from fishplate.cli.command import Command, ExitCode
 from fishplate.cli.screen import Screen
-from fishplate.cli.trace_store import add_traced_run, trace_and_beside, trace_of
+from fishplate.cli.trace_store import add_traced_run, now_ns, trace_and_beside, trace_of
 from fishplate.core.errors import UsageError
 from fishplate.core.sqlite_file import store_path
 from fishplate.traces.explain import explain
 from fishplate.traces.otlp_json import otlp_document
 from fishplate.traces.page import trace_page
-from fishplate.traces.queries import whole_json
+from fishplate.traces.queries import WholeTrace, whole_json
+from fishplate.traces.standing import notes_on
 from fishplate.traces.waterfall import waterfall
 
 
@@ -27,10 +28,11 @@ def add_show_arguments(parser: ArgumentParser) -> None:
 def show(arguments: Namespace, screen: Screen) -> ExitCode:
     """Print a run as a tree with a waterfall."""
     trace = trace_of(arguments)
+    notes = _notes(trace)
     if screen.as_json:
-        screen.document(whole_json(trace))
+        screen.document({**whole_json(trace), "notes": [*notes]})
     else:
-        screen.lines(waterfall(trace, with_content=arguments.content))
+        screen.lines(waterfall(trace, with_content=arguments.content, notes=notes))
     return ExitCode.OK
 
 
@@ -46,10 +48,12 @@ def tell_why(arguments: Namespace, screen: Screen) -> ExitCode:
     """Print what is to blame for a run."""
     trace, beside = trace_and_beside(arguments)
     found = explain(trace, beside, wrong=arguments.wrong)
+    notes = (*_notes(trace), *found.notes)
     if screen.as_json:
-        screen.document({"run": trace.run.id, "state": trace.run.state, **found.to_json()})
+        told = {"run": trace.run.id, "state": trace.run.state, **found.to_json()}
+        screen.document({**told, "notes": [*notes]})
         return ExitCode.OK
-    screen.lines([f"verdict: {found.verdict}"])
+    screen.lines([f"verdict: {found.verdict}", *(f"note: {note}" for note in notes)])
     if found.findings:
         first, *others = found.findings
         screen.lines([f"step: {first.path}", f"because {first.evidence}"])
@@ -79,7 +83,8 @@ def export(arguments: Namespace, screen: Screen) -> ExitCode:
     if target.exists() and path.exists() and target.samefile(path):
         message = f"{arguments.html!r} is the trace store itself: name another file for the page"
         raise UsageError(message, code="unwritable_file")
-    page = trace_page(trace, explain(trace, beside), with_content=arguments.content)
+    found = explain(trace, beside)
+    page = trace_page(trace, found, with_content=arguments.content, notes=_notes(trace))
     try:
         target.write_text(page, encoding="utf-8")
     except OSError as error:
@@ -90,6 +95,11 @@ def export(arguments: Namespace, screen: Screen) -> ExitCode:
     else:
         screen.note([f"wrote {arguments.html}"])
     return ExitCode.OK
+
+
+def _notes(trace: WholeTrace) -> tuple[str, ...]:
+    """Where the run stands, and what is missing of it."""
+    return tuple(notes_on(trace.run, trace.told_until_ns, now_ns()))
 
 
 SHOW: Final = Command(

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from fishplate.cli.run_ids import whole_id
+from fishplate.core.clock import SystemClock
 from fishplate.core.errors import UsageError
 from fishplate.core.sqlite_file import store_path, told
 from fishplate.traces.queries import WholeTrace, runs_beside, whole_trace
@@ -23,7 +25,11 @@ def add_traces(parser: ArgumentParser) -> None:
 
 def add_traced_run(parser: ArgumentParser) -> None:
     """Declare the run that a command is about, and its store."""
-    parser.add_argument("run", metavar="RUN", help="id of a run; 'fishplate trace' lists them")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="id of a run, or its first characters, 6 at least; 'fishplate trace' lists them",
+    )
     add_traces(parser)
 
 
@@ -53,7 +59,8 @@ def trace_of(arguments: Namespace) -> WholeTrace:
     """The run that was named.
 
     Raises:
-        UsageError: The store does not know it (code `unknown_run`); else see `reading_traces`.
+        UsageError: The store does not know it (code `unknown_run`), or several begin so (code
+            `ambiguous_run`); else see `reading_traces`.
     """
     with reading_traces(arguments) as connection:
         return _found(connection, arguments)
@@ -68,6 +75,11 @@ def trace_and_beside(arguments: Namespace) -> tuple[WholeTrace, Sequence[WholeTr
     with reading_traces(arguments) as connection:
         found = _found(connection, arguments)
         return found, runs_beside(connection, found)
+
+
+def now_ns() -> int:
+    """Wall clock, nanoseconds since 1970."""
+    return int(SystemClock().now().timestamp() * 1e9)
 
 
 def positive(text: str) -> Decimal:
@@ -92,7 +104,7 @@ def whole_positive(text: str) -> int:
 
 
 def _found(connection: sqlite3.Connection, arguments: Namespace) -> WholeTrace:
-    found = whole_trace(connection, arguments.run)
+    found = whole_trace(connection, whole_id(connection, arguments.run))
     if found is None:
         message = (
             f"there is no run {arguments.run!r} among these traces: 'fishplate trace' lists them"

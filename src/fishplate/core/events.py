@@ -76,4 +76,26 @@ It is a plain tuple, and so is the head in it: once the garbage collector has se
 them leads on it leaves them alone, which it does for no tuple of a class of its own. A buffer of
 65,536 spans would else be gone through in every full collection.
 """
+
+
+class WaitTold(NamedTuple):
+    """What a run waits for, as it is told.
+
+    Attributes:
+        step: Path of the step that waits.
+        kind: `approval`, `signal` or `sleep`.
+        name: Of the agent that is to be approved, or of the signal; empty for a sleep.
+        roles: Who may decide; empty unless it is an approval.
+        since_ms: Since when: wall clock, milliseconds since 1970.
+        due_ms: When its time is over; `None` for never.
+    """
+
+    step: str
+    kind: str
+    name: str
+    roles: tuple[str, ...]
+    since_ms: int
+    due_ms: int | None
+
+
 Sink: TypeAlias = Callable[[SpanTuple], object]

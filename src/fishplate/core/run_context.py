@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from typing_extensions import override
 
 from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
-from fishplate.core.events import HeadTuple, Sink
+from fishplate.core.events import HeadTuple, Sink, WaitTold
 from fishplate.core.ids import run_id
 from fishplate.core.spending import RunSpending
 from fishplate.core.text import TextFeed, TextFeeds
@@ -49,6 +49,20 @@ class Calling(Protocol):
     run: RunContext
 
 
+class Halt(Protocol):
+    """Hears of runs that stand still."""
+
+    def __call__(
+        self,
+        context: RunContext,
+        state: Literal["waiting", "cancelled"],
+        waits: Sequence[WaitTold],
+        /,
+    ) -> None:
+        """Hear of a run, and what it waits for."""
+        ...
+
+
 class Surroundings:
     """What all runs of one app share.
 
@@ -60,10 +74,13 @@ class Surroundings:
         heads: Says what the spans of an agent share.
         texts: What models say to those who read along with runs; `None` until somebody does.
         kept_now: Gives a call the time that it was given before, if runs are kept; else `None`.
+        halt: Hears of a run that waits, and for what, or that was cancelled while it waited; `None`
+            if nobody keeps traces.
     """
 
     __slots__ = (
         "clock",
+        "halt",
         "heads",
         "kept_now",
         "now_ns",
@@ -90,6 +107,7 @@ class Surroundings:
         self.heads = heads
         self.texts: TextFeeds | None = None
         self.kept_now: Callable[[Calling], datetime] | None = None
+        self.halt: Halt | None = None
 
 
 class RunContext:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.errors import FishplateError, NeedsAttention
+from fishplate.core.events import WaitTold
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.run_context import RunContext
 from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
-from fishplate.journal.waits import suspend
+from fishplate.journal.waits import Wait, open_waits, suspend
 from fishplate.orchestrator.answers import Answers
 from fishplate.orchestrator.desk import Desk
 from fishplate.orchestrator.durable import DurableSteps
@@ -121,11 +123,18 @@ class Driver:
         """Write that a run waits; false if it has an answer by now."""
         history = self._steps.histories.pop(context.trace_id)
         left_ns = round(context.seconds_left(context.now_ns()) * 1e9)
+        halt = context.around.halt
+
+        def suspended_for(connection: sqlite3.Connection) -> tuple[bool, Sequence[Wait]]:
+            is_waiting = suspend(connection, context.run_id, suspended.keys, left_ns)
+            is_told = is_waiting and halt is not None
+            return is_waiting, open_waits(connection, context.run_id) if is_told else ()
+
         is_waiting = True
         try:
-            is_waiting = await history.log.change(
-                lambda connection: suspend(connection, context.run_id, suspended.keys, left_ns)
-            )
+            is_waiting, waits = await history.log.change(suspended_for)
+            if halt is not None and is_waiting:
+                halt(context, "waiting", [*map(_told, waits)])
         except asyncio.CancelledError:
             if not self._steps.is_closing:
                 await self._answers.cancel(context.run_id)  # after what was asked for above
@@ -204,6 +213,17 @@ class Driver:
                 f"call {calls[0]!r} was cut off when its process ended, and its effect may have "
                 "happened; the run has ended without making it again"
             )
+
+
+def _told(wait: Wait) -> WaitTold:
+    return WaitTold(
+        step=wait.key,
+        kind=wait.kind,
+        name="" if wait.kind == "sleep" else wait.name,
+        roles=wait.roles,
+        since_ms=wait.since_ms,
+        due_ms=wait.due_ms,
+    )
 
 
 def _is_failed_saga(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from fishplate.agents.agent import AnyAgent
@@ -16,7 +17,12 @@ from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
 from fishplate.journal.run_rows import OPEN_STATES, READY_STATES, StoredRun, UnknownRunError
 from fishplate.journal.starts import StartKey
-from fishplate.journal.store import Durability, open_store, store_path
+from fishplate.journal.store import (
+    Durability,
+    StoreUnavailableError,
+    open_store,
+    store_path,
+)
 from fishplate.journal.writer import OpenWriter
 from fishplate.orchestrator.answers import Answers
 from fishplate.orchestrator.beginnings import Beginnings
@@ -350,11 +356,25 @@ class Keeper:
 
     def _cancelled_outside(self, run_id: str) -> None:
         """Hear that another process has cancelled a run; who holds one that waited hears it too."""
+        if self._steps.is_closing:
+            return
         known = self.runs.find(run_id)
-        if known is not None and known.is_waiting and not self._steps.is_closing:
+        if known is not None and known.is_waiting:
             self.runs.go_on(run_id, self._begin_task(self._as_stored(run_id)))
+        elif self._around.halt is not None:
+            self._begin_task(self._tell_cancelled(run_id))
+
+    async def _tell_cancelled(self, run_id: str) -> None:
+        """Tell the trace of a run that it was cancelled: no span is told of what does not work."""
+        if self._around.halt is None:
+            return
+        with suppress(StoreUnavailableError):  # then its trace says what it last knew
+            stored = await self._journal.find(run_id)
+            if stored is not None and stored.state == "cancelled":
+                self._around.halt(self._taking_up.context_of(stored), "cancelled", ())
 
     async def _as_stored(self, run_id: str) -> object:
+        await self._tell_cancelled(run_id)
         stored, unit = await self._stored(run_id)
         return await end_of(stored, unit)
 
@@ -366,6 +386,7 @@ class Keeper:
 
     async def _cancelled(self, run_id: str) -> object:
         if await self.answers.cancel(run_id):
+            await self._tell_cancelled(run_id)
             raise asyncio.CancelledError
         # It had its answer, and goes on in another task by now.
         if (run := self.runs.find(run_id)) is not None:

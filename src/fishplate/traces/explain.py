@@ -19,6 +19,7 @@ from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.traces.evidence import Evidence
 from fishplate.traces.findings import Finding, Verdict
+from fishplate.traces.gaps import sift, where_it_is
 from fishplate.traces.queries import WholeTrace
 
 
@@ -32,12 +33,15 @@ class Explanation:
             likely, in the order of their start. Where a text is known to be wrong, the step that
             it comes from stands before them.
         doubts: What is odd and blames nobody, in the order of its start; empty where a text is
-            known to be wrong, since it stands behind the findings then.
+            known to be wrong, since it stands behind the findings then. What rests on something
+            that is missing of the run stands here always.
+        notes: What is to be known of the verdict, each in one sentence.
     """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
     doubts: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, JsonValue]:
         """As the command line prints it."""
@@ -47,6 +51,7 @@ class Explanation:
             "step": None if first is None else first.path,
             "evidence": [_told(one) for one in self.findings],
             "doubts": [_told(one) for one in self.doubts],
+            "notes": list(self.notes),
         }
 
 
@@ -79,11 +84,19 @@ def explain(
         *known.inventions(),
     ]
     found += known.told(found)
-    origins = tuple(known.origin(wrong)) if wrong else ()
+    origins = [*known.origin(wrong)] if wrong else []
+    notes = (where_it_is(trace, wrong),) if wrong and not origins else ()
+    found, unsure = sift(trace, found)
+    origins, unsure_origins = sift(trace, origins)
     order = {one.span.span_id: at for at, one in enumerate(trace.spans)}
     found.sort(key=lambda one: (one.is_doubt, not one.is_sure, order[one.span_id]))
-    doubts = () if wrong else tuple(one for one in found if one.is_doubt)
+    # Where the step that it comes from may be one that is missing, no doubt takes its place.
+    is_known = bool(wrong) and not unsure_origins
+    doubts = () if is_known else tuple(one for one in found if one.is_doubt)
     found = [*origins, *(one for one in found if one not in doubts)]
     return Explanation(
-        verdict=found[0].verdict if found else "none", findings=tuple(found), doubts=doubts
+        verdict=found[0].verdict if found else "none",
+        findings=tuple(found),
+        doubts=(*doubts, *unsure_origins, *unsure),
+        notes=notes,
     )

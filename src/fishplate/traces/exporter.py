@@ -13,6 +13,7 @@ from fishplate.traces.answers import refusal_of
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader
 from fishplate.traces.export import ExportError, OtlpExport
 from fishplate.traces.feed import Taken
+from fishplate.traces.items import Halted, Missed
 from fishplate.traces.metrics import Gauges, Metrics
 from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, traces_body
 from fishplate.traces.posting import Posting
@@ -134,11 +135,14 @@ class Exporter:
                     item.offset_ns,
                 )
             elif len(item) != SPAN_SIZE:
+                if isinstance(item, (Missed, Halted)):
+                    continue  # of a run there is nothing in OTLP but its spans
                 told: Content = item  # type: ignore[assignment]  # by its size
                 if self._reader.is_on:
                     pending[told[0], told[1]] = told
             else:
-                span: SpanTuple = item  # type: ignore[assignment]  # by its size
+                # By its size, which type checkers do not read off a tuple with names.
+                span: SpanTuple = item  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
                 if span[0] in runs:
                     found.append((span, pending.pop(span[:2], None) if pending else None))
         while len(self._runs) > MOST_OPEN + MOST_ENDED:

@@ -1,7 +1,9 @@
 """What is told of runs on its way to a store: a bounded queue and the thread that empties it.
 
 Telling never waits and never fails. What does not fit is dropped and counted; what cannot be
-written is lost and counted; the runs go on.
+written is lost and counted; the runs go on. As the queue fills up, inputs and outputs are dropped
+first, since they are the largest and take the longest; then spans; and last of all what says that
+a run has begun, stands still or has ended, without which nobody could say what became of it.
 """
 
 from __future__ import annotations
@@ -11,17 +13,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from fishplate.contracts.signature import Signature
 from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError
-from fishplate.core.events import Sink, SpanTuple
+from fishplate.core.events import Sink, SpanTuple, WaitTold
+from fishplate.core.ids import root_span_id
 from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import ToldError
+from fishplate.traces.items import Halted
+from fishplate.traces.missing import Missing
 from fishplate.traces.segments import SPAN_SIZE, Began, Item
 
-CAPACITY: Final = 65_536
+CAPACITY: Final = 131_072
 BATCH: Final = 2_048
 LINGER: Final = 0.05
 """Seconds for which what was told gathers."""
@@ -102,7 +107,8 @@ class Feed:
     Args:
         receiver: Takes the batches.
         also: Hears of every span at once, whatever becomes of it here.
-        capacity: Most items that wait.
+        capacity: Most items that wait. Inputs and outputs have the first half of it; its last
+            eighth is for what is told of a run as a whole, and half of that for how runs end.
         seconds: What tells when the log may be written to again, apart from the clock of the runs.
     """
 
@@ -116,6 +122,10 @@ class Feed:
         self._receiver = receiver
         self._also = also
         self._capacity = capacity
+        self._run_room = max(capacity - max(capacity // 16, 1), 1)  # what is left is for ends
+        self._span_room = max(capacity - max(capacity // 8, 1), 1)
+        self._content_room = max(capacity // 2, 1)
+        self._missing = Missing()
         self._queue: deque[Item] = deque()
         self._dropped = 0
         self._told_missing: int = 0
@@ -137,12 +147,13 @@ class Feed:
     def tell(self, span: SpanTuple) -> None:
         """Hear of a span that has ended."""
         self._also(span)
-        if len(self._queue) < self._capacity:
+        if len(self._queue) < self._span_room:
             self._queue.append(span)
             if self._is_idle:
                 self._rouse()
-        else:
+        elif not (_is_end(span) and self._squeeze_in(span)):
             self._dropped += 1
+            self._missing.add(span[0], spans=1)
 
     def observe(
         self,
@@ -153,12 +164,15 @@ class Feed:
         outcome: object,
     ) -> None:
         """Hear what a call was given and gave, or raised; its span is told after it."""
-        if len(self._queue) < self._capacity:
+        if len(self._queue) < self._content_room or (
+            span_id == root_span_id(run.trace_id) and len(self._queue) < self._run_room
+        ):
             if isinstance(outcome, BaseException):
                 outcome = ToldError.of(outcome)
             self._queue.append((run.trace_id, span_id, signature, arguments, outcome))
         else:
             self._dropped += 1
+            self._missing.add(run.trace_id, contents=1)
 
     def begin(self, context: RunContext, agent: str) -> None:
         """Hear of a run that begins, or goes on here."""
@@ -166,11 +180,22 @@ class Feed:
         offset_ns = int(clock.now().timestamp() * 1e9) - context.now_ns()
         # Made here, on one thread, if nobody has asked for it before.
         context.begun((context.started_ns + offset_ns) // 1_000_000)
-        if len(self._queue) < self._capacity:
+        if len(self._queue) < self._run_room:
             self._queue.append(Began(context, agent, offset_ns))
             if self._is_idle:
                 self._rouse()
         else:
+            self._dropped += 1
+
+    def halt(
+        self,
+        context: RunContext,
+        state: Literal["waiting", "cancelled"],
+        waits: Sequence[WaitTold],
+    ) -> None:
+        """Hear of a run that waits, or was cancelled while it waited."""
+        told = Halted(context.trace_id, state, context.now_ns(), tuple(waits))
+        if not self._squeeze_in(told):
             self._dropped += 1
 
     @property
@@ -214,6 +239,15 @@ class Feed:
                 *(self._dropped, self._lost, left),
             )
 
+    def _squeeze_in(self, item: Item) -> bool:
+        """Take how a run ends or stands, as long as there is any room."""
+        if len(self._queue) >= self._capacity:
+            return False
+        self._queue.append(item)
+        if self._is_idle:
+            self._rouse()
+        return True
+
     def _rouse(self) -> None:
         self._is_idle = False
         self._wake.set()
@@ -247,6 +281,8 @@ class Feed:
     def _take_batch(self) -> None:
         queue = self._queue
         items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
+        if self._missing:
+            items += self._missing.take()
         spans = sum(len(item) == SPAN_SIZE for item in items)
         self._taking = len(items)
         self._hand_over(items, spans)
@@ -262,6 +298,7 @@ class Feed:
             taken = self._receiver.take(items, missing)
         except Exception as error:  # noqa: BLE001 -- a trace is never worth more than the runs
             self._lost += spans
+            self._missing.add_all(items)  # and told with the next batch
             self._tell_failure(error)
             return
         # Of its own batch, and of what it has no more, it knows by itself.
@@ -281,11 +318,13 @@ class Feed:
         return found
 
     def _close(self) -> None:
-        self._capacity = 0  # what is told from now on is dropped, and counted
+        # What is told from now on is dropped, and counted.
+        self._capacity = self._run_room = self._span_room = self._content_room = 0
         self._dropped += len(self._queue)
+        self._missing.add_all(self._queue)
         self._queue.clear()
         if self._dropped + self._lost > self._told_missing and self._failure is None:
-            self._hand_over((), 0)  # who keeps what is missing is told of the last of it
+            self._hand_over(self._missing.take(), 0)  # who keeps what is missing is told the rest
         try:
             self._receiver.close()
         except Exception as error:  # noqa: BLE001 -- as above
@@ -302,3 +341,7 @@ class Feed:
             self._logs_at = now + LOG_EVERY
             counts = self._dropped, self._lost
             _LOG.warning("traces cannot be kept: %s; so far %d dropped and %d lost", why, *counts)
+
+
+def _is_end(span: SpanTuple) -> bool:
+    return span[2] is None and span[1] == root_span_id(span[0])

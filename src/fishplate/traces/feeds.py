@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Literal, TypeAlias
 
 from fishplate.contracts.signature import Signature
-from fishplate.core.events import Sink
+from fishplate.core.events import Sink, WaitTold
 from fishplate.core.run_context import RunContext
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import Feed, Tally
@@ -66,6 +66,16 @@ class Feeds:
         """Hear of a run that begins, or goes on here; see `Feed.begin`."""
         for feed in self._all:
             feed.begin(context, agent)
+
+    def halt(
+        self,
+        context: RunContext,
+        state: Literal["waiting", "cancelled"],
+        waits: Sequence[WaitTold],
+    ) -> None:
+        """Hear of a run that waits, or was cancelled while it waited; see `Feed.halt`."""
+        for feed in self._all:
+            feed.halt(context, state, waits)
 
     def _observe(
         self,

@@ -92,6 +92,8 @@ def verdict_of_failure(one: TracedSpan) -> Verdict:
     """Whose fault it is that a call failed or is degraded, by its error and its kind alone."""
     span, error = one.span, error_of(one)
     code, error_class = facts_of(span).get("error"), error.get("class")
+    if span.kind == "tool" and code == "bug" and not _is_misread(error):
+        return "tool"  # its body has crashed: what it gave broke nothing, for it gave nothing
     if code in _POLICY_CODES or error_class in _POLICY:
         return "policy"
     if code in _CONTRACT_CODES or error_class in _CONTRACT:
@@ -101,6 +103,11 @@ def verdict_of_failure(one: TracedSpan) -> Verdict:
     if error_class == "refusal":
         return "reasoning"
     return "tool"
+
+
+def _is_misread(error: Mapping[str, Any]) -> bool:
+    """Whether a body has crashed over data of another shape than its model, a contract too."""
+    return "ValidationError" in {error.get("type"), object_of(error.get("cause")).get("type")}
 
 
 def error_of(one: TracedSpan) -> Mapping[str, Any]:

@@ -111,8 +111,27 @@ ALTER TABLE run DROP COLUMN cost_nanos;
 {"".join(_SECOND_ROLLUP.format(slot=slot) for slot in ("minute", "hour"))}
 """  # noqa: S608 -- our own words
 
+# Most runs are whole and do not wait: what is otherwise stands apart, and costs them nothing.
+_THIRD: Final = """
+CREATE TABLE run_gap (              -- no row where nothing is missing
+  run TEXT PRIMARY KEY,
+  spans INTEGER NOT NULL,         -- dropped or lost on their way
+  contents INTEGER NOT NULL       -- likewise, inputs and outputs of so many calls
+) WITHOUT ROWID;
+CREATE TABLE run_wait (             -- for what a run waits, or waited last
+  run TEXT NOT NULL,
+  step TEXT NOT NULL,             -- path
+  kind TEXT NOT NULL,             -- approval, signal or sleep
+  name TEXT NOT NULL,             -- of the agent or the signal
+  roles TEXT NOT NULL,            -- JSON: who may decide
+  since_ms INTEGER NOT NULL,      -- since 1970
+  due_ms INTEGER,                 -- NULL: never
+  PRIMARY KEY (run, step)
+) WITHOUT ROWID;
+"""
+
 LAYOUT: Final = Layout(
     application_id=0x66706C73,  # `fpls` in ASCII
-    migrations=(_FIRST, _SECOND),
+    migrations=(_FIRST, _SECOND, _THIRD),
     auto_vacuum="incremental",
 )

@@ -31,7 +31,9 @@ _DEEPEST: Final = 6
 """Levels that are indented; those below stand under the last one."""
 
 
-def trace_page(trace: WholeTrace, found: Explanation, *, with_content: bool) -> str:
+def trace_page(
+    trace: WholeTrace, found: Explanation, *, with_content: bool, notes: Iterable[str] = ()
+) -> str:
     """A run as an HTML document.
 
     Args:
@@ -39,6 +41,7 @@ def trace_page(trace: WholeTrace, found: Explanation, *, with_content: bool) -> 
         found: Who is to blame.
         with_content: Whether inputs, outputs and texts of passages stand in it, as far as they are
             kept.
+        notes: What is to be known of the run before it is judged.
     """
     style = files("fishplate.traces").joinpath("page.css").read_text(encoding="utf-8")
     digest = b64encode(sha256(style.encode()).digest()).decode()
@@ -53,7 +56,7 @@ def trace_page(trace: WholeTrace, found: Explanation, *, with_content: bool) -> 
         f"<style>{style}</style>\n</head>\n<body>",
         f'<h1>{_text(run.agent)} <span class="state {_text(run.state)}">{_text(state)}</span></h1>',
         *_list(_facts_of_run(run)),
-        *_verdict(found),
+        *_verdict(found, (*notes, *found.notes)),
         *_spans(trace.spans, found, with_content=with_content),
         "<footer>Open a step to see more. Times are UTC.</footer>",
         "</body>\n</html>\n",
@@ -77,9 +80,11 @@ def _facts_of_run(run: TracedRun) -> Iterator[tuple[str, str]]:
         yield "cost", cost_text(run.model_calls, run.costs, run.unpriced)
 
 
-def _verdict(found: Explanation) -> Iterator[str]:
+def _verdict(found: Explanation, notes: Iterable[str]) -> Iterator[str]:
     kind = "verdict blamed" if found.findings else "verdict"
     yield f'<h2>Verdict: {_text(found.verdict)}</h2>\n<div class="{kind}">'
+    for note in notes:
+        yield f"<p>Note: {_text(note)}.</p>"
     if not found.findings:
         yield "<p>Nothing that was recorded shows a fault.</p>"
     for at, one in enumerate(found.findings):

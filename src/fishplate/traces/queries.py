@@ -10,19 +10,26 @@ from pydantic_core import from_json
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
-from fishplate.core.events import Span, SpanHead
+from fishplate.core.events import Span, SpanHead, WaitTold
 from fishplate.core.ids import span_hex
 from fishplate.core.spending import MOST_SUM, is_whole
 
 MOST_BESIDE: Final = 200
+"""Runs that are looked through for what changed a remembered answer."""
 USUAL: Final = 20
 """Earlier runs of the same agent that tell what its tools usually answer."""
-"""Runs that are looked through for what changed a remembered answer."""
+_START: Final = 6  # where a span's start stands in its segment; its duration follows
 NOTHING: Final = object()
 """In place of content that was not kept; `null` is content."""
 _RUN: Final = f"""
 SELECT *, (SELECT json_group_object(currency, min(cost_nanos, {MOST_SUM})) FROM run_cost
-  WHERE run = id) FROM run
+    WHERE run = id),
+  (SELECT json_array(spans, contents) FROM run_gap WHERE run = id),
+  CASE state WHEN 'waiting' THEN (
+    SELECT json_group_array(json_array(step, kind, name, json(roles), since_ms, due_ms))
+    FROM run_wait WHERE run = id
+  ) END
+FROM run
 """  # noqa: S608 -- our own words
 
 
@@ -37,7 +44,8 @@ class TracedRun(NamedTuple):
         release: Version and fingerprint; empty while it has not ended.
         tenant: Whose data it is.
         principal: On whose behalf it ran.
-        state: `running` also if its process ended without telling.
+        state: `running` also if its process ended without telling; `waiting` also if it was
+            answered or cancelled since, where this store does not hear of it.
         started_ns: Nanoseconds since 1970.
         duration_ns: `None` if it has not ended.
         error: Code; `None` if it did not fail.
@@ -49,6 +57,9 @@ class TracedRun(NamedTuple):
             cost is at least `costs`.
         costs: What is known of their cost, in 10^-9 of each currency that was paid; `MOST_SUM` is
             at least that.
+        missing_spans: How many more it had, which were dropped or lost on their way.
+        missing_contents: Of how many calls inputs and outputs were dropped or lost likewise.
+        waits: What it waits for; empty unless its state is `waiting`.
     """
 
     id: str
@@ -68,6 +79,9 @@ class TracedRun(NamedTuple):
     output_tokens: int
     unpriced: int
     costs: Mapping[str, int]
+    missing_spans: int = 0
+    missing_contents: int = 0
+    waits: tuple[WaitTold, ...] = ()
 
     @property
     def whole_costs(self) -> Mapping[str, int] | None:
@@ -96,6 +110,11 @@ class WholeTrace:
 
     run: TracedRun
     spans: tuple[TracedSpan, ...]
+
+    @property
+    def told_until_ns(self) -> int:
+        """The end of the last span that was told, in nanoseconds since 1970."""
+        return max((one.span.end_ns for one in self.spans), default=self.run.started_ns)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,6 +185,17 @@ def whole_trace(connection: sqlite3.Connection, run_id: str) -> WholeTrace | Non
     return WholeTrace(run=run, spans=tuple(spans))
 
 
+def told_until_ns(connection: sqlite3.Connection, run: TracedRun) -> int:
+    """The end of the span that was told last, without reading all; see `WholeTrace`."""
+    row = connection.execute(
+        "SELECT spans FROM segment WHERE run = ? ORDER BY n DESC LIMIT 1", (run.id,)
+    ).fetchone()
+    if row is None:
+        return run.started_ns
+    spans: list[list[int]] = from_json(row[0])
+    return max(one[_START] + one[_START + 1] for one in spans)
+
+
 def runs_beside(
     connection: sqlite3.Connection, trace: WholeTrace, *, limit: int = MOST_BESIDE
 ) -> list[WholeTrace]:
@@ -218,18 +248,31 @@ def lost(connection: sqlite3.Connection) -> int:
 
 def whole_json(trace: WholeTrace) -> dict[str, JsonValue]:
     """A trace as one JSON document; ids of spans as 16 hex digits, times in nanoseconds."""
-    return {**run_json(trace.run), "trace": [_span_json(one) for one in trace.spans]}
+    return {
+        **run_json(trace.run),
+        "told_until_ns": trace.told_until_ns,
+        "trace": [_span_json(one) for one in trace.spans],
+    }
 
 
 def run_json(run: TracedRun) -> dict[str, JsonValue]:
     """A run in a list as a JSON object; whole costs are `null` unless all are known."""
     found: dict[str, JsonValue] = {**run._asdict()}
     whole = run.whole_costs
-    return {**found, "costs": {**run.costs}, "whole_costs": None if whole is None else {**whole}}
+    return {
+        **found,
+        "costs": {**run.costs},
+        "whole_costs": None if whole is None else {**whole},
+        "waits": [{**one._asdict(), "roles": [*one.roles]} for one in run.waits],
+    }
 
 
 def _run_of(row: tuple[Any, ...]) -> TracedRun:
-    return TracedRun._make((*row[:-1], from_json(row[-1])))
+    *told, costs, gap, waits = row
+    missing: list[int] = [0, 0] if gap is None else from_json(gap)
+    found: list[list[Any]] = [] if waits is None else from_json(waits)
+    waiting = tuple(WaitTold._make((*one[:3], tuple(one[3]), *one[4:])) for one in found)
+    return TracedRun._make((*told, from_json(costs), *missing, waiting))
 
 
 def _span_json(one: TracedSpan) -> dict[str, JsonValue]:

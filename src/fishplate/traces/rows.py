@@ -40,6 +40,10 @@ ON CONFLICT (id) DO UPDATE SET
 # SQLite goes on with a float where a sum has more than 64 bits, and of the two takes the integer.
 _SUM_UP: Final = f"cost_nanos = min(cost_nanos + excluded.cost_nanos, {MOST_SUM})"
 _PUT_COSTS: Final = f"ON CONFLICT DO UPDATE SET {_SUM_UP}"
+_PUT_GAPS: Final = """
+ON CONFLICT DO UPDATE SET
+  spans = spans + excluded.spans, contents = contents + excluded.contents
+"""
 _PUT_ROLLUPS: Final = f"""
 ON CONFLICT DO UPDATE SET
   count = count + excluded.count,
@@ -60,6 +64,7 @@ def write(connection: sqlite3.Connection, packed: Packed) -> None:
     _insert(connection, _SEGMENT, 3, packed.segments, "")
     for table, rows in _rollups(packed):
         _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+    _write_standing(connection, packed)
 
 
 def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
@@ -80,7 +85,16 @@ def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
     for table, rows in _rollups(packed):
         for row in rows:
             _is_taken(connection, table, _ROLLUP_COLUMNS, row, _PUT_ROLLUPS)
+    _write_standing(connection, packed)
     return refused
+
+
+def _write_standing(connection: sqlite3.Connection, packed: Packed) -> None:
+    """Write what is missing of runs, and what they wait for; of nearly all there is nothing."""
+    _insert(connection, "run_gap", 3, packed.gaps, _PUT_GAPS)
+    for run, waits in packed.waits.items():
+        connection.execute("DELETE FROM run_wait WHERE run = ?", (run,))
+        _insert(connection, "run_wait", 7, waits, "")
 
 
 def _is_taken(connection: sqlite3.Connection, table: str, columns: int, row: Row, put: str) -> bool:

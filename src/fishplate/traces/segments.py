@@ -13,8 +13,10 @@ from fishplate.core.ids import span_hex, trace_hex
 from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
 from fishplate.traces.counting import Place, RollupKey, Rollups, Sums
+from fishplate.traces.items import Halted, Missed
 
 SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
+CONTENT_SIZE: Final = 5  # and that from what is told of a run
 MOST_OPEN: Final = 100_000
 """Runs that are known while they have not ended; of more, the oldest are forgotten."""
 MOST_ENDED: Final = 1_000
@@ -46,7 +48,7 @@ class Began(NamedTuple):
 Content: TypeAlias = tuple[int, int, Signature, tuple[object, ...], object]
 """Trace key and span id of a call, its signature, what it was given, what it gave or raised."""
 
-Item: TypeAlias = SpanTuple | Content | Began
+Item: TypeAlias = SpanTuple | Content | Began | Missed | Halted
 Row: TypeAlias = tuple[Any, ...]
 
 
@@ -62,6 +64,8 @@ class Packed(NamedTuple):
         lost: How many are not there: they belong to runs that nobody has told of, or cannot be
             written down.
         latest_ms: When the latest run so far began, in milliseconds since 1970; 0 before any.
+        gaps: Runs that are not whole, with how many spans and contents of them are missing.
+        waits: Runs that wait, each with the rows of what it waits for.
     """
 
     runs: list[Row]
@@ -71,6 +75,8 @@ class Packed(NamedTuple):
     spans: int
     lost: int
     latest_ms: int
+    gaps: list[Row]
+    waits: Mapping[str, list[Row]]
 
 
 class _Noted(NamedTuple):
@@ -198,6 +204,9 @@ class Segmenter:
         self._pending: dict[tuple[int, int], Content] = {}
         self._places: dict[Place, str] = {}
         self._latest_ns = 0
+        self._early: dict[int, Missed] = {}  # of runs whose beginning is still on its way
+        self._gaps: dict[str, list[int]] = {}  # of the batch, as what follows
+        self._waits: dict[str, list[Row]] = {}
 
     def pack(self, items: Sequence[Item]) -> Packed:  # noqa: C901 -- more calls would cost a tenth
         """The rows of a batch, in the order in which its items were told."""
@@ -205,6 +214,7 @@ class Segmenter:
         values = _Values(self._reader)
         touched: dict[int, _OpenRun] = {}
         rollups = Rollups(self._reader)
+        self._gaps, self._waits = {}, {}
         opened, pending = self._open, self._pending
         told: Content | None = None  # mostly, the span that it belongs to comes next
         spans = lost = 0
@@ -212,11 +222,15 @@ class Segmenter:
             if isinstance(item, Began):
                 self._begin(item, touched)
             elif len(item) != SPAN_SIZE:
+                if isinstance(item, (Missed, Halted)):
+                    self._hear(item, touched)
+                    continue
                 if told is not None:
                     pending[told[0], told[1]] = told
                 told = item  # type: ignore[assignment]  # by its size
             else:
-                span: SpanTuple = item  # type: ignore[assignment]  # by its size
+                # By its size, which type checkers do not read off a tuple with names.
+                span: SpanTuple = item  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
                 content: Content | None = None
                 if told is not None and told[1] == span[1] and told[0] == span[0]:
                     content, told = told, None
@@ -247,6 +261,8 @@ class Segmenter:
             written,
             lost + spans - written,
             self._latest_ns // 1_000_000,
+            [(run_id, *counts) for run_id, counts in self._gaps.items()],
+            self._waits,
         )
         for run in touched.values():
             run.reset()
@@ -258,7 +274,39 @@ class Segmenter:
         known = self._open.get(key) or touched.get(key)
         begun = touched[key] = self._open[key] = known or _OpenRun(began, self._reader)
         begun.go_on()
+        if self._early and (early := self._early.pop(key, None)) is not None:
+            self._miss(begun, early.spans, early.contents)
         self._latest_ns = max(self._latest_ns, begun.started_ns)
+
+    def _hear(self, told: Missed | Halted, touched: dict[int, _OpenRun]) -> None:
+        """Note what is told of a run beside its spans."""
+        key = told.trace_id
+        run = self._open.get(key) or self._ended.get(key)
+        if run is None:
+            if isinstance(told, Missed):
+                known = self._early.get(key, Missed(key, 0, 0))
+                spans, contents = known.spans + told.spans, known.contents + told.contents
+                self._early[key] = Missed(key, spans, contents)
+            return
+        touched[key] = run
+        if isinstance(told, Missed):
+            self._miss(run, told.spans, told.contents)
+            return
+        run.state = told.state
+        if told.state == "waiting":
+            self._waits[run.id] = [
+                (run.id, step, kind, name, to_json(roles).decode(), since_ms, due_ms)
+                for step, kind, name, roles, since_ms, due_ms in told.waits
+            ]
+            return
+        run.duration_ns = told.at_ns + run.offset_ns - run.started_ns
+        self._open.pop(key, None)
+        self._ended[key] = run
+
+    def _miss(self, run: _OpenRun, spans: int, contents: int) -> None:
+        counts = self._gaps.setdefault(run.id, [0, 0])
+        counts[0] += spans
+        counts[1] += contents
 
     def _add(
         self,
@@ -326,7 +374,10 @@ class Segmenter:
             run.rows[one.row] = _written(one, facts)
         found: list[Row] = []
         for run in runs:
-            rows = run.rows = [row for row in run.rows if row]
+            rows = [row for row in run.rows if row]
+            if len(rows) < len(run.rows):
+                self._miss(run, len(run.rows) - len(rows), 0)
+                run.rows = rows
             if not rows:
                 continue
             content = None
@@ -340,6 +391,8 @@ class Segmenter:
         for runs, most in ((self._open, MOST_OPEN), (self._ended, MOST_ENDED)):
             while len(runs) > most:
                 del runs[next(iter(runs))]
+        while len(self._early) > MOST_ENDED:
+            del self._early[next(iter(self._early))]
         if len(self._pending) > MOST_PENDING:  # of spans that were dropped
             self._pending.clear()
 

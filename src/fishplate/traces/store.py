@@ -26,7 +26,7 @@ from fishplate.core.sqlite_file import (
     told,
 )
 from fishplate.traces.capture import Capture, Reader
-from fishplate.traces.feed import Taken
+from fishplate.traces.feed import CAPACITY, Taken
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.redaction import Redactor, check_secrets
 from fishplate.traces.rows import REFUSED, write, write_each
@@ -54,6 +54,8 @@ class TraceStore:
         max_bytes: Of the file and its log. It is looked at after every batch, and beyond it the
             oldest runs are taken out, to nine tenths of it. At least a million.
         capacity: Most spans, contents and beginnings of runs that wait to be written; at least 1.
+            Contents have the first half of it, and the last eighth is for what is told of a run as
+            a whole: so of what does not fit contents are dropped first, then spans.
 
     Raises:
         UsageError: A setting is out of its range (code `bad_setting`), or the URL is not of a store
@@ -65,7 +67,7 @@ class TraceStore:
     secrets: tuple[str, ...] = ()
     max_age: float = 30 * DAY
     max_bytes: int = 1_000_000_000
-    capacity: int = 65_536
+    capacity: int = CAPACITY
 
     def __post_init__(self) -> None:
         store_path(self.url)
@@ -333,7 +335,8 @@ def _empty_log(connection: sqlite3.Connection) -> None:
 
 def _delete_up_to(connection: sqlite3.Connection, bound: str) -> None:
     connection.execute("DELETE FROM segment WHERE run <= ?", (bound,))
-    connection.execute("DELETE FROM run_cost WHERE run <= ?", (bound,))
+    for table in ("run_cost", "run_gap", "run_wait"):
+        connection.execute(f"DELETE FROM {table} WHERE run <= ?", (bound,))  # noqa: S608 -- ours
     connection.execute("DELETE FROM run WHERE id <= ?", (bound,))
 
 

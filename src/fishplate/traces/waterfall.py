@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from fishplate.core.spending import is_whole
@@ -16,7 +16,7 @@ _MOST_CONTENT: Final = 400
 _MARKS: Final = {"ok": "=", "degraded": "~", "error": "!", "cancelled": "x"}
 
 
-def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
+def waterfall(trace: WholeTrace, *, with_content: bool, notes: Iterable[str] = ()) -> Iterator[str]:
     """Lines about a run: what it is, what it used, and a line for each span in order of start.
 
     A bar is made of `=`, of `~` where the step is degraded, of `!` where it failed and of `x` where
@@ -25,6 +25,7 @@ def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
     Args:
         trace: The run.
         with_content: Whether inputs and outputs follow their span, cut to 400 characters.
+        notes: What is to be known of the run; a line for each.
     """
     run = trace.run
     yield printable(f"run {run.id} of {run.agent!r} ({run.release or 'not ended'}): {run.state}")
@@ -35,6 +36,7 @@ def waterfall(trace: WholeTrace, *, with_content: bool) -> Iterator[str]:
         f"{run.input_tokens} + {run.output_tokens} tokens, "
         f"cost {cost_text(run.model_calls, run.costs, run.unpriced)}"
     )
+    yield from (printable(f"  {note}") for note in notes)
     rows = list(in_tree(trace.spans))
     titles = [
         printable(f"{'  ' * depth}{one.span.kind} {one.span.name}")[:_WIDEST_TITLE]
