@@ -269,7 +269,7 @@ async def test_a_fallback_answers_when_the_model_does_not_keep_the_contract() ->
     small: JsonValue = {"kind": "refund", "amount": 1}
     models = {"fast": ScriptedModel(["no", "no"]), "small": ScriptedModel([small])}
     async with App(safe, models=models) as app:
-        run = app.start(safe, Question(text=""))
+        run = app.start(safe, Question(text="?"))
 
         assert await run.result() == Refund(amount=1)
         assert run.state == "degraded"
