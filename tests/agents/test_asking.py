@@ -149,7 +149,7 @@ async def test_the_same_mistake_twice_ends_the_repair() -> None:
     "text",
     [
         '```json\n{"result": {"kind": "refund", "amount": 5}}\n```',
-        'Here it is: {"result": {"kind": "refund", "amount": 5}} Have a nice day.',
+        'Here it is: {"result": {"kind": "refund", "amount": 5}}',
     ],
 )
 async def test_what_stands_around_the_json_is_taken_off(text: str) -> None:

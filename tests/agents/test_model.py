@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from fishplate import (
     App,
@@ -20,7 +21,7 @@ from fishplate import (
 )
 from fishplate.agents.policies import policy_of, target_of
 from fishplate.core.errors import JsonValue
-from fishplate.models.model import Features, Message, OutputMode
+from fishplate.models.model import Features, Message, ModelAnswer, ModelRequest, OutputMode
 from fishplate.testing import ScriptedModel
 from tests.agents.asked import Question, Refund, Status, intent, refund, say
 
@@ -232,12 +233,43 @@ async def test_another_snapshot_than_the_pinned_one_marks_the_run() -> None:
     assert [(found.reason, found.source) for found in run.degraded] == [("other_snapshot", "m-2")]
 
 
+class Nameless(ScriptedModel):
+    """A model whose provider does not say which one has answered."""
+
+    @override
+    async def request(self, request: ModelRequest) -> ModelAnswer:
+        """Give the next answer, of nobody."""
+        return (await super().request(request)).model_copy(update={"snapshot": None})
+
+
+async def test_a_pinned_snapshot_that_nobody_names_is_not_confirmed() -> None:
+    """That the pinned model was asked for says nothing about which one answered."""
+    pinned = Nameless(["not JSON", {"kind": "refund", "amount": 5}], pinned="m-1")
+    async with App(asking, models={"fast": pinned}) as app:
+        run = app.start(asking, Question(text=""))
+        await run.result()
+
+    assert run.state == "degraded"
+    assert [(found.reason, found.source) for found in run.degraded] == [
+        ("unconfirmed_snapshot", "unknown")
+    ]
+
+
+async def test_an_answer_of_nobody_is_as_good_as_any_where_none_is_pinned() -> None:
+    """Who asks for no snapshot misses none."""
+    async with App(asking, models={"fast": Nameless([{"kind": "refund", "amount": 5}])}) as app:
+        run = app.start(asking, Question(text=""))
+        await run.result()
+
+    assert run.state == "succeeded"
+
+
 async def test_a_fallback_answers_when_the_model_does_not_keep_the_contract() -> None:
     """An answer that stays broken is a failure that another agent may answer for."""
     small: JsonValue = {"kind": "refund", "amount": 1}
     models = {"fast": ScriptedModel(["no", "no"]), "small": ScriptedModel([small])}
     async with App(safe, models=models) as app:
-        run = app.start(safe, Question(text=""))
+        run = app.start(safe, Question(text="?"))
 
         assert await run.result() == Refund(amount=1)
         assert run.state == "degraded"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from fishplate import App, DeclarationError, Prompt, model_agent
+from fishplate import App, DeclarationError, ErrorClass, Failure, Prompt, model_agent
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.trial import prompt_problem, try_prompt
 from fishplate.testing import ScriptedModel
@@ -162,6 +162,86 @@ def test_inputs_may_be_given() -> None:
     trials = try_prompt(agent, [{"text": "b"}, {"words": "x"}, {"text": "a"}])
 
     assert [one.input for one in trials.found] == [{"text": "b"}, {"text": "a"}]
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t", "\N{NO-BREAK SPACE}"])
+def test_a_prompt_without_a_word_is_a_problem(blank: str) -> None:
+    """Blanks ask nothing, and examples alone do not either; the remedy is said."""
+    examples = (("1 + 1", "2"),)
+    agent = asking(lambda _: Prompt[str](user=blank, system=blank, examples=examples))
+    problem = prompt_problem(agent, try_prompt(agent))
+
+    assert problem is not None
+    assert problem.code == "empty_prompt"
+    assert "write what is asked in user=, or in system=" in problem.message
+
+
+def test_a_prompt_without_a_word_in_one_case_is_a_problem() -> None:
+    """All that the input could say it does say, and still nothing is asked."""
+    agent = asking(lambda query: Prompt[str](user=query.text if query.channel == "chat" else ""))
+    problem = prompt_problem(agent, try_prompt(agent))
+
+    assert problem is not None
+    assert problem.code == "empty_prompt"
+
+
+def test_a_word_in_either_part_is_a_prompt() -> None:
+    """Who says it all in the system's part has no question to add, and the other way round."""
+    for prompt in (Prompt[str](user="", system="Tell a joke."), Prompt[str](user="A joke!")):
+        agent = asking(lambda _, prompt=prompt: prompt)
+        assert prompt_problem(agent, try_prompt(agent)) is None
+
+
+class Remark(BaseModel):
+    """What may be left out, or empty, in every way."""
+
+    text: str = ""
+    lines: list[str] = []
+    note: str | None = None
+
+
+def test_a_blank_prompt_for_a_blank_input_is_no_problem() -> None:
+    """What is left out of an invented input may be what a real one asks."""
+
+    def prompt(remark: Remark) -> Prompt[str]:
+        """Ask."""
+        return Prompt(user=remark.text)
+
+    def joined(remark: Remark) -> Prompt[str]:
+        """Ask."""
+        return Prompt(user=" ".join(remark.lines))
+
+    for function in (prompt, joined):
+        agent = model_agent("fast", name="remarking")(function)
+        trials = try_prompt(agent, [{}, {"text": " ", "lines": ["a"]}, {"text": "a", "lines": []}])
+        assert prompt_problem(agent, trials) is None
+        assert prompt_problem(agent, try_prompt(agent)) is None
+
+
+SILENT: Final = asking(lambda _: Prompt[str](user=" "))
+ECHO: Final = asking(lambda query: Prompt[str](user=query.text))
+
+
+async def test_an_app_tells_a_prompt_function_that_asks_nothing() -> None:
+    """It is refused before anything runs, with its place."""
+    with pytest.raises(DeclarationError) as refused:
+        await App(SILENT, models={"fast": ScriptedModel([])}).__aenter__()
+
+    (problem,) = refused.value.problems
+    assert problem.code == "empty_prompt"
+    assert "test_trial.py:" in (problem.where or "")
+
+
+async def test_a_real_input_without_a_word_asks_no_model() -> None:
+    """A call whose prompt turns out blank fails as a bug, and nothing is sent."""
+    model = ScriptedModel(["Yes."])
+    async with App(ECHO, models={"fast": model}):
+        with pytest.raises(Failure) as failed:
+            await ECHO(Query(text=" "))
+
+    assert failed.value.code == "empty_prompt"
+    assert failed.value.error_class is ErrorClass.BUG
+    assert model.requests == []
 
 
 LYING: Final = asking(lambda query: query.text)

@@ -275,3 +275,34 @@ def test_a_prompt_function_of_which_nothing_is_known_is_told(cli: Program) -> No
     assert ended.code == 0
     said = "prompts not tried: careful (it raises ValueError for an invented input)"
     assert said in ended.out
+
+
+def test_warnings_fail_where_they_are_asked_to(cli: Program) -> None:
+    """With --strict a build may keep its models told of everything."""
+    cli.write("asking.py", ASKING)
+    plain = cli("check", "asking.py:careful", "--json")
+    strict = cli("check", "asking.py:careful", "--strict", "--json")
+    person = cli("check", "asking.py:careful", "--strict")
+
+    assert (plain.code, strict.code, person.code) == (0, 1, 1)
+    assert (plain.json["ok"], strict.json["ok"]) == (True, False)
+    assert plain.json["targets"] == strict.json["targets"]
+    [target] = strict.json["targets"]
+    assert target["verdict"] == "ok"
+    assert list(target["warnings"]) == ["prompts not tried"]
+    assert person.out.endswith("1 ok, 1 warning\n")
+
+
+def test_what_is_told_to_people_is_no_warning(cli: Program) -> None:
+    """What is assumed with a reason, or checked at run time only, passes the strict check."""
+    cli.write("waiting.py", HEAD + WAITING)
+
+    assert cli("check", "waiting.py:waiting", "--strict").code == 0
+    assert cli("check", f"{SHOP}:order_status", "--strict").code == 0
+
+
+def test_what_is_not_read_is_bad_usage_also_where_warnings_fail(cli: Program) -> None:
+    """A warning beside it does not hide that a target could not be looked at."""
+    cli.write("asking.py", ASKING)
+
+    assert cli("check", "nowhere.py", "asking.py:careful", "--strict").code == 2

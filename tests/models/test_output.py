@@ -90,15 +90,54 @@ def test_rules_that_providers_refuse_are_left_out_and_judged_here() -> None:
     [
         '{"name": "cup", "price": "1.50"}',
         '```json\n{"name": "cup", "price": "1.50"}\n```',
-        'Sure!\n{"name": "cup", "price": "1.50"}\nAnything else?',
+        '```\n{"name": "cup", "price": "1.50"}```\n',
+        'Sure!\n{"name": "cup", "price": "1.50"}',
+        'Here is the JSON:\n\n{"name": "cup", "price": "1.50"}\n',
+        'Certainly, here\'s the requested JSON object: {"name": "cup", "price": "1.50"}',
+        'Of course! This is my final answer:\n```json\n{"name": "cup", "price": "1.50"}\n```',
+        'Okay. Here you go! {"name": "cup", "price": "1.50"}',
+        'ANSWER: {"name": "cup", "price": "1.50"}',
     ],
 )
 def test_an_answer_is_read_through_what_stands_around_it(text: str) -> None:
-    """Fences and words are taken off, and it is said that they were."""
+    """Fences and words that announce it are taken off, and it is said that they were."""
     found = WireOutput(Shape.of(Line)).read(text)
 
     assert found.value == Line(name="cup", price=Decimal("1.50"))
     assert found.is_mended == (not text.startswith("{"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'I will not say {"name": "cup", "price": "1.50"}',
+        'Do not use this: {"name": "cup", "price": "1.50"}',
+        'Do not use this:\n```json\n{"name": "cup", "price": "1.50"}\n```',
+        'Here is an example: {"name": "cup", "price": "1.50"}',
+        'Here is the wrong answer: {"name": "cup", "price": "1.50"}',
+        'Is this the answer? {"name": "cup", "price": "1.50"}',
+        'No. {"name": "cup", "price": "1.50"}',
+        '{"name": "cup", "price": "1.50"} is wrong.',
+        'Here is the JSON: {"name": "cup", "price": "1.50"} It is not the answer.',
+        '```json\n{"name": "cup", "price": "1.50"}\n```\nThis was a joke.',
+        '```diff\n{"name": "cup", "price": "1.50"}\n```',
+        '{"name": "cup", "price": "1.50"} {"name": "mug", "price": "2.50"}',
+        '```\n{"name": "cup", "price": "1.50"}\n```\n```\n{"name": "mug", "price": "2"}\n```',
+    ],
+)
+def test_json_about_which_something_is_said_is_no_answer(text: str) -> None:
+    """Words may withdraw what stands beside them, so the model is asked what it means."""
+    with pytest.raises(BrokenValueError) as broken:
+        WireOutput(Shape.of(Line)).read(text)
+    assert broken.value.violations[0].keyword == "json"
+
+
+def test_a_long_text_is_soon_known_to_be_no_json() -> None:
+    """The time grows with the text, and not with its square."""
+    blanks = " " * 200_000
+    for text in (f"Sure, the answer{blanks}", f"```json{blanks}", "[" * 200_000, f"{{{blanks}}}!"):
+        with pytest.raises(BrokenValueError):
+            WireOutput(Shape.of(Line)).read(text)
 
 
 @pytest.mark.parametrize("text", ["", "no", "{", "] [", '{"name": "cup"', "```\n\n```"])

@@ -284,6 +284,63 @@ def test_a_refusal_is_an_answer_that_has_ended(provider: str) -> None:
     assert answer.usage.input_tokens == 9
 
 
+def streamed(provider: str, *named: str | None) -> bytes:
+    """A whole answer of a provider, with what it says of the model, if anything."""
+    count = {"input_tokens": 1, "output_tokens": 1}
+    model = {"modelVersion" if provider == "google" else "model": word for word in named}
+    match provider:
+        case "openai":
+            choice = {"index": 0, "delta": {"content": "Yes."}, "finish_reason": "stop"}
+            events: list[dict[str, object]] = [{"choices": [choice], **model}]
+        case "google":
+            content = {"role": "model", "parts": [{"text": "Yes."}]}
+            said = {"index": 0, "content": content, "finishReason": "STOP"}
+            events = [{"candidates": [said], **model}]
+        case _:
+            message: dict[str, object] = {"id": "1", "role": "assistant", "content": []}
+            message |= {"usage": count, **model}
+            block, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": "Yes."}
+            events = [
+                {"type": "message_start", "message": message},
+                {"type": "content_block_start", "index": 0, "content_block": block},
+                {"type": "content_block_delta", "index": 0, "delta": delta},
+                {"type": "content_block_stop", "index": 0},
+                {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": count},
+                {"type": "message_stop"},
+            ]
+    lines = (
+        f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
+        if "type" in event
+        else f"data: {json.dumps(event)}\n\n"
+        for event in events
+    )
+    return "".join(lines).encode()
+
+
+@pytest.mark.parametrize("provider", NAMES)
+@pytest.mark.parametrize(
+    ("named", "snapshot"),
+    [((), None), ((None,), None), (("",), None), (("asked",), "asked"), (("other",), "other")],
+)
+def test_a_model_that_no_provider_names_is_unknown(
+    provider: str, named: tuple[str | None, ...], snapshot: str | None
+) -> None:
+    """The name that was asked for is no answer; the same name, said by the provider, is one."""
+    said = Said(200, streamed(provider, *named), "text/event-stream")
+    with fake_provider(lambda _: said) as server:
+        url = server.url + ("/v1" if provider == "openai" else "")
+        model = ProviderModel(f"{provider}:asked", key=KEY, url=url)
+
+        async def ask() -> ModelAnswer:
+            async with closing(model):
+                return await model.request(HELLO)
+
+        answer = asyncio.run(ask())
+
+    assert answer.text == "Yes."
+    assert answer.snapshot == snapshot
+
+
 @pytest.mark.parametrize(
     ("status", "error_class", "code"),
     [

@@ -29,9 +29,8 @@ def test_the_scarcer_of_the_two_limits_decides() -> None:
 
 
 def test_a_limit_that_is_not_set_does_not_bind() -> None:
-    """Any number of tokens passes a limit of requests, whatever the target says is left of them."""
+    """Any number of tokens passes a limit of requests."""
     limiter = RateLimiter(RateLimit(requests_per_minute=1), 0.0)
-    limiter.observe(None, 0)
 
     assert limiter.take(10**9, 0.0) == 0
     assert limiter.take(10**9, 0.0) == pytest.approx(60)
@@ -58,16 +57,6 @@ def test_a_request_above_the_whole_minute_never_passes() -> None:
 
     assert limiter.can_ever_take(1000)
     assert not limiter.can_ever_take(1001)
-
-
-def test_what_the_target_says_is_left_only_lowers_the_level() -> None:
-    """Others use the same credential; and calls on their way are not in its number yet."""
-    limiter = RateLimiter(RateLimit(requests_per_minute=60, tokens_per_minute=1000), 0.0)
-
-    limiter.observe(5, 100)
-    assert (limiter.requests, limiter.tokens) == (5, 100)
-    limiter.observe(50, None)
-    assert (limiter.requests, limiter.tokens) == (5, 100)
 
 
 class Limiting(RuleBasedStateMachine):
@@ -108,12 +97,6 @@ class Limiting(RuleBasedStateMachine):
         """Credit or debit the difference to an estimate."""
         self.limiter.give_back(surplus)
         self.used -= surplus
-
-    @rule(left=st.integers(0, 30))
-    def hear(self, left: int) -> None:
-        """Hear what is left from the target."""
-        self.limiter.observe(left, None)
-        assert self.limiter.requests <= left
 
     @invariant()
     def never_more_than_the_minutes_allow(self) -> None:

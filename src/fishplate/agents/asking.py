@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from fishplate.agents.agent import AnyAgent, Call
 from fishplate.agents.limits import Limits, Spending
@@ -40,6 +40,8 @@ from fishplate.models.registry import Models
 
 LENGTHENED: int = 2
 """Times as many tokens as before are allowed once to an answer that was cut off."""
+UNKNOWN_SNAPSHOT: Final = "unknown"
+"""Stands for the snapshot that answered, in a mark, where the provider names none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +68,8 @@ class Asking:
         """The messages that a conversation begins with.
 
         Raises:
-            Failure: The prompt function returned something else (code `bad_prompt`).
+            Failure: The prompt function returned something else (code `bad_prompt`), or a prompt
+                without a word (`empty_prompt`).
         """
         return first_messages(self.prompt(*arguments), self.subject)
 
@@ -133,12 +136,15 @@ class _Talk:
             self._lengthen()
 
     def _mark_snapshot(self, answer: ModelAnswer) -> None:
-        """Mark the answer, once, if another snapshot gives it than the one that is pinned."""
+        """Mark the answer, once, unless it is known that the pinned snapshot gave it."""
         pinned = current().resource(Models).get(self._alias).pinned
-        if pinned is None or answer.snapshot in {None, pinned, self._marked}:
+        answered = answer.snapshot or UNKNOWN_SNAPSHOT
+        if pinned is None or answered in {pinned, self._marked}:
             return
-        self._marked = answer.snapshot
-        current().degrade("other_snapshot", source=str(answer.snapshot))
+        self._marked = answered
+        is_unknown = answered == UNKNOWN_SNAPSHOT
+        reason = "unconfirmed_snapshot" if is_unknown else "other_snapshot"
+        current().degrade(reason, source=answered)
 
     def _lengthen(self) -> None:
         """Allow a longer answer, once; to cut off is no breach of the contract."""

@@ -3,7 +3,7 @@
 A prompt function is pure: it depends on its arguments alone and changes nothing, so it may be
 called with an input that nobody has sent. That it fails on one says nothing, since it may ask more
 of its input than the contract does. What it returns says all: a text is no `Prompt`, whatever came
-in.
+in. Only that a prompt is blank may lie in the input, where that is blank somewhere too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.example import examples
 from fishplate.core.data import dataclass
 from fishplate.core.errors import Failure, InputError, JsonValue, Problem
-from fishplate.models.prompt import Prompt, first_messages
+from fishplate.models.prompt import EMPTY_PROMPT, Prompt, first_messages
 
 PATIENCE: Final = 1.0
 """Seconds for all calls of one function; microseconds are usual."""
@@ -29,14 +29,14 @@ class Trial:
 
     Attributes:
         input: The input document.
-        prompt: What it returned, if that is a prompt of texts.
-        mistake: What is wrong with what it returned else.
+        prompt: What it returned, if that is a prompt of texts; blank for a blank input only.
+        mistake: What is wrong with what it returned, else.
         failure: Type of the exception that it raised, which says nothing of it.
     """
 
     input: JsonValue
     prompt: Prompt[object] | None = None
-    mistake: str | None = None
+    mistake: Failure | None = None
     failure: str | None = None
 
 
@@ -53,8 +53,8 @@ class Trials:
     is_cut_short: bool
 
     @property
-    def mistake(self) -> str | None:
-        """What it returned in place of a prompt, if it did."""
+    def mistake(self) -> Failure | None:
+        """What it returned in place of a prompt that asks something, if it did."""
         return next((one.mistake for one in self.found if one.mistake is not None), None)
 
     @property
@@ -98,7 +98,7 @@ def prompt_problem(agent: AnyAgent, trials: Trials) -> Problem | None:
     mistake = trials.mistake
     if mistake is None:
         return None
-    return Problem(code="bad_prompt", message=mistake, where=agent.about.where)
+    return Problem(code=mistake.code, message=mistake.message, where=agent.about.where)
 
 
 def _trials(agent: AnyAgent, documents: Iterable[JsonValue]) -> Iterator[Trial]:
@@ -113,11 +113,29 @@ def _trials(agent: AnyAgent, documents: Iterable[JsonValue]) -> Iterator[Trial]:
 
 def _trial(agent: AnyAgent, document: JsonValue) -> Trial:
     function: Any = agent.about.written
-    found: object = function(*agent.signature.decode(document, subject="an example"))
+    given = agent.signature.decode(document, subject="an example")
+    found: object = function(*given)
     if inspect.iscoroutine(found):
         found.close()  # it is told as what it is, and not warned of as well
     try:
         first_messages(found, agent.about.subject)
     except Failure as error:
-        return Trial(input=document, mistake=error.message)
+        lies_in_input = error.code == EMPTY_PROMPT and _is_blank(agent.signature.encode(given))
+        if not lies_in_input:
+            return Trial(input=document, mistake=error)
     return Trial(input=document, prompt=cast("Prompt[object]", found))
+
+
+def _is_blank(document: JsonValue) -> bool:
+    """Whether an input leaves something out that a prompt may have been made of."""
+    match document:
+        case None | []:
+            return True
+        case str():
+            return not document.strip()
+        case list():
+            return any(map(_is_blank, document))
+        case dict():
+            return any(map(_is_blank, document.values()))
+        case _:
+            return False

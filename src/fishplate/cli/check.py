@@ -43,23 +43,30 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "targets", metavar="TARGET", nargs="+", help=f"{FORM}, or a file or folder for all in it"
     )
+    parser.add_argument("--strict", action="store_true", help="fail on warnings too")
 
 
 def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     """Check every target, also after one is refused."""
     seen: set[int] = set()
     found = [checked for text in arguments.targets for checked in _check(text, seen)]
+    is_doubted = arguments.strict and any(checked.warnings for checked in found)
+    is_ok = all(checked.verdict == "ok" for checked in found) and not is_doubted
     if screen.as_json:
         verdicts: list[JsonValue] = [checked.to_json() for checked in found]
-        screen.document({"ok": all(one.verdict == "ok" for one in found), "targets": verdicts})
+        screen.document({"ok": is_ok, "targets": verdicts})
     else:
         for checked in found:
             screen.lines([f"{checked.verdict}: {checked.title}"], style=_STYLES[checked.verdict])
             screen.lines(f"  {line}" for line in checked.lines())
+            screen.lines(
+                (f"  {name}: {_spelled(doubt)}" for name, doubt in checked.warnings.items()),
+                style="yellow",
+            )
         screen.lines([_summary(found)], style="bold")
     if any(checked.verdict == "unreadable" for checked in found):
         return ExitCode.USAGE
-    return ExitCode.FAILED if any(one.verdict == "refused" for one in found) else ExitCode.OK
+    return ExitCode.OK if is_ok else ExitCode.FAILED
 
 
 COMMAND: Final = Command(
@@ -67,9 +74,10 @@ COMMAND: Final = Command(
     summary="check that agents and workflows fit together",
     description=(
         "Check agents, tools and workflows without running them: every edge, every case of every\n"
-        "route, every grant. Exit code 1 and the counterexamples if something does not fit."
+        "route, every grant. Exit code 1 and the counterexamples if something does not fit;\n"
+        "with --strict also if a model is told too little, or a prompt could not be tried."
     ),
-    examples=("check shop.py:support", "check src/agents"),
+    examples=("check shop.py:support", "check src/agents --strict"),
     add_arguments=add_arguments,
     execute=execute,
 )
@@ -83,6 +91,8 @@ class Checked:
         target: As it was typed, with the name of the agent.
         title: For people: which agent, which version, where.
         facts: What has been checked, by name.
+        warnings: What is doubtful about what fits, by name: what a model that is asked is not told,
+            and prompt functions of which nothing is known.
         problems: What does not fit in a contract that could be declared.
         error: Why it could not be declared, or not even be loaded.
     """
@@ -90,6 +100,7 @@ class Checked:
     target: str
     title: str
     facts: dict[str, JsonValue]
+    warnings: dict[str, JsonValue]
     problems: tuple[Problem, ...] = ()
     error: FishplateError | None = None
 
@@ -121,6 +132,8 @@ class Checked:
         written: dict[str, JsonValue] = {"target": self.target, "verdict": self.verdict}
         if self.facts:
             written["facts"] = self.facts
+        if self.warnings:
+            written["warnings"] = self.warnings
         if self.problems:
             written["problems"] = [problem.to_json() for problem in self.problems]
         if self.error is not None:
@@ -140,7 +153,7 @@ def _check(text: str, seen: set[int]) -> Iterator[Checked]:
     if not files:
         message = f"{text!r} has no Python file that speaks of fishplate"
         error = UsageError(message, code="unknown_target")
-        yield Checked(target=text, title=text, facts={}, error=error)
+        yield Checked(target=text, title=text, facts={}, warnings={}, error=error)
     for file in files:
         yield from _check_place(str(file), seen, is_wanted=False)
 
@@ -154,12 +167,13 @@ def _check_place(text: str, seen: set[int], *, is_wanted: bool = True) -> Iterat
                 yield _checked(loaded.spelled, loaded.agent)
     except FishplateError as error:
         if is_wanted or error.code != "unknown_target":
-            yield Checked(target=text, title=text, facts={}, error=error)
+            yield Checked(target=text, title=text, facts={}, warnings={}, error=error)
 
 
 def _checked(target: str, agent: AnyAgent) -> Checked:
     about = agent.about
     facts: dict[str, JsonValue] = {}
+    warnings: dict[str, JsonValue] = {}
     if isinstance(agent, Workflow):
         facts |= _plan_facts(agent.plan)
         if agent.waiting:
@@ -168,10 +182,10 @@ def _checked(target: str, agent: AnyAgent) -> Checked:
     elif agent.granted:
         facts["dynamic"] = "calls checked at run time"
         facts["may call"] = [child.name for child in agent.granted]
-        facts |= unclear_to_models(agent)
+        warnings |= unclear_to_models(agent)
     prompts = list(_prompts(agent))
     if silences := [one.silence for one in prompts if one.silence is not None]:
-        facts["prompts not tried"] = list[JsonValue](silences)
+        warnings["prompts not tried"] = list[JsonValue](silences)
     if about.effect is not None:
         facts["effect"] = about.effect.effect
         facts["scopes"] = list[JsonValue](about.effect.scopes)
@@ -179,6 +193,7 @@ def _checked(target: str, agent: AnyAgent) -> Checked:
         target=target,
         title=f"{about.subject} {about.version} ({about.where})",
         facts=facts,
+        warnings=warnings,
         problems=(
             *_unsatisfiable(agent),
             *(one.problem for one in prompts if one.problem is not None),
@@ -265,7 +280,9 @@ def _prompts(agent: AnyAgent) -> Iterator[_Prompt]:
 
 def _summary(found: list[Checked]) -> str:
     counts = [(sum(one.verdict == word for one in found), word) for word in _STYLES]
-    return ", ".join(f"{count} {word}" for count, word in counts if count)
+    many = sum(len(one.warnings) for one in found)
+    told = [f"{count} {word}" for count, word in counts if count]
+    return ", ".join([*told, f"{many} warning{'s' * (many > 1)}"] if many else told)
 
 
 def _spelled(fact: JsonValue) -> str:

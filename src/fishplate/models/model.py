@@ -121,7 +121,8 @@ class ModelAnswer(Recorded):
         calls: What it asks for, in order.
         finish_reason: Why it stopped; `length` means that the text is cut off.
         usage: What it took.
-        snapshot: The exact model that answered, as the provider names it; `None` if it does not.
+        snapshot: The exact model that answered, as the provider names it; `None` if it does not,
+            and never the name that was asked for in its place.
         reasoning: What it shows of its thoughts; never part of an output.
         cost: What it costs; filled by the app's prices unless the provider says it.
     """

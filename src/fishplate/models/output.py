@@ -40,7 +40,21 @@ _LEFT_OUT: Final = frozenset(
 )
 _NAMED: Final = frozenset({"properties", "$defs"})
 _LISTED: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-_FENCE: Final = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_ADJECTIVE: Final = "requested|required|valid|corrected|complete|whole|final|resulting"
+_NOUN: Final = "JSON|answer|object|document|result|response|output"
+# All that may stand before an answer and be taken off: that it comes now, and nothing about it.
+_INTRODUCTION: Final = (
+    r"(?:(?:Sure|Certainly|Of course|Okay|OK)\b[!.,]?\s*)?"
+    r"(?:Here (?:it is|you go|you are)\b\s*(?:[:.!]\s*)?"
+    r"|(?:(?:Here(?:['\u2019]s| is)|This is|Below is)\s+)?"
+    rf"(?:(?:the|your|my)\s+)?(?:(?:{_ADJECTIVE})\s+)*(?:{_NOUN})(?:\s+(?:{_NOUN}))*"
+    r"(?:,?\s+(?:as requested|(?:that\s+)?you asked for|below))?\s*(?:[:.]\s*)?)?"
+)
+_FENCED: Final = r"```(?:json)?\s*(?P<fenced>[\[{].*[\]}])\s*```"
+_BARE: Final = r"(?P<bare>[\[{].*[\]}])"
+_PACKED: Final = re.compile(
+    rf"\s*{_INTRODUCTION}(?:{_FENCED}|{_BARE})\s*", re.DOTALL | re.IGNORECASE
+)
 
 
 class InexpressibleError(Exception):
@@ -121,7 +135,8 @@ class WireOutput(Generic[T]):
     def read(self, text: str) -> Reading[T]:
         """The output that a text stands for.
 
-        Only what stands around the JSON is taken off: a code fence, or words before and behind.
+        Only what says nothing is taken off: a code fence, and words before the JSON that announce
+        it, such as "Here is the JSON:". Any other word beside it may say that it is no answer.
 
         Raises:
             BrokenValueError: It is no JSON, or breaks the contract.
@@ -217,18 +232,16 @@ def _wrapped(schema: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _json_inside(text: str) -> JsonValue:
-    """The JSON object or array within a text; `None` if there is no one such thing."""
-    fenced = _FENCE.match(text)
-    if fenced is not None:
-        candidate = fenced[1]
-    else:
-        starts = [place for place in (text.find("{"), text.find("[")) if place >= 0]
-        end = max(text.rfind("}"), text.rfind("]"))
-        if not starts or end < min(starts):
-            return None
-        candidate = text[min(starts) : end + 1]
+    """The JSON object or array that is all a text says; `None` if it says something else too.
+
+    What is said of it may withdraw it, as "Do not use this:" does, or "is wrong" behind it. So
+    words are only taken off that are known to say nothing of it, and from before it.
+    """
+    found = _PACKED.fullmatch(text)
+    if found is None:
+        return None
     try:
-        return parse_json(candidate)
+        return parse_json(found["fenced"] or found["bare"])
     except JsonError:
         return None
 

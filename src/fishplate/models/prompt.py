@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 from fishplate.core.data import dataclass
 from fishplate.core.errors import ErrorClass, Failure
@@ -10,13 +10,16 @@ from fishplate.models.model import Message
 
 R_co = TypeVar("R_co", covariant=True)
 
+EMPTY_PROMPT: Final = "empty_prompt"
+"""Code of a failure: a prompt is blank but for its examples, which ask nothing by themselves."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt(Generic[R_co]):
     """A question to a model; `Prompt[Out]` is answered by an `Out`.
 
     Attributes:
-        user: What is asked, with all the facts.
+        user: What is asked, with all the facts; may be blank where `system` says it all.
         system: Who the model is and what it has to do.
         examples: Questions with the answers that are wanted, as text, in this order.
     """
@@ -41,16 +44,25 @@ def first_messages(found: object, subject: str) -> tuple[Message, ...]:
         subject: Whose function it is.
 
     Raises:
-        Failure: It is no `Prompt`, or one of something else than texts (code `bad_prompt`).
+        Failure: It is no `Prompt`, or one of something else than texts (code `bad_prompt`); or it
+            asks nothing (code `empty_prompt`).
     """
-    if isinstance(found, Prompt):
-        prompt = cast("Prompt[object]", found)
-        try:
-            return prompt.messages()
-        except (TypeError, ValueError):  # pydantic's own quotes what it was given
-            what = f"a Prompt with {_wrong_part(prompt)}: give texts"
-            raise _bad_prompt(subject, what) from None
-    raise _bad_prompt(subject, f"{type(found).__name__!r}: return a Prompt")
+    if not isinstance(found, Prompt):
+        raise _bad_prompt(subject, f"{type(found).__name__!r}: return a Prompt")
+    prompt = cast("Prompt[object]", found)
+    try:
+        messages = prompt.messages()
+    except (TypeError, ValueError):  # pydantic's own quotes what it was given
+        what = f"a Prompt with {_wrong_part(prompt)}: give texts"
+        raise _bad_prompt(subject, what) from None
+    if not (prompt.user.strip() or prompt.system.strip()):
+        raise Failure(
+            f"the prompt function of {subject} returned a Prompt without a word: write what is "
+            "asked in user=, or in system=",
+            error_class=ErrorClass.BUG,
+            code=EMPTY_PROMPT,
+        )
+    return messages
 
 
 def _bad_prompt(subject: str, what: str) -> Failure:

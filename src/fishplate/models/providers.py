@@ -101,7 +101,8 @@ class ProviderModel:
         self.pinned = pinned
         self._timers = timers
         self._baggage = check_member_names(name, baggage)
-        self._client, self._close = _client(provider, model, found, address, timers)
+        asked = _AskedName(model)
+        self._client, self._close = _client(provider, asked, found, address, timers)
         self.features = features or _features(self._client)
 
     async def request(self, request: ModelRequest) -> ModelAnswer:
@@ -166,11 +167,21 @@ class ProviderModel:
             ),
             finish_reason=_finish_reason(response.finish_reason),
             usage=_usage(usage),
-            snapshot=response.model_name,
+            snapshot=_snapshot(response.model_name),
             reasoning=tuple(
                 part.content for part in response.parts if isinstance(part, messages.ThinkingPart)
             ),
         )
+
+
+class _AskedName(str):
+    """The name of a model as it is asked for, told apart from equal names that a provider gives.
+
+    Where a provider names no model, pydantic-ai gives the name back that it was asked with, which
+    confirms nothing: of which model answered, only the provider knows.
+    """
+
+    __slots__ = ()
 
 
 class _Client(NamedTuple):
@@ -348,6 +359,11 @@ def _piece(event: object) -> str:
 def _arguments(found: str | Mapping[str, object] | None) -> str:
     """The arguments of a call as text; what is no JSON is written down too, and refused later."""
     return found if isinstance(found, str) else json.dumps(found or {})
+
+
+def _snapshot(found: str | None) -> str | None:
+    """What the provider calls the model that answered; `None` if it names none."""
+    return None if isinstance(found, _AskedName) or not found else found
 
 
 def _finish_reason(found: str) -> FinishReason:

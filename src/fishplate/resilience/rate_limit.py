@@ -84,13 +84,6 @@ class RateLimiter:
         self.requests = min(self.requests + requests, self._most_requests)
         self.tokens = min(self.tokens + tokens, self._most_tokens)
 
-    def observe(self, requests_left: float | None, tokens_left: float | None) -> None:
-        """Go down to what the target says is left; never up, because calls may be on their way."""
-        if requests_left is not None and self.settings.requests_per_minute is not None:
-            self.requests = min(self.requests, requests_left)
-        if tokens_left is not None and self.settings.tokens_per_minute is not None:
-            self.tokens = min(self.tokens, tokens_left)
-
     def to_json(self) -> dict[str, JsonValue]:
         """Both levels at the time of the last call; a limit that is not set is left out."""
         found: dict[str, JsonValue] = {}
