@@ -233,14 +233,14 @@ async def test_an_app_tells_a_prompt_function_that_asks_nothing() -> None:
 
 
 async def test_a_real_input_without_a_word_asks_no_model() -> None:
-    """A call whose prompt turns out blank fails as a bug, and nothing is sent."""
+    """A call whose prompt turns out blank fails by its input, and nothing is sent."""
     model = ScriptedModel(["Yes."])
     async with App(ECHO, models={"fast": model}):
         with pytest.raises(Failure) as failed:
             await ECHO(Query(text=" "))
 
     assert failed.value.code == "empty_prompt"
-    assert failed.value.error_class is ErrorClass.BUG
+    assert failed.value.error_class is ErrorClass.CONTRACT_IN
     assert model.requests == []
 
 

@@ -68,8 +68,7 @@ class Asking:
         """The messages that a conversation begins with.
 
         Raises:
-            Failure: The prompt function returned something else (code `bad_prompt`), or a prompt
-                without a word (`empty_prompt`).
+            Failure: The prompt function returned something else (code `bad_prompt`).
         """
         return first_messages(self.prompt(*arguments), self.subject)
 

@@ -29,6 +29,7 @@ from fishplate.models.model import (
     ToolSpec,
 )
 from fishplate.models.output import WireOutput, instructions
+from fishplate.models.prompt import EMPTY_PROMPT, is_blank
 from fishplate.models.registry import Models, no_model
 from fishplate.models.surrogates import has_halves, telling, without_halves
 
@@ -68,11 +69,20 @@ class Inference:
 
         Raises:
             Failure: It did not answer; or what it gave is no answer (code `bad_model_answer`),
-                which is a mistake in the code of the model, so that asking again would not help.
+                which is a mistake in the code of the model, so that asking again would not help;
+                or there was nothing to ask (`empty_prompt`).
         """
         call = current()
         models = call.resource(Models)
         model = models.get(self.alias)
+        # What answers one thing only, such as a classifier, has an answer to nothing too.
+        if model.features.gives is None and is_blank(conversation.messages):
+            raise Failure(
+                f"the prompt that {self.agent!r} made of its input is blank, so that "
+                f"{self.alias!r} was not asked: leave blank inputs out before they come here",
+                error_class=ErrorClass.CONTRACT_IN,
+                code=EMPTY_PROMPT,
+            )
         call.note(model=model.name)
         add_count(call, "requests", 1)
         request = self.request_of(conversation, model.features)

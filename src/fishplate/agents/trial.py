@@ -17,7 +17,7 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.example import examples
 from fishplate.core.data import dataclass
 from fishplate.core.errors import Failure, InputError, JsonValue, Problem
-from fishplate.models.prompt import EMPTY_PROMPT, Prompt, first_messages
+from fishplate.models.prompt import EMPTY_PROMPT, Prompt, check_prompt
 
 PATIENCE: Final = 1.0
 """Seconds for all calls of one function; microseconds are usual."""
@@ -118,7 +118,7 @@ def _trial(agent: AnyAgent, document: JsonValue) -> Trial:
     if inspect.iscoroutine(found):
         found.close()  # it is told as what it is, and not warned of as well
     try:
-        first_messages(found, agent.about.subject)
+        check_prompt(found, agent.about.subject)
     except Failure as error:
         lies_in_input = error.code == EMPTY_PROMPT and _is_blank(agent.signature.encode(given))
         if not lies_in_input:

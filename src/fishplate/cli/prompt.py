@@ -14,7 +14,7 @@ from fishplate.cli.sent import EVERYTHING, frame_lines, message_lines
 from fishplate.cli.targets import load_agent
 from fishplate.core.errors import Failure, JsonValue, UsageError
 from fishplate.models.model import Features, ModelRequest
-from fishplate.models.prompt import Prompt, first_messages
+from fishplate.models.prompt import Prompt, check_prompt
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
     given = agent.signature.decode(document, subject=f"the input of {agent.about.subject}")
     prompt = cast("object", agent.prompt(*given))  # its annotation may be wrong
     try:
-        first_messages(prompt, agent.about.subject)
+        check_prompt(prompt, agent.about.subject)
     except Failure as error:
         raise UsageError(error.message, code=error.code) from None
     model = _model_of(agent, loaded.declared_app())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Generic, TypeVar, cast
 
 from fishplate.core.data import dataclass
@@ -44,8 +45,7 @@ def first_messages(found: object, subject: str) -> tuple[Message, ...]:
         subject: Whose function it is.
 
     Raises:
-        Failure: It is no `Prompt`, or one of something else than texts (code `bad_prompt`); or it
-            asks nothing (code `empty_prompt`).
+        Failure: It is no `Prompt`, or one of something else than texts (code `bad_prompt`).
     """
     if not isinstance(found, Prompt):
         raise _bad_prompt(subject, f"{type(found).__name__!r}: return a Prompt")
@@ -55,14 +55,36 @@ def first_messages(found: object, subject: str) -> tuple[Message, ...]:
     except (TypeError, ValueError):  # pydantic's own quotes what it was given
         what = f"a Prompt with {_wrong_part(prompt)}: give texts"
         raise _bad_prompt(subject, what) from None
-    if not (prompt.user.strip() or prompt.system.strip()):
+    return messages
+
+
+def check_prompt(found: object, subject: str) -> None:
+    """Refuse what a prompt function returned if no model can be asked with it.
+
+    Args:
+        found: What it returned.
+        subject: Whose function it is.
+
+    Raises:
+        Failure: As `first_messages`; or it asks nothing (code `empty_prompt`).
+    """
+    if is_blank(first_messages(found, subject)):
         raise Failure(
             f"the prompt function of {subject} returned a Prompt without a word: write what is "
             "asked in user=, or in system=",
             error_class=ErrorClass.BUG,
             code=EMPTY_PROMPT,
         )
-    return messages
+
+
+def is_blank(messages: Sequence[Message]) -> bool:
+    """Whether a conversation asks nothing: examples alone are no question."""
+    last = messages[-1]
+    return (
+        last.role == "user"
+        and not last.text.strip()
+        and not any(one.role == "system" and one.text.strip() for one in messages)
+    )
 
 
 def _bad_prompt(subject: str, what: str) -> Failure:
