@@ -26,6 +26,7 @@ from fishplate.core.errors import (
     Violation,
 )
 from fishplate.core.outcome import DeclaredError
+from fishplate.models.classified import Classified
 from fishplate.models.model import (
     OUTPUT_TOOL,
     Conversation,
@@ -113,6 +114,9 @@ class _Talk:
                 continue
             if reading.is_mended:
                 current().note(repaired="local")
+            if isinstance(reading.value, Classified):
+                # Kept though contents are not; the label is content.
+                current().note(confidence=reading.value.confidence)
             return reading.value
 
     async def _asked(self) -> ModelAnswer:
