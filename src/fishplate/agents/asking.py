@@ -114,9 +114,7 @@ class _Talk:
                 continue
             if reading.is_mended:
                 current().note(repaired="local")
-            if isinstance(reading.value, Classified):
-                # Kept though contents are not; the label is content.
-                current().note(confidence=reading.value.confidence)
+            _note_confidence(reading.value)
             return reading.value
 
     async def _asked(self) -> ModelAnswer:
@@ -237,6 +235,12 @@ class _Talk:
         if answer.calls or answer.text.strip():  # some providers take no message without a word
             told = [Message(role="assistant", text=answer.text, calls=answer.calls), *told]
         self._messages = (*self._messages, *told)
+
+
+def _note_confidence(value: object) -> None:
+    """Keep how sure a classification is, though contents may not be kept; its label is content."""
+    if isinstance(value, Classified):
+        current().note(confidence=cast("Classified[str]", value).confidence)
 
 
 def _withdraw_text(reason: str) -> None:
