@@ -18,6 +18,7 @@ from typing import Final
 from examples.order_support.blame_cases import FIRST_HALF, Case
 from examples.order_support.blame_elsewhere import PLAIN, RightAnswer
 from examples.order_support.blame_elsewhere_by_model import BY_MODEL, MODEL
+from examples.order_support.blame_elsewhere_by_sums import BY_SUMS
 from examples.order_support.blame_more_cases import RIGHT, SECOND_HALF
 from examples.order_support.blame_world import Stage, World, traces_of
 from examples.order_support.intents import IntentClassifier
@@ -30,7 +31,7 @@ from fishplate.traces.findings import Verdict, verdict_of_failure
 from fishplate.traces.queries import WholeTrace, runs_beside, whole_trace
 from fishplate.traces.store import open_trace_reader
 
-ELSEWHERE: Final = (*PLAIN, *BY_MODEL)
+ELSEWHERE: Final = (*PLAIN, *BY_MODEL, *BY_SUMS)
 
 _WIDTH: Final = 68
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
@@ -23,10 +23,12 @@ from fishplate import (
 )
 from fishplate.core.current import Passage
 from fishplate.core.errors import JsonValue
+from fishplate.models.classified import Classified
 from fishplate.testing import ScriptedModel
+from fishplate.traces.capture import Capture
 from fishplate.traces.explain import Explanation, explain
 from fishplate.traces.queries import runs_beside, whole_trace
-from fishplate.traces.store import open_trace_reader
+from fishplate.traces.store import TraceStore, open_trace_reader
 
 
 class Row(BaseModel):
@@ -58,7 +60,7 @@ async def searched(given: dict[str, Any]) -> str:
     passages = [Passage(**one) for one in given["passages"]]
     limits = {name: given.get(name) for name in ("at_least", "at_most")}
     current().retrieved("notes", passages, used=given["used"], query=given.get("query"), **limits)
-    return "28 days"
+    return str(given.get("answer", "28 days"))
 
 
 @model_agent("clerk")
@@ -125,6 +127,7 @@ def last_of(
     *runs: tuple[Any, Any],
     said: Sequence[str] = (),
     wrong: str | None = None,
+    capture: Capture = "redacted",
 ) -> Explanation:
     """Run some things one after the other, and say what is to blame for the last."""
     url = f"sqlite:///{folder}/traces.db"
@@ -132,7 +135,8 @@ def last_of(
 
     async def main() -> str:
         agents = {what.name: what for what, _ in runs}
-        async with App(*agents.values(), traces=url, models=models) as app:
+        store = TraceStore(url=url, capture=capture)
+        async with App(*agents.values(), traces=store, models=models) as app:
             started = [app.start(what, given) for what, given in runs[:1]]
             for what, given in runs[1:]:
                 await started[-1].ended()
@@ -307,3 +311,74 @@ def test_a_fact_that_was_not_told_is_a_doubt(tmp_path: Path) -> None:
     assert doubts_of(last_of(tmp_path, (ruled, {"days": 5}))) == ["policy"]
     (tmp_path / "other").mkdir()
     assert last_of(tmp_path / "other", (ruled, {"days": 15})).verdict == "policy"
+
+
+class Opinion(BaseModel):
+    """An answer that says how sure it is."""
+
+    label: str
+    confidence: float
+
+
+@agent
+async def opinion(confidence: float) -> Opinion:
+    """Is as sure as it is told to be, and notes nothing."""
+    return Opinion(label="refund", confidence=confidence)
+
+
+@agent
+async def asks_a_person(found: Opinion) -> str:
+    """Sees how sure the other one was."""
+    return f"please look: {found.label}"
+
+
+@workflow
+async def escalated(confidence: float) -> str:
+    """Hands on an answer with its confidence."""
+    return await asks_a_person(await opinion(confidence))
+
+
+@model_agent("clerk")
+def sorter(text: str) -> Prompt[Classified[Literal["refund", "other"]]]:
+    """Sorts a text."""
+    return Prompt(user=text)
+
+
+@pytest.mark.parametrize(("confidence", "verdict"), [(0.2, "reasoning"), (0.5, "none")])
+def test_a_low_confidence_in_an_output_is_told_by_itself(
+    tmp_path: Path, confidence: float, verdict: str
+) -> None:
+    """Nobody has to note it; the half is not low."""
+    assert last_of(tmp_path, (opinion, confidence)).verdict == verdict
+
+
+def test_a_low_confidence_that_is_handed_on_is_a_doubt(tmp_path: Path) -> None:
+    """Who is given it may act upon it."""
+    assert doubts_of(last_of(tmp_path, (escalated, 0.2))) == ["reasoning"]
+
+
+def test_a_classification_of_low_confidence_is_told_without_contents(tmp_path: Path) -> None:
+    """A model's `Classified` leaves its confidence on the span of the agent."""
+    said = '{"label": "refund", "confidence": 0.3, "alternatives": []}'
+    found = last_of(tmp_path, (sorter, "zzz"), said=[said], capture="off")
+
+    assert (found.verdict, found.findings[0].path) == ("reasoning", "sorter")
+
+
+@pytest.mark.parametrize(
+    ("said", "limits", "verdict"),
+    [
+        ("Leave is 30 days.", {"at_least": 0.5}, "retrieval"),
+        ("Leave is 28 days.", {"at_least": 0.5}, "none"),
+        ("Leave is 30 days.", {}, "none"),
+        ("Leave is 30 days.", {"at_least": 0.95}, "none"),
+    ],
+)
+def test_an_answer_against_a_fitting_passage_is_blamed(
+    tmp_path: Path, said: str, limits: dict[str, float], verdict: str
+) -> None:
+    """No passage was used, though one fits by its score and says another number."""
+    passages = [{"id": "p1", "score": 0.9, "text": "Leave is 28 days."}]
+    given = {"passages": passages, "used": [], "answer": said, **limits}
+
+    assert last_of(tmp_path, (searched, given)).verdict == verdict

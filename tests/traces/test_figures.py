@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fishplate.traces.figures import holds, unexplained, wrong_sums
+from fishplate.traces.figures import holds, unexplained
+from fishplate.traces.sums import wrong_sums
 
 SMALL = st.integers(min_value=0, max_value=10**6)
 PRICES = st.decimals(min_value=0, max_value=10**5, places=2)

@@ -26,6 +26,7 @@ from fishplate.core.errors import (
     Violation,
 )
 from fishplate.core.outcome import DeclaredError
+from fishplate.models.classified import Classified
 from fishplate.models.model import (
     OUTPUT_TOOL,
     Conversation,
@@ -115,6 +116,7 @@ class _Talk:
                 continue
             if reading.is_mended:
                 current().note(repaired="local")
+            _note_confidence(reading.value)
             return reading.value
 
     async def _asked(self) -> ModelAnswer:
@@ -238,6 +240,12 @@ class _Talk:
         if answer.calls or answer.text.strip():  # some providers take no message without a word
             told = [Message(role="assistant", text=answer.text, calls=answer.calls), *told]
         self._messages = (*self._messages, *told)
+
+
+def _note_confidence(value: object) -> None:
+    """Keep how sure a classification is, though contents may not be kept; its label is content."""
+    if isinstance(value, Classified):
+        current().note(confidence=cast("Classified[str]", value).confidence)
 
 
 def _withdraw_text(reason: str) -> None:

@@ -1,7 +1,7 @@
-"""Numbers in texts: what they may mean, what follows from others, and sums that do not add up.
+"""Numbers in texts: what they may mean, and what follows from others.
 
 People and models write one number in many ways, and reckon with what they were given. That a
-number stands nowhere is therefore no proof; that a calculation is wrong which an answer shows is.
+number stands nowhere is therefore no proof.
 """
 
 from __future__ import annotations
@@ -11,16 +11,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
 from typing import Final
 
-_NUMBER: Final = r"(?<![\w.,])\d(?:[\d'.,\u00a0\u202f]*\d)?(?![\w])"
-_MOST_TERMS: Final = 12  # behind the first of a calculation
-_UNIT: Final = r"(?:\s?[€$£]|\s[^\W\d_]{1,4})?"
-_SIGN: Final = r"\s*[x×*·/÷]\s*|\s+[+\N{MINUS SIGN}-]\s+"  # noqa: RUF001 -- written so by people
-_FIGURE: Final = re.compile(_NUMBER)
-_STATED: Final = re.compile(
-    rf"(?<![\d/-])(?P<sum>[€$£]?{_NUMBER}{_UNIT}(?:(?:{_SIGN})[€$£]?{_NUMBER}{_UNIT}){{1,{_MOST_TERMS}}})"
-    rf"\s*=\s*[€$£]?(?P<result>{_NUMBER})(?!\s*[%x×*·/÷+-])"  # noqa: RUF001 -- the same
-)
-_PARTED: Final = re.compile(_SIGN)
+NUMBER: Final = r"(?<![\w.,])\d(?:[\d'.,\u00a0\u202f]*\d)?(?![\w])"
+_FIGURE: Final = re.compile(NUMBER)
 _DIGITS: Final = re.compile(r"\d+")
 _THOUSANDS: Final = 3  # digits that stand behind a mark which may part thousands
 _MOST_DIGITS: Final = 15  # of a number that somebody reckons with
@@ -40,7 +32,7 @@ def unexplained(text: str, given: str) -> list[str]:
         given: All that they have read, as text.
     """
     figures = list(dict.fromkeys(_figures(text)))
-    listed = [_read(figure) for figure in _figures(given)]
+    listed = [read(figure) for figure in _figures(given)]
     parts = [Decimal(part) for part in _DIGITS.findall(given) if len(part) <= _MOST_DIGITS]
     known = dict.fromkeys((*(one for readings in listed for one in readings), *parts))
     in_order = [readings[0] for readings in listed[:_MOST_KNOWN]]
@@ -50,29 +42,14 @@ def unexplained(text: str, given: str) -> list[str]:
         return [one for one in figures if not _is_reached(one, reachable, rounded)]
 
 
-def wrong_sums(text: str) -> Iterator[str]:
-    """Calculations in a text that are wrong, such as `2 x 19.90 = 41.80`, by more than rounding."""
-    for stated in _STATED.finditer(text):
-        parts = _PARTED.split(stated["sum"])
-        signs = [sign.strip() for sign in _PARTED.findall(stated["sum"])]
-        terms = [_read(found[0]) if (found := _FIGURE.findall(part)) else [] for part in parts]
-        results = _read(stated["result"])
-        # A number that can be read in two ways is no proof.
-        if any(len(one) != 1 for one in (*terms, results)):
-            continue
-        value = _value([one[0] for one in terms], signs)
-        if value is not None and not _may_be(value, results[0]):
-            yield stated[0].strip()
-
-
 def holds(text: str, wanted: str) -> bool:
     """Whether a text holds another one, or if that is a number, the same in another form."""
     if wanted in text:
         return True
     if not _FIGURE.fullmatch(wanted):
         return False
-    values = set(_read(wanted))
-    return any(values.intersection(_read(figure)) for figure in _FIGURE.findall(text))
+    values = set(read(wanted))
+    return any(values.intersection(read(figure)) for figure in _FIGURE.findall(text))
 
 
 def _figures(text: str) -> Iterator[str]:
@@ -80,7 +57,7 @@ def _figures(text: str) -> Iterator[str]:
     return (one for one in _FIGURE.findall(text) if len(one) <= _MOST_DIGITS)
 
 
-def _read(figure: str) -> list[Decimal]:
+def read(figure: str) -> list[Decimal]:
     """What a number may mean: `1.234` is 1234 to some, and 1.234 to others."""
     plain = re.sub(r"['\u00a0\u202f]", "", figure)
     marks = [one for one in plain if one in ".,"]
@@ -120,8 +97,8 @@ def _of_rows(listed: Sequence[Decimal]) -> Iterator[Decimal]:
 
 
 def _is_reached(figure: str, reachable: set[Decimal], rounded: dict[int, set[Decimal]]) -> bool:
-    for value in _read(figure):
-        places = _places(value)
+    for value in read(figure):
+        places = places_of(value)
         if places not in rounded:
             rounded[places] = {round(one, places) for one in reachable}
         if value in reachable or value in rounded[places]:
@@ -129,30 +106,7 @@ def _is_reached(figure: str, reachable: set[Decimal], rounded: dict[int, set[Dec
     return False
 
 
-def _value(terms: Sequence[Decimal], signs: Sequence[str]) -> Decimal | None:
-    """What a calculation comes to, products before sums; `None` if it divides by zero."""
-    summands = [terms[0]]
-    for sign, term in zip(signs, terms[1:], strict=True):
-        if sign == "+":
-            summands.append(term)
-        elif sign in {"-", "\N{MINUS SIGN}"}:
-            summands.append(-term)
-        elif sign in {"/", "÷"}:
-            if not term:
-                return None
-            summands[-1] /= term
-        else:
-            summands[-1] *= term
-    return sum(summands, Decimal(0))
-
-
-def _places(value: Decimal) -> int:
+def places_of(value: Decimal) -> int:
+    """Digits behind the point."""
     exponent = value.as_tuple().exponent
     return max(-exponent, 0) if isinstance(exponent, int) else 0
-
-
-def _may_be(value: Decimal, result: Decimal) -> bool:
-    """Whether a result is a value, rounded up or down if it has fewer places."""
-    if _places(value.normalize()) <= _places(result):
-        return value == result
-    return abs(value - result) < Decimal(1).scaleb(-_places(result))

@@ -2,8 +2,10 @@
 
 What a score means only the search knows: a share is the better the higher it is, a distance the
 lower, and some count without end. Scores are judged where the search says from which on a passage
-fits, and nowhere else. That nothing was found, or that a passage is in other words than the
-question, is odd and no fault by itself: there may be nothing, and people have many words.
+fits, and nowhere else; where it says so, and uses none that fits, an answer that says another
+number than that passage is not made of what was found. That nothing was found, or that a passage
+is in other words than the question, is odd and no fault by itself: there may be nothing, and people
+have many words.
 """
 
 from __future__ import annotations
@@ -16,15 +18,20 @@ from fishplate.traces.findings import Sign, facts_of, objects_of, texts_of
 from fishplate.traces.queries import TracedSpan
 
 _WORD: Final = re.compile(r"[^\W\d_]{4,}")
+_DIGITS: Final = re.compile(r"\d+")
+_COUNTED: Final = re.compile(r"(?<![\w.,:/-])(\d+)[\s-]+([^\W\d_]{3,})")
 _BEGINNING: Final = 4  # of a word, in which its forms agree: `change`, `changed`
 
 
-def sign_against(search: TracedSpan, found_elsewhere: Sequence[str]) -> Sign | None:
+def sign_against(
+    search: TracedSpan, found_elsewhere: Sequence[str], answer: str = ""
+) -> Sign | None:
     """What speaks against a search; `None` if nothing does.
 
     Args:
         search: Its span.
         found_elsewhere: Ids of passages that other searches of the run have found.
+        answer: What was answered by who has searched, as text.
     """
     facts = facts_of(search.span)
     passages = objects_of(facts.get("passages"))
@@ -34,8 +41,7 @@ def sign_against(search: TracedSpan, found_elsewhere: Sequence[str]) -> Sign | N
     if used is None:
         return _as_doubt(_misfit(facts, passages, None))
     if not used:
-        misfit = _misfit(facts, passages, None)
-        return _as_doubt(misfit or f"none of {len(passages)} passages was used")
+        return _sign_of_none_used(facts, passages, answer)
     known = [*(str(one.get("id")) for one in passages), *found_elsewhere]
     foreign = next((one for one in used if not any(_belongs(one, own) for own in known)), None)
     if foreign is not None:
@@ -44,6 +50,15 @@ def sign_against(search: TracedSpan, found_elsewhere: Sequence[str]) -> Sign | N
     if misfit is not None:
         return Sign(misfit, is_doubt=False)
     return _as_doubt(_stranger(facts, passages, used))
+
+
+def _sign_of_none_used(
+    facts: Mapping[str, Any], passages: Sequence[Mapping[str, Any]], answer: str
+) -> Sign:
+    if (contrary := _contrary(facts, passages, answer)) is not None:
+        return Sign(contrary, is_doubt=False)
+    misfit = _misfit(facts, passages, None)
+    return Sign(misfit or f"none of {len(passages)} passages was used", is_doubt=True)
 
 
 def _as_doubt(text: str | None) -> Sign | None:
@@ -67,6 +82,40 @@ def _misfit(
     score, one = scored[0]
     what = "no passage fits" if used is None else "what was used does not fit"
     return f"{what}: {one.get('id')!r} has the score {score:.2f}, which should be {limit}"
+
+
+def _contrary(
+    facts: Mapping[str, Any], passages: Sequence[Mapping[str, Any]], answer: str
+) -> str | None:
+    """That the answer says another number of something than each passage which fits and tells it.
+
+    Only a search that says from which score on a passage fits can tell that one should be used.
+    """
+    least, most = facts.get("at_least"), facts.get("at_most")
+    if least is None and most is None:
+        return None
+    fitting = [
+        str(one.get("text"))
+        for one in passages
+        if isinstance(one.get("score"), (int, float)) and _fits(float(one["score"]), least, most)
+    ]
+    known = {
+        number for text in (*fitting, str(facts.get("query"))) for number in _DIGITS.findall(text)
+    }
+    told = [pair for text in fitting for pair in _counted(text)]
+    for number, what in _counted(answer):
+        others = [other for other, named in told if named == what]
+        if others and number not in known:
+            return (
+                f"none of {len(passages)} passages was used, and the answer says {number} {what} "
+                f"where one that fits says {others[0]}"
+            )
+    return None
+
+
+def _counted(text: str) -> list[tuple[str, str]]:
+    """Numbers and what they count, e.g. `30` and `day`."""
+    return [(number, what.lower().removesuffix("s")) for number, what in _COUNTED.findall(text)]
 
 
 def _fits(score: float, least: object, most: object) -> bool:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast
 
-from fishplate.traces.figures import unexplained, wrong_sums
+from fishplate.traces.figures import unexplained
 from fishplate.traces.findings import Sign
+from fishplate.traces.mentions import is_only_mentioned
 from fishplate.traces.spelling import ids_in, is_same_id, kind_of_id
+from fishplate.traces.sums import wrong_sums
 
 MOST_READ: Final = 10_000
 """Characters of an answer that are looked through, so that a long one takes no long time."""
@@ -27,13 +29,14 @@ def signs_in_words(answer: object, given: str) -> Iterator[Sign]:
     """
     text = "\n".join(_texts(answer))[:MOST_READ]
     for wrong in wrong_sums(text):
-        yield Sign(f"its answer reckons {wrong!r}", is_doubt=False)
+        yield Sign(f"its answer reckons {wrong.text!r}", is_doubt=wrong.is_doubt)
     known = ids_in(given)
     kinds = {kind_of_id(one) for one in known}
     for found in dict.fromkeys(ids_in(text)):
         if found not in given and not any(is_same_id(found, one) for one in known):
-            # One of another kind may be a name that the world knows, such as `A4`.
-            is_doubt = kind_of_id(found) not in kinds
+            # One of another kind may be a name that the world knows, such as `A4`; one that is
+            # denied, or an example, is said to be nobody's.
+            is_doubt = kind_of_id(found) not in kinds or is_only_mentioned(found, text)
             yield Sign(
                 f"its answer holds {found!r}, which nothing that it was given does", is_doubt
             )

@@ -1,0 +1,78 @@
+"""Units of quantities that people add up: what one is in another, and when nobody can know.
+
+Factors are exact, by definition of the SI, the international yard and pound, and ISO 8601's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+_SCALES: Final[Mapping[str, Mapping[str, str]]] = {
+    "time": {
+        "ms millisecond milliseconds": "0.001",
+        "s sec secs second seconds": "1",
+        "min mins minute minutes": "60",
+        "h hr hrs hour hours": "3600",
+        "d day days": "86400",
+        "wk week weeks": "604800",
+    },
+    "length": {
+        "mm millimetre millimetres": "0.001",
+        "cm centimetre centimetres": "0.01",
+        "m metre metres meter meters": "1",
+        "km kilometre kilometres kilometer kilometers": "1000",
+        "in inch inches": "0.0254",
+        "ft foot feet": "0.3048",
+        "yd yard yards": "0.9144",
+    },
+    "mass": {
+        "mg milligram milligrams": "0.001",
+        "g gram grams": "1",
+        "kg kilogram kilograms": "1000",
+        "t tonne tonnes": "1000000",
+        "oz ounce ounces": "28.349523125",
+        "lb lbs pound pounds": "453.59237",
+    },
+    "volume": {
+        "ml millilitre millilitres": "0.001",
+        "cl centilitre centilitres": "0.01",
+        "l litre litres liter liters": "1",
+    },
+}
+_SYMBOLS: Final = {"€": "eur", "$": "usd", "£": "gbp"}
+_UNITS: Final = {
+    word: (scale, Decimal(factor))
+    for scale, units in _SCALES.items()
+    for words, factor in units.items()
+    for word in words.split()
+}
+
+WORDS: Final = "|".join(sorted((word for word in _UNITS if len(word) > 1), key=len, reverse=True))
+"""Every unit of more than one letter, as alternatives of a regular expression."""
+
+
+def plain_unit(text: str) -> str:
+    """A unit as it is compared: `€` is `eur`, `Min` is `min`, `days` is `day`."""
+    word = text.strip().lower()
+    word = _SYMBOLS.get(word, word)
+    if word in _UNITS:
+        return next(one for one, unit in _UNITS.items() if unit == _UNITS[word])
+    return word
+
+
+def scale_of(unit: str) -> str | None:
+    """What a unit measures, e.g. `time`; `None` if it is no unit that is known here."""
+    return _UNITS[unit][0] if unit in _UNITS else None
+
+
+def factor_of(unit: str) -> Decimal:
+    """How many of the basic unit of its scale a known unit is."""
+    return _UNITS[unit][1]
+
+
+def ratios_of(scale: str) -> Iterator[Decimal]:
+    """How many of one unit another one is, for each two of a scale."""
+    factors = {factor for known, factor in _UNITS.values() if known == scale}
+    return (one / other for one in factors for other in factors if one != other)
