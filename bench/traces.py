@@ -46,8 +46,11 @@ SPENT: Final[dict[str, JsonValue]] = {
     "cost_currency": "USD",
 }
 """What a request to a model says of itself."""
-JOURNALED: Final = {1: (100, 1 / 0.9), 64: (2_000, 1 / 0.6)}
-"""Runs at a time: how many a sample has, and how much longer they may take with traces."""
+JOURNALED: Final = {1: (500, 1 / 0.9), 64: (2_000, 1 / 0.6)}
+"""Runs at a time: how many a sample has, and how much longer they may take with traces.
+
+A sample lasts for several batches of the store, so that few are written beside the next sample.
+"""
 
 SINK: Final = """
 import http.server
