@@ -25,9 +25,9 @@ from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import BATCH
+from fishplate.traces.items import Began, Item
 from fishplate.traces.queries import RunFilter, list_traces, whole_trace
 from fishplate.traces.rollups import spending, totals
-from fishplate.traces.segments import Began, Item
 from fishplate.traces.store import StoreWriter, TraceStore, open_trace_reader
 
 OrderFlow: TypeAlias = Agent[..., Order]

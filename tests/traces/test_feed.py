@@ -8,7 +8,7 @@ import pytest
 
 from fishplate.core.events import SpanTuple
 from fishplate.traces.feed import LOG_EVERY, Feed, Taken
-from fishplate.traces.segments import SPAN_SIZE, Item
+from fishplate.traces.items import SPAN_SIZE, Item
 
 
 def span(number: int) -> SpanTuple:

@@ -17,11 +17,11 @@ from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.capture import Reader
 from fishplate.traces.feed import Feed, Taken
-from fishplate.traces.items import Missed
+from fishplate.traces.items import CONTENT_SIZE, SPAN_SIZE, Began, Item, Missed
 from fishplate.traces.missing import Missing
 from fishplate.traces.queries import RunFilter, list_traces, whole_trace
 from fishplate.traces.redaction import Redactor
-from fishplate.traces.segments import CONTENT_SIZE, SPAN_SIZE, Began, Item, Segmenter
+from fishplate.traces.segments import Segmenter
 from fishplate.traces.store import TraceStore, open_trace_reader
 
 

@@ -15,8 +15,8 @@ from fishplate.core.errors import UsageError
 from fishplate.traces.capture import Capture
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import Feed, Taken, Tally
+from fishplate.traces.items import Item
 from fishplate.traces.queries import RunFilter, WholeTrace, list_traces, whole_trace
-from fishplate.traces.segments import Item
 from fishplate.traces.store import TraceStore, open_trace_reader
 from tests.core.test_told import HOSTILE
 from tests.traces.collector import Collector

@@ -26,12 +26,13 @@ from fishplate.models.prices import Price, PriceTable
 from fishplate.orchestrator.releases import Releases
 from fishplate.testing import ScriptedModel
 from fishplate.traces.capture import Reader
+from fishplate.traces.items import Began, Item
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.queries import RunFilter, list_traces
 from fishplate.traces.redaction import Redactor
 from fishplate.traces.rollups import GROUPINGS, Grouping, Spent, spending
 from fishplate.traces.rows import write
-from fishplate.traces.segments import Began, Item, Segmenter
+from fishplate.traces.segments import Segmenter
 from fishplate.traces.store import open_trace_reader
 from fishplate.traces.waterfall import cost_text
 

@@ -22,6 +22,7 @@ from fishplate.core.sqlite_file import StoreError
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.capture import Capture
 from fishplate.traces.feed import Tally
+from fishplate.traces.items import Began, Item
 from fishplate.traces.queries import (
     NOTHING,
     RunFilter,
@@ -33,7 +34,6 @@ from fishplate.traces.queries import (
     whole_trace,
 )
 from fishplate.traces.rollups import totals
-from fishplate.traces.segments import Began, Item
 from fishplate.traces.store import StoreWriter, TraceStore, open_trace_reader, tidy
 
 CANARY = "canary-5ecre7-x9Zk42"

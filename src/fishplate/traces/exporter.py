@@ -13,20 +13,12 @@ from fishplate.traces.answers import refusal_of
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader
 from fishplate.traces.export import ExportError, OtlpExport
 from fishplate.traces.feed import Taken
-from fishplate.traces.items import Halted, Missed
+from fishplate.traces.items import SPAN_SIZE, Began, Content, Halted, Item, Missed
 from fishplate.traces.metrics import Gauges, Metrics
 from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, traces_body
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor
-from fishplate.traces.segments import (
-    MOST_ENDED,
-    MOST_OPEN,
-    MOST_PENDING,
-    SPAN_SIZE,
-    Began,
-    Content,
-    Item,
-)
+from fishplate.traces.segments import MOST_ENDED, MOST_OPEN, MOST_PENDING
 from fishplate.traces.text import printable
 from fishplate.traces.vocabulary import content, described
 

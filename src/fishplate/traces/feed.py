@@ -22,9 +22,8 @@ from fishplate.core.events import Sink, SpanTuple, WaitTold
 from fishplate.core.ids import root_span_id
 from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import ToldError
-from fishplate.traces.items import Halted
+from fishplate.traces.items import SPAN_SIZE, Began, Halted, Item
 from fishplate.traces.missing import Missing
-from fishplate.traces.segments import SPAN_SIZE, Began, Item
 
 CAPACITY: Final = 131_072
 BATCH: Final = 2_048

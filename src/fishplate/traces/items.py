@@ -1,10 +1,29 @@
-"""What is told of a run beside its spans: what of it is missing, and that it stands still."""
+"""What is told of runs: spans, what calls were given and gave, and where a run stands."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from fishplate.core.events import WaitTold
+from fishplate.contracts.signature import Signature
+from fishplate.core.events import SpanTuple, WaitTold
+from fishplate.core.run_context import RunContext
+
+SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
+CONTENT_SIZE: Final = 5  # and that from what is told of a run
+
+
+class Began(NamedTuple):
+    """A run that begins, or goes on in this process.
+
+    Attributes:
+        context: Of the run.
+        agent: Name of what runs.
+        offset_ns: What added to the run's clock gives nanoseconds since 1970.
+    """
+
+    context: RunContext
+    agent: str
+    offset_ns: int
 
 
 class Missed(NamedTuple):
@@ -35,3 +54,9 @@ class Halted(NamedTuple):
     state: Literal["waiting", "cancelled"]
     at_ns: int
     waits: tuple[WaitTold, ...]
+
+
+Content: TypeAlias = tuple[int, int, Signature, tuple[object, ...], object]
+"""Trace key and span id of a call, its signature, what it was given, what it gave or raised."""
+
+Item: TypeAlias = SpanTuple | Content | Began | Missed | Halted

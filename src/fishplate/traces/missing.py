@@ -6,8 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Final
 
-from fishplate.traces.items import Missed
-from fishplate.traces.segments import CONTENT_SIZE, SPAN_SIZE, Began, Item
+from fishplate.traces.items import CONTENT_SIZE, SPAN_SIZE, Began, Item, Missed
 
 MOST_RUNS: Final = 10_000
 """Runs that are counted apart until they are told; what is missing of more stands in the sum."""

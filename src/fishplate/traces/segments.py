@@ -10,13 +10,10 @@ from pydantic_core import to_json
 from fishplate.contracts.signature import Signature
 from fishplate.core.events import HeadTuple, SpanKind, SpanTuple
 from fishplate.core.ids import span_hex, trace_hex
-from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
 from fishplate.traces.counting import Place, RollupKey, Rollups, Sums
-from fishplate.traces.items import Halted, Missed
+from fishplate.traces.items import SPAN_SIZE, Began, Content, Halted, Item, Missed
 
-SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
-CONTENT_SIZE: Final = 5  # and that from what is told of a run
 MOST_OPEN: Final = 100_000
 """Runs that are known while they have not ended; of more, the oldest are forgotten."""
 MOST_ENDED: Final = 1_000
@@ -30,25 +27,6 @@ _STATES: Final = {
     "cancelled": "cancelled",
 }
 
-
-class Began(NamedTuple):
-    """A run that begins, or goes on in this process.
-
-    Attributes:
-        context: Of the run.
-        agent: Name of what runs.
-        offset_ns: What added to the run's clock gives nanoseconds since 1970.
-    """
-
-    context: RunContext
-    agent: str
-    offset_ns: int
-
-
-Content: TypeAlias = tuple[int, int, Signature, tuple[object, ...], object]
-"""Trace key and span id of a call, its signature, what it was given, what it gave or raised."""
-
-Item: TypeAlias = SpanTuple | Content | Began | Missed | Halted
 Row: TypeAlias = tuple[Any, ...]
 
 

@@ -27,10 +27,11 @@ from fishplate.core.sqlite_file import (
 )
 from fishplate.traces.capture import Capture, Reader
 from fishplate.traces.feed import CAPACITY, Taken
+from fishplate.traces.items import Item
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.redaction import Redactor, check_secrets
 from fishplate.traces.rows import REFUSED, write, write_each
-from fishplate.traces.segments import Item, Packed, Segmenter
+from fishplate.traces.segments import Packed, Segmenter
 
 DAY: Final = 86_400.0
 TIDY_AFTER: Final = 60.0
