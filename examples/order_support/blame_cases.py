@@ -192,8 +192,8 @@ FIRST_HALF: Final = (
         sound=TOLD,
     ),
     Case(
-        name="the model's words exchange two numbers",
-        blame="reasoning",
+        name="the model's words exchange two numbers, and are not sent",
+        blame="contract",
         step="rewrite",
         query=FEE_KEPT,
         world=World(model=(intent("refund_request"), EXCHANGED)),

@@ -5,12 +5,13 @@ the other way round: what a text may say without its facts is listed, in `plain_
 has to stand in the facts: ids, numbers, dates, signs of money, names of things, and every word that
 tells what happens, said as it is said there. Somebody who writes that an order "was cancelled" does
 not say what "can be cancelled" says, nor what "was not cancelled" does. A count goes with what it
-counts, a no must not be dropped, nothing is said twice, and a text without any fact is no answer.
+counts, a no and a "once" must not be dropped, nothing is said twice, a question is no answer, and a
+text without any fact is none. Who does it counts too: see `roles`. Kind words are free as whole
+phrases.
 
 Where that leaves a doubt the text is refused, since the template is always there to be sent
-instead. What is not found: grounded words that are joined to another meaning, such as the amounts
-of a fee and of a refund exchanged; a conclusion that only uses words of the facts; and what is said
-in listed words alone, such as "it is with you".
+instead. What is not found: grounded words that are joined to another meaning where no person and no
+fee is in it, such as a cause that is told as the effect.
 """
 
 import re
@@ -18,22 +19,27 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from examples.order_support.plain_words import (
     CONDITIONS,
+    COURTESY,
     DENIALS,
     EVENTS,
+    FREE_CONDITIONS,
     GRAMMAR,
     IRREGULAR,
+    KEPT,
     NEUTRAL,
     NUMBERS,
+    POSSIBLE,
     REGRETS,
     WHOLE,
 )
+from examples.order_support.roles import Word, exchanged, exchanged_amounts
 
-Mood: TypeAlias = Literal["said", "ongoing", "possible", "denied"]
-Clauses: TypeAlias = "list[tuple[_Told, ...]]"
+Mood: TypeAlias = Literal["said", "ongoing", "possible", "denied", "impossible"]
+Clauses: TypeAlias = list[tuple[Word, ...]]
 
 _ID: Final = re.compile(r"#?\b[a-z]+[-_]?\d[\w-]*|#\w+")
 _NUMBER: Final = re.compile(r"\d[\d.,:/-]*")
@@ -49,28 +55,18 @@ _CLAUSE: Final = re.compile(
     r"|\b(?:and|but|so|because|since|as|although|though|while)\b"
 )
 _SENTENCE: Final = re.compile(r"[.!?\n](?!\d)")
+_CAUSE: Final = re.compile(r"\b(?:so|because)\b")
+_COURTESY: Final = re.compile(rf"\b(?:{'|'.join(COURTESY)})\b")
+# What anybody may say who says that something can be done.
+_WELCOME: Final = re.compile(r"\bare welcome to (?=return|cancel)")
 _ENDINGS: Final = ("ing", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
 _EMPTY: Final = NEUTRAL | DENIALS | REGRETS | CONDITIONS
 # After "not", though not after "nothing", these begin what is no more denied: "an order that is not
 # wanted can be returned".
 _RESUMING: Final = frozenset({"can", "could", "may", "might"})
+_DENIED: Final = frozenset({"denied", "impossible"})
+_UNABLE: Final = frozenset({"cannot", "unable", "impossible"})
 _LEAST: Final = 3  # letters of a word that stay when its ending goes
-
-
-class _Told(NamedTuple):
-    """A word as a clause says it.
-
-    Attributes:
-        word: As it stands there.
-        stem: All its forms have it; those of an event, all its words.
-        mood: How it is said.
-        is_event: It tells what happens, so its mood matters.
-    """
-
-    word: str
-    stem: str
-    mood: Mood
-    is_event: bool
 
 
 def ungrounded(text: str, facts: str) -> tuple[str, ...]:
@@ -86,9 +82,16 @@ def ungrounded(text: str, facts: str) -> tuple[str, ...]:
         known = set(of(facts))
         found += [one for one in dict.fromkeys(of(text)) if one not in known]
     found += dict.fromkeys(_unknown_counts(text, facts))
-    told, known_clauses = list(_clauses(text)), list(_clauses(facts))
+    found += dict.fromkeys(exchanged_amounts(text, facts))
+    if "?" in text and "?" not in facts:
+        found.append("a question")
+    if "because" in text and not _CAUSE.search(facts):
+        found.append("because")
+    told, known_clauses = list(_clauses(_without_courtesy(text))), list(_clauses(facts))
     found += dict.fromkeys(_unknown_words(told, known_clauses))
     found += dict.fromkeys(_unknown_denials(told, known_clauses))
+    found += dict.fromkeys(exchanged(told, known_clauses))
+    found += (f"no {one}" for one in sorted(_conditions(known_clauses) - _conditions(told)))
     if _denies(known_clauses) and not _denies(told):
         found.append("a no that is missing")
     found += _said_twice(text)
@@ -102,8 +105,20 @@ def _plain(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold()
     plain = plain.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     # Each says with several words what one says too.
-    plain = plain.replace("as soon as", "once").replace("no longer", "not longer")
+    plain = (
+        plain.replace("as soon as", "once")
+        .replace("only once", "once")
+        .replace("no longer", "not longer")
+    )
     return _WORD.sub(lambda found: NUMBERS.get(found[0], found[0]), plain)
+
+
+def _without_courtesy(text: str) -> str:
+    return _COURTESY.sub(" ", _WELCOME.sub("can ", text))
+
+
+def _conditions(clauses: Clauses) -> set[str]:
+    return {one.word for clause in clauses for one in clause if one.word in KEPT}
 
 
 def _ids(text: str) -> Iterator[str]:
@@ -145,7 +160,11 @@ def _unknown_words(told: Clauses, facts: Clauses) -> Iterator[str]:
     events = {(one.stem, one.mood) for clause in facts for one in clause if one.is_event}
     may_regret = _denies(facts)
     for one in (one for clause in told for one in clause):
-        if one.word in DENIALS or one.word in CONDITIONS or (may_regret and one.word in REGRETS):
+        if (
+            one.word in DENIALS
+            or one.word in FREE_CONDITIONS
+            or (may_regret and one.word in REGRETS)
+        ):
             continue
         if one.is_event and one.word in NEUTRAL and one.mood in {"said", "possible"}:
             continue
@@ -156,20 +175,24 @@ def _unknown_words(told: Clauses, facts: Clauses) -> Iterator[str]:
 
 def _unknown_denials(told: Clauses, facts: Clauses) -> Iterator[str]:
     """Things of which there are none, or no word of what is denied, while the facts deny others."""
-    denied = {one.stem for clause in facts for one in clause if one.mood == "denied"}
+    denied = {one.stem for clause in facts for one in clause if one.mood in _DENIED}
+    may_deny_nothing = any(_denies([one]) and not _scope(one) for one in facts)
     for clause in told:
-        if not any(one.word in DENIALS for one in clause):
+        if not _denies([clause]):
             continue
+        scope = _scope(clause)
         if not _denies(facts):
             yield "a no that the facts do not say"
-            continue
-        scope = [
-            one
-            for one in clause
-            if one.mood == "denied" and one.word not in DENIALS | CONDITIONS | GRAMMAR
-        ]
-        if scope and not any(one.stem in denied for one in scope):
+        elif scope and not any(one.stem in denied for one in scope):
             yield f"no {scope[0].word}"
+        elif not scope and not may_deny_nothing:
+            yield "a no about nothing"
+
+
+def _scope(clause: tuple[Word, ...]) -> list[Word]:
+    """What a clause denies."""
+    empty = DENIALS | CONDITIONS | GRAMMAR
+    return [one for one in clause if one.mood in _DENIED and one.word not in empty]
 
 
 def _denies(clauses: Clauses) -> bool:
@@ -184,35 +207,41 @@ def _says_any(told: Clauses, text: str) -> bool:
     return any(one.is_event or one.word not in _EMPTY for one in words)
 
 
-def _clauses(text: str) -> Iterator[tuple[_Told, ...]]:
+def _clauses(text: str) -> Iterator[tuple[Word, ...]]:
     for clause in _CLAUSE.split(_NUMBER.sub(" ", _ID.sub(" ", text))):
         yield tuple(_told(clause))
 
 
-def _told(clause: str) -> Iterator[_Told]:
+def _told(clause: str) -> Iterator[Word]:
     """The words of a clause; what is denied or possible is so to its end."""
     mood: Mood = "said"
     is_being = may_end = False
+    last = ""
     for word in _words(clause):
         event = _event(word)
         if word in DENIALS:
-            mood, may_end = "denied", word == "not"
+            is_able = last in POSSIBLE or word in _UNABLE
+            mood, may_end = "impossible" if is_able else "denied", word == "not"
+        elif mood == "denied" and not may_end and word in POSSIBLE:
+            mood = "impossible"
         elif word in CONDITIONS and (mood == "said" or (may_end and word in _RESUMING)):
             mood = "possible"
         is_ongoing = mood == "said" and (is_being or word.endswith("ing"))
-        yield _Told(
+        yield Word(
             word=word,
             stem=event or _stem(word),
             mood="ongoing" if is_ongoing else mood,
             is_event=event is not None,
         )
-        is_being = word == "being"
+        is_being, last = word == "being", word
 
 
 def _words(clause: str) -> Iterator[str]:
     for word in _WORD.findall(clause):
         base, _, rest = word.partition("'")
-        if word.endswith("n't"):
+        if word in {"can't", "couldn't"}:
+            yield "cannot"
+        elif word.endswith("n't"):
             yield "not"
         else:
             yield base

@@ -96,11 +96,11 @@ SENT = "Order #W2611340 is being sent. It can be returned once it has been deliv
     ("facts", "text", "told"),
     [
         (PENDING, "Order #W5918442 was cancelled. It has not been sent.", "cancelled (said)"),
-        (PENDING, "Order #W5918442 cannot be cancelled. It has not been sent.", "cancelled (deni"),
+        (PENDING, "Order #W5918442 cannot be cancelled. It has not been sent.", "cancelled (impo"),
         (
             PENDING,
             "Nothing can be cancelled. Order #W5918442 has not been sent.",
-            "cancelled (deni",
+            "cancelled (impo",
         ),
         (SENT, "Order #W2611340 was sent.", "sent (said)"),
         (SENT, "Order #W2611340 was delivered. It can be returned.", "delivered (said)"),

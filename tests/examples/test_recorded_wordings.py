@@ -24,6 +24,9 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 HALLUCINATED: Final = recorded("hallucinated.jsonl")
 FAITHFUL: Final = recorded("faithful.jsonl")
+INVENTED: Final = recorded("invented.jsonl")
+STOPPED: Final = [one for one in INVENTED if "missed" not in one]
+MISSED: Final = [one for one in INVENTED if "missed" in one]
 SENT: Final = [one for one in FAITHFUL if one["sent"]]
 REFUSED: Final = [one for one in FAITHFUL if not one["sent"]]
 
@@ -44,6 +47,26 @@ def test_a_faithful_rewrite_is_sent(one: dict[str, Any]) -> None:
 def test_what_caution_costs_is_known(one: dict[str, Any]) -> None:
     """These are faithful too, with words that are not listed: the template is sent instead."""
     assert ungrounded(one["text"], one["facts"])
+
+
+@pytest.mark.parametrize("one", STOPPED, ids=[one["text"][:60] for one in STOPPED])
+def test_an_invented_sentence_of_the_words_of_the_facts_is_stopped(one: dict[str, Any]) -> None:
+    """The words of the facts and kind words, put together to say something else, are not sent."""
+    assert ungrounded(one["text"], one["facts"])
+
+
+@pytest.mark.parametrize("one", MISSED, ids=[one["missed"] for one in MISSED])
+def test_what_the_check_misses_is_known(one: dict[str, Any]) -> None:
+    """These are wrong and would be sent; whoever stops one takes its `missed` away."""
+    assert ungrounded(one["text"], one["facts"]) == ()
+
+
+def test_the_invented_sentences_are_many_and_different() -> None:
+    """No two are the same, and few are missed."""
+    invented = {(one["facts"], one["text"]) for one in INVENTED}
+
+    assert len(invented) == len(INVENTED)
+    assert len(STOPPED) > 10 * len(MISSED)
 
 
 def test_the_recordings_are_many_and_different() -> None:
