@@ -110,12 +110,13 @@ TRACKED: Final = (
 )
 
 _FEE_KEPT: Final = (
-    "Order #W4646940 was delivered 20 days ago, within 30 days but after more than 14: {}, the "
-    "price less a restocking fee of {}, goes back to the gift card as store credit. So says our "
-    'refund policy, under "Change of mind". We count the days by our own estimate of the delivery.'
+    "Order #W4646940 was delivered {} days ago, within {} days but after more than 14: 2519.60, "
+    "the price less a restocking fee of 279.95, goes back to the gift card as store credit. So "
+    'says our refund policy, under "Change of mind". We count the days by our own estimate of the '
+    "delivery."
 )
-KEPT: Final = _FEE_KEPT.format("2519.60", "279.95")
-EXCHANGED: Final = _FEE_KEPT.format("279.95", "2519.60")
+KEPT: Final = _FEE_KEPT.format("20", "30")
+EXCHANGED: Final = _FEE_KEPT.format("30", "20")
 
 CANCELLED: Final = (Before(asked=PENDING), Before(cancelled="#W1654931"))
 _CANCELLED_UNSEEN: Final = (Before(asked=PENDING), Before(cancelled_elsewhere="#W1654931"))
@@ -192,8 +193,8 @@ FIRST_HALF: Final = (
         sound=TOLD,
     ),
     Case(
-        name="the model's words exchange two numbers, and are not sent",
-        blame="contract",
+        name="the model's words exchange two numbers",
+        blame="reasoning",
         step="rewrite",
         query=FEE_KEPT,
         world=World(model=(intent("refund_request"), EXCHANGED)),

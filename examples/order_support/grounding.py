@@ -19,7 +19,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from examples.order_support.plain_words import (
     CONDITIONS,
@@ -36,9 +36,8 @@ from examples.order_support.plain_words import (
     REGRETS,
     WHOLE,
 )
-from examples.order_support.roles import Word, exchanged, exchanged_amounts
+from examples.order_support.roles import Mood, Word, exchanged, exchanged_amounts
 
-Mood: TypeAlias = Literal["said", "ongoing", "possible", "denied", "impossible"]
 Clauses: TypeAlias = list[tuple[Word, ...]]
 
 _ID: Final = re.compile(r"#?\b[a-z]+[-_]?\d[\w-]*|#\w+")

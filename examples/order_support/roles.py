@@ -6,9 +6,11 @@ it". So what stands side by side matters where a person is in it, and a number w
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from examples.order_support.plain_words import DENIALS, GRAMMAR, POSSIBLE, THINGS
+
+Mood: TypeAlias = Literal["said", "ongoing", "possible", "denied", "impossible"]
 
 
 class Word(NamedTuple):
@@ -23,7 +25,7 @@ class Word(NamedTuple):
 
     word: str
     stem: str
-    mood: str
+    mood: Mood
     is_event: bool
 
 

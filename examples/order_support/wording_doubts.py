@@ -102,8 +102,11 @@ def _beside(text: str) -> Iterator[tuple[str, str]]:
             if part[0].isdigit():
                 number = part.rstrip(".,:/-").replace(",", "")
                 ahead = [one for one in parts[max(at - 2, 0) : at] if one not in {"of", "is"}]
-                near = (*ahead[-1:], *parts[at + 1 : at + 2])
+                behind = parts[at + 1 : at + 3]
+                near = (*ahead[-1:], *behind[:1])
                 yield from ((one[:4], number) for one in near if one in _COUNTED)
+                if behind[:1] and behind[0] in _COUNTED:  # "days ago" are others than "days of"
+                    yield " ".join(behind), number
 
 
 def _hedges(text: str) -> set[str]:
