@@ -25,7 +25,7 @@ from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import BATCH
-from fishplate.traces.items import Began, Item
+from fishplate.traces.items import Began, Item, bare
 from fishplate.traces.queries import RunFilter, list_traces, whole_trace
 from fishplate.traces.rollups import spending, totals
 from fishplate.traces.store import StoreWriter, TraceStore, open_trace_reader
@@ -204,7 +204,7 @@ def _fill(url: str, runs: int, pace: Pace) -> int:
         context.started_ns = clock.monotonic_ns()
         began_ns = (begin_ms + 2 * DAY_MS * number // runs) * 1_000_000
         items.append(Began(context, "support", began_ns - context.started_ns))
-        items += _five_spans(context, draw)
+        items += map(bare, _five_spans(context, draw))
         if len(items) > BATCH or number == runs - 1:
             writer.take(items, 0)
             items = []

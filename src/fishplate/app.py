@@ -22,6 +22,7 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.events import Span
+from fishplate.core.ids import SPAN_BITS
 from fishplate.core.run_context import CalledRun, Principal, RunContext, Surroundings
 from fishplate.core.suspension import OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
@@ -177,7 +178,7 @@ class App:
             working_time=working_time,
             heads=self._releases,
         )
-        random_id = functools.partial(self._random.getrandbits, 64)
+        random_id = functools.partial(self._random.getrandbits, SPAN_BITS)
         now_ns = self._around.now_ns
         self.targets = Targets(
             Environment(
@@ -374,7 +375,7 @@ class App:
         from fishplate.engines.replaying import ReplayEngine  # noqa: PLC0415 -- as said
         from fishplate.orchestrator.replay import ReplaySteps  # noqa: PLC0415 -- as said
 
-        random_id = functools.partial(self._random.getrandbits, 64)
+        random_id = functools.partial(self._random.getrandbits, SPAN_BITS)
         steps = self._made(ReplaySteps, random_id)
         steps.replay = self._replay = replay
         self._steps, self._engine = steps, ReplayEngine(steps, random_id)
@@ -714,7 +715,7 @@ class App:
         from fishplate.orchestrator.durable import DurableSteps  # noqa: PLC0415 -- as said
         from fishplate.orchestrator.keeper import Keeper  # noqa: PLC0415 -- as said
 
-        random_id = functools.partial(self._random.getrandbits, 64)
+        random_id = functools.partial(self._random.getrandbits, SPAN_BITS)
         steps = self._made(DurableSteps, random_id)
         self.store = store
         self.durability = durability

@@ -8,7 +8,7 @@ import pytest
 
 from fishplate.core.events import SpanTuple
 from fishplate.traces.feed import LOG_EVERY, Feed, Taken
-from fishplate.traces.items import SPAN_SIZE, Item
+from fishplate.traces.items import Item, is_span
 
 
 def span(number: int) -> SpanTuple:
@@ -18,7 +18,7 @@ def span(number: int) -> SpanTuple:
 
 def spans_of(items: Sequence[Item]) -> list[Item]:
     """Those of a batch that are spans."""
-    return [item for item in items if len(item) == SPAN_SIZE]
+    return [item for item in items if is_span(item)]
 
 
 class Receiver:

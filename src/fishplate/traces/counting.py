@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect
-from operator import add
+from bisect import bisect, bisect_left
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from fishplate.core.events import HeadTuple
@@ -20,7 +20,7 @@ Place: TypeAlias = tuple[HeadTuple, str]
 _MINUTE_NS: Final = 60_000_000_000
 _BUCKETS: Final = [math.ceil(1_000 * 2 ** (quarter / 4)) for quarter in range(1, 160)]
 """Where buckets of durations begin, in nanoseconds: four for each doubling, from 1 µs on."""
-_COUNTERS: Final = 8
+_NOTHING_ELSE: Final = (0,) * 7  # of the counters, where a call was counted alone
 COST: Final = 6  # which of the counters it is
 # What a path counts: the calls of a body, the items of an `each`, the rounds of a `repeat`.
 _NUMBERS: Final = re.compile(r"(?<![^/])(?:\d+\.)+|\.\d+(?=/|$)")
@@ -50,21 +50,24 @@ class Rollups:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        # Nearly all of it has spent nothing, and its shorter key costs a third.
-        self._plain: dict[tuple[int, HeadTuple, str, int], list[int]] = {}
-        self._spent: dict[RollupKey, list[int]] = {}
+        # Nearly all of it has spent nothing and went well: by minute, head and tenant.
+        self._durations: dict[tuple[int, HeadTuple, str], list[int]] = {}
+        self._others: dict[RollupKey, list[int]] = {}
 
     def count(
         self, head: HeadTuple, start_ns: int, duration: int, tenant: str, status: str
     ) -> None:
         """Count a call that has spent nothing."""
-        key = (start_ns // _MINUTE_NS, head, tenant, bisect(_BUCKETS, duration))
-        counters = self._plain.get(key)
-        if counters is None:
-            counters = self._plain[key] = [0] * _COUNTERS
-        counters[0] += 1
-        if status != "ok":
-            _count_end(counters, status)
+        if status == "ok":
+            key = (start_ns // _MINUTE_NS, head, tenant)
+            durations = self._durations.get(key)
+            if durations is None:
+                self._durations[key] = [duration]
+            else:
+                durations.append(duration)
+        else:
+            minute, bucket = start_ns // _MINUTE_NS, bisect(_BUCKETS, duration)
+            self._one_more((minute, *head, tenant, "", "", "", bucket), status)
 
     def spend(  # noqa: PLR0913, PLR0917 -- what a span says
         self,
@@ -83,9 +86,7 @@ class Rollups:
         bucket = bisect(_BUCKETS, duration)
         step = _step_of(place)
         key = (start_ns // _MINUTE_NS, *head, tenant, step, asked, currency, bucket)
-        counters = self._spent.setdefault(key, [0] * _COUNTERS)
-        counters[0] += 1
-        _count_end(counters, status)
+        counters = self._one_more(key, status)
         spent = (
             _whole(facts["requests"]),
             _whole(facts.get("input_tokens")),
@@ -102,17 +103,34 @@ class Rollups:
 
     def all(self) -> dict[RollupKey, list[int]]:
         """All of them by their whole keys: counters in the order of their columns."""
-        found = dict(self._spent)
-        for (minute, head, tenant, bucket), counters in self._plain.items():
-            key = (minute, *head, tenant, "", "", "", bucket)
-            known = found.get(key)
-            found[key] = counters if known is None else [*map(add, known, counters)]
+        found = self._others
+        for (minute, head, tenant), durations in self._durations.items():
+            for bucket, count in _by_bucket(durations):
+                key = (minute, *head, tenant, "", "", "", bucket)
+                known = found.get(key)
+                if known is None:
+                    found[key] = [count, *_NOTHING_ELSE]
+                else:
+                    known[0] += count
         return found
 
+    def _one_more(self, key: RollupKey, status: str) -> list[int]:
+        counters = self._others.setdefault(key, [0, *_NOTHING_ELSE])
+        counters[0] += 1
+        if status in {"error", "degraded"}:
+            counters[1 if status == "error" else 2] += 1
+        return counters
 
-def _count_end(counters: list[int], status: str) -> None:
-    if status in {"error", "degraded"}:
-        counters[1 if status == "error" else 2] += 1
+
+def _by_bucket(durations: list[int]) -> Iterator[tuple[int, int]]:
+    """How many stand in which bucket; each is looked for once, and not for every duration."""
+    durations.sort()
+    start, most = 0, len(durations)
+    while start < most:
+        bucket = bisect(_BUCKETS, durations[start])
+        over = bisect_left(durations, _BUCKETS[bucket], start) if bucket < len(_BUCKETS) else most
+        yield bucket, over - start
+        start = over
 
 
 def _step_of(place: Place) -> str:

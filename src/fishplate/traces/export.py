@@ -41,7 +41,7 @@ class OtlpExport:
         secrets: See `fishplate.traces.store.TraceStore`.
         timeout: Seconds that a request may take, with all its tries and its answer; above 0. What
             is not taken by then is lost.
-        capacity: Most spans, contents and beginnings of runs that wait; at least 1.
+        capacity: Most spans, with their contents, and beginnings of runs that wait; at least 1.
         metrics: Takes metrics by OTLP/HTTP, e.g. `http://127.0.0.1:4318/v1/metrics`; `None` sends
             none, since many readers of spans take none.
         metrics_every: Seconds between two requests with metrics; above 0.

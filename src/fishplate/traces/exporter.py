@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from fishplate.contracts.signature import Signature
 from fishplate.core.events import HeadTuple, Span, SpanTuple
 from fishplate.traces.answers import refusal_of
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader
 from fishplate.traces.export import ExportError, OtlpExport
 from fishplate.traces.feed import Taken
-from fishplate.traces.items import SPAN_SIZE, Began, Content, Halted, Item, Missed
+from fishplate.traces.items import Began, Item, Told, is_span
 from fishplate.traces.metrics import Gauges, Metrics
 from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, traces_body
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor
-from fishplate.traces.segments import MOST_ENDED, MOST_OPEN, MOST_PENDING
+from fishplate.traces.segments import MOST_ENDED, MOST_OPEN
 from fishplate.traces.text import printable
 from fishplate.traces.vocabulary import content, described
 
@@ -55,7 +56,6 @@ class Exporter:
         self._redactor = Redactor(settings.secrets, os.environ)
         self._reader = Reader(settings.capture, self._redactor)
         self._runs: dict[int, _SentRun] = {}
-        self._pending: dict[tuple[int, int], Content] = {}
         self._spans = Posting(settings.endpoint, settings.headers, settings.timeout)
         self._metrics: _SentMetrics | None = None
         if settings.metrics is not None:
@@ -73,15 +73,15 @@ class Exporter:
         if not spans:
             return Taken(0)
         heads = [
-            reader.head(one[3], one[8]) if one[3][0] in TOLD_KINDS else one[3] for one, _ in spans
+            reader.head(one[3], one[8]) if one[3][0] in TOLD_KINDS else one[3] for one, *_ in spans
         ]
-        kept = reader.facts((head[0] for head in heads), [one[8] for one, _ in spans])
+        kept = reader.facts((head[0] for head in heads), [one[8] for one, *_ in spans])
         written: list[bytes] = []
-        for (one, told), head, facts in zip(spans, heads, kept, strict=True):
+        for told, head, facts in zip(spans, heads, kept, strict=True):
             try:
-                written.append(self._written(one, head, facts, told))
+                written.append(self._written(told, head, facts))
                 if self._metrics is not None:
-                    self._metrics.count(one, head, facts)
+                    self._metrics.count(told[0], head, facts)
             except Exception:  # noqa: BLE001, S112 -- one span must not cost the others
                 continue  # it is not among those that are kept, so it is counted as lost
         if written:
@@ -113,9 +113,9 @@ class Exporter:
         why = f"the sink has refused {refused.number} of {spans} spans: {said or 'it says not why'}"
         return Taken(spans - min(max(refused.number, 0), spans), trouble=why)
 
-    def _ready(self, items: Sequence[Item]) -> list[tuple[SpanTuple, Content | None]]:
-        found: list[tuple[SpanTuple, Content | None]] = []
-        runs, pending = self._runs, self._pending
+    def _ready(self, items: Sequence[Item]) -> list[Told]:
+        found: list[Told] = []
+        runs = self._runs
         for item in items:
             if isinstance(item, Began):
                 context = item.context
@@ -126,35 +126,25 @@ class Exporter:
                     None if caller is None else caller.span_id,
                     item.offset_ns,
                 )
-            elif len(item) != SPAN_SIZE:
-                if isinstance(item, (Missed, Halted)):
-                    continue  # of a run there is nothing in OTLP but its spans
-                told: Content = item  # type: ignore[assignment]  # by its size
-                if self._reader.is_on:
-                    pending[told[0], told[1]] = told
-            else:
-                # By its size, which type checkers do not read off a tuple with names.
-                span: SpanTuple = item  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-                if span[0] in runs:
-                    found.append((span, pending.pop(span[:2], None) if pending else None))
+            # Of a run there is nothing in OTLP but its spans.
+            elif is_span(item) and item[0][0] in runs:
+                found.append(item)
         while len(self._runs) > MOST_OPEN + MOST_ENDED:
             del self._runs[next(iter(self._runs))]
-        if len(self._pending) > MOST_PENDING:
-            self._pending.clear()
         return found
 
-    def _written(
-        self, span: SpanTuple, head: HeadTuple, facts: Facts | None, told: Content | None
-    ) -> bytes:
+    def _written(self, told: Told, head: HeadTuple, facts: Facts | None) -> bytes:
+        span, signature, given, gave = told
         key, span_id, parent_id, _, path, start_ns, end_ns, status, _ = span
         run = self._runs[key]
         is_root = parent_id is None and head[0] != "decision"
-        if facts or status != "ok" or told is not None:
+        if facts or status != "ok" or signature is not None:
             seen = Span.of((key, span_id, parent_id, head, path, start_ns, end_ns, status, facts))
             said = described(seen)
             more = said.attributes
-            if told is not None:
-                for value, is_input in zip(self._contents(told), (True, False), strict=True):
+            if signature is not None:
+                contents = self._contents(signature, given, gave)
+                for value, is_input in zip(contents, (True, False), strict=True):
                     more |= content(seen, value, is_input=is_input)
             shape = SpanShape(said.name, said.kind, more, is_error=said.is_error, is_root=is_root)
         else:
@@ -168,8 +158,9 @@ class Exporter:
             end_ns + run.offset_ns,
         )
 
-    def _contents(self, told: Content) -> list[bytes]:
-        _, _, signature, arguments, outcome = told
+    def _contents(
+        self, signature: Signature, arguments: tuple[object, ...], outcome: object
+    ) -> list[bytes]:
         reader = self._reader
         return reader.clean(
             [reader.arguments(signature, arguments), reader.outcome(signature, outcome)]

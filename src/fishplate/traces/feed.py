@@ -22,11 +22,11 @@ from fishplate.core.events import Sink, SpanTuple, WaitTold
 from fishplate.core.ids import root_span_id
 from fishplate.core.run_context import RunContext
 from fishplate.traces.capture import ToldError
-from fishplate.traces.items import SPAN_SIZE, Began, Halted, Item
+from fishplate.traces.items import Began, Halted, Item, Observe, bare, is_span
 from fishplate.traces.missing import Missing
 
-CAPACITY: Final = 131_072
-BATCH: Final = 2_048
+CAPACITY: Final = 65_536
+BATCH: Final = 1_024
 LINGER: Final = 0.05
 """Seconds for which what was told gathers."""
 CLOSING_TIME: Final = 5.0
@@ -89,7 +89,7 @@ class Tally:
         lost: Spans that were taken from the queue and could not be written, were refused, or were
             written to a file that is there no more.
         waiting: What was told and is neither written nor lost so far, such as what a flush has not
-            had the time for: spans, contents and beginnings of runs.
+            had the time for: spans with their contents, and beginnings of runs.
         failure: Why the last batch could not be written, or not all of it; `None` if it could.
     """
 
@@ -106,24 +106,31 @@ class Feed:
     Args:
         receiver: Takes the batches.
         also: Hears of every span at once, whatever becomes of it here.
+        also_observe: Hears of those with contents in its stead, if it is set.
+        keeps_contents: Whether the receiver wants them.
         capacity: Most items that wait. Inputs and outputs have the first half of it; its last
             eighth is for what is told of a run as a whole, and half of that for how runs end.
         seconds: What tells when the log may be written to again, apart from the clock of the runs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the last two are for feeds of which one hands on to another
         self,
         receiver: Receiver,
         also: Sink,
         capacity: int = CAPACITY,
         seconds: Callable[[], float] = time.perf_counter,
+        *,
+        also_observe: Observe | None = None,
+        keeps_contents: bool = True,
     ) -> None:
         self._receiver = receiver
         self._also = also
+        self._also_observe = also_observe
+        self._keeps_contents = keeps_contents
         self._capacity = capacity
         self._run_room = max(capacity - max(capacity // 16, 1), 1)  # what is left is for ends
         self._span_room = max(capacity - max(capacity // 8, 1), 1)
-        self._content_room = max(capacity // 2, 1)
+        self._content_room = max(capacity // 2, 1) if keeps_contents else 0
         self._missing = Missing()
         self._queue: deque[Item] = deque()
         self._dropped = 0
@@ -146,32 +153,33 @@ class Feed:
     def tell(self, span: SpanTuple) -> None:
         """Hear of a span that has ended."""
         self._also(span)
-        if len(self._queue) < self._span_room:
-            self._queue.append(span)
-            if self._is_idle:
-                self._rouse()
-        elif not (_is_end(span) and self._squeeze_in(span)):
-            self._dropped += 1
-            self._missing.add(span[0], spans=1)
+        self._hold(span)
 
     def observe(
         self,
-        run: RunContext,
-        span_id: int,
+        span: SpanTuple,
         signature: Signature,
         arguments: tuple[object, ...],
         outcome: object,
     ) -> None:
-        """Hear what a call was given and gave, or raised; its span is told after it."""
+        """Hear of a span that has ended, and what its call was given and gave, or raised."""
+        if self._also_observe is None:
+            self._also(span)
+        else:
+            self._also_observe(span, signature, arguments, outcome)
         if len(self._queue) < self._content_room or (
-            span_id == root_span_id(run.trace_id) and len(self._queue) < self._run_room
+            self._keeps_contents and _is_end(span) and len(self._queue) < self._run_room
         ):
             if isinstance(outcome, BaseException):
                 outcome = ToldError.of(outcome)
-            self._queue.append((run.trace_id, span_id, signature, arguments, outcome))
-        else:
+            self._queue.append((span, signature, arguments, outcome))
+            if self._is_idle:
+                self._rouse()
+            return
+        if self._keeps_contents:
             self._dropped += 1
-            self._missing.add(run.trace_id, contents=1)
+            self._missing.add(span[0], contents=1)
+        self._hold(span)
 
     def begin(self, context: RunContext, agent: str) -> None:
         """Hear of a run that begins, or goes on here."""
@@ -238,6 +246,15 @@ class Feed:
                 *(self._dropped, self._lost, left),
             )
 
+    def _hold(self, span: SpanTuple) -> None:
+        if len(self._queue) < self._span_room:
+            self._queue.append(bare(span))
+            if self._is_idle:
+                self._rouse()
+        elif not (_is_end(span) and self._squeeze_in(bare(span))):
+            self._dropped += 1
+            self._missing.add(span[0], spans=1)
+
     def _squeeze_in(self, item: Item) -> bool:
         """Take how a run ends or stands, as long as there is any room."""
         if len(self._queue) >= self._capacity:
@@ -282,7 +299,7 @@ class Feed:
         items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
         if self._missing:
             items += self._missing.take()
-        spans = sum(len(item) == SPAN_SIZE for item in items)
+        spans = sum(map(is_span, items))
         self._taking = len(items)
         self._hand_over(items, spans)
         self._taking = 0

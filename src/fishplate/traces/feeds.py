@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Literal, TypeAlias
 
-from fishplate.contracts.signature import Signature
 from fishplate.core.events import Sink, WaitTold
 from fishplate.core.run_context import RunContext
 from fishplate.traces.export import OtlpExport
-from fishplate.traces.feed import Feed, Tally
+from fishplate.traces.feed import Feed, Receiver, Tally
+from fishplate.traces.items import Observe
 from fishplate.traces.metrics import Gauge, Gauges, gauge
 from fishplate.traces.store import StoreWriter, TraceStore, check_store
 
-Observe: TypeAlias = Callable[[RunContext, int, Signature, tuple[object, ...], object], None]
 Destination: TypeAlias = Literal["store", "export"]
 
 
@@ -29,7 +28,8 @@ class Feeds:
 
     Attributes:
         tell: Hears of a span that has ended.
-        observe: Hears what a call was given and gave, or raised; `None`: nobody wants to know.
+        observe: Hears of it with what its call was given and gave, or raised, in the stead of
+            `tell`; `None`: nobody wants to know.
 
     Raises:
         StoreError: The store's file is something else, damaged, or of a later version.
@@ -41,26 +41,18 @@ class Feeds:
     ) -> None:
         self._feeds: dict[Destination, Feed] = {}
         self.tell = also
+        self.observe: Observe | None = None
         if store is not None:
             check_store(store)
-            self._add("store", Feed(StoreWriter(store), self.tell, store.capacity))
+            self._add("store", StoreWriter(store), store.capacity, keeps_contents=True)
         if export is not None:
             # Only who sends spans needs the messages of OTLP, which an extra brings.
             from fishplate.traces.exporter import Exporter  # noqa: PLC0415 -- as said
 
             exporter = Exporter(export, lambda: chain(gauges(), self._gauges()))
-            self._add("export", Feed(exporter, self.tell, export.capacity))
+            is_on = export.capture != "off"
+            self._add("export", exporter, export.capacity, keeps_contents=is_on)
         self._all = tuple(self._feeds.values())
-        # Who sends no contents is not told of them, and keeps no step's arguments until it ends.
-        wants = {
-            "store": store is not None,
-            "export": export is not None and export.capture != "off",
-        }
-        observing = tuple(feed for name, feed in self._feeds.items() if wants[name])
-        self._observing = observing
-        self.observe: Observe | None = self._observe if observing else None
-        if len(observing) == 1:  # as nearly always: one call less for every step
-            self.observe = observing[0].observe
 
     def begin(self, context: RunContext, agent: str) -> None:
         """Hear of a run that begins, or goes on here; see `Feed.begin`."""
@@ -76,18 +68,6 @@ class Feeds:
         """Hear of a run that waits, or was cancelled while it waited; see `Feed.halt`."""
         for feed in self._all:
             feed.halt(context, state, waits)
-
-    def _observe(
-        self,
-        run: RunContext,
-        span_id: int,
-        signature: Signature,
-        arguments: tuple[object, ...],
-        outcome: object,
-    ) -> None:
-        """Tell all that want contents; see `Feed.observe`."""
-        for feed in self._observing:
-            feed.observe(run, span_id, signature, arguments, outcome)
 
     def flush(self) -> dict[Destination, Tally]:
         """Wait until what was told so far is kept and sent, or lost; blocks."""
@@ -111,6 +91,18 @@ class Feeds:
             ):
                 yield gauge(f"traces.{word}", value, destination=name)
 
-    def _add(self, name: Destination, feed: Feed) -> None:
+    def _add(
+        self, name: Destination, receiver: Receiver, capacity: int, *, keeps_contents: bool
+    ) -> None:
+        feed = Feed(
+            receiver,
+            self.tell,
+            capacity,
+            also_observe=self.observe,
+            keeps_contents=keeps_contents,
+        )
         self._feeds[name] = feed
         self.tell = feed.tell
+        # If nobody wants contents, no step's arguments are held until it ends.
+        if keeps_contents or self.observe is not None:
+            self.observe = feed.observe

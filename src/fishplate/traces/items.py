@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeAlias, TypeGuard
 
 from fishplate.contracts.signature import Signature
 from fishplate.core.events import SpanTuple, WaitTold
 from fishplate.core.run_context import RunContext
-
-SPAN_SIZE: Final = 9  # of its tuple, which tells it from a content
-CONTENT_SIZE: Final = 5  # and that from what is told of a run
 
 
 class Began(NamedTuple):
@@ -56,7 +54,23 @@ class Halted(NamedTuple):
     waits: tuple[WaitTold, ...]
 
 
-Content: TypeAlias = tuple[int, int, Signature, tuple[object, ...], object]
-"""Trace key and span id of a call, its signature, what it was given, what it gave or raised."""
+Told: TypeAlias = tuple[SpanTuple, Signature | None, tuple[object, ...], object]
+"""A span with its content: its call's signature, what that was given, and what it gave or raised.
 
-Item: TypeAlias = SpanTuple | Content | Began | Missed | Halted
+`None` for the signature of a span without content. Of all items only this is a plain tuple.
+"""
+
+Observe: TypeAlias = Callable[[SpanTuple, Signature, tuple[object, ...], object], None]
+"""Hears of a span that has ended, and of its content, as in `Told`."""
+
+Item: TypeAlias = Told | Began | Missed | Halted
+
+
+def bare(span: SpanTuple) -> Told:
+    """A span without content."""
+    return span, None, (), None
+
+
+def is_span(item: Item) -> TypeGuard[Told]:
+    """Whether it is a span, with content or without."""
+    return type(item) is tuple

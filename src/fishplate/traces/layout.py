@@ -130,8 +130,11 @@ CREATE TABLE run_wait (             -- for what a run waits, or waited last
 ) WITHOUT ROWID;
 """
 
+# From here on a segment may be a flat list, which what reads the third cannot read.
+_FOURTH: Final = ""
+
 LAYOUT: Final = Layout(
     application_id=0x66706C73,  # `fpls` in ASCII
-    migrations=(_FIRST, _SECOND, _THIRD),
+    migrations=(_FIRST, _SECOND, _THIRD, _FOURTH),
     auto_vacuum="incremental",
 )

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Final
 
-from fishplate.traces.items import CONTENT_SIZE, SPAN_SIZE, Began, Item, Missed
+from fishplate.traces.items import Item, Missed, is_span
 
 MOST_RUNS: Final = 10_000
 """Runs that are counted apart until they are told; what is missing of more stands in the sum."""
@@ -46,12 +46,9 @@ class Missing:
         for item in items:
             if isinstance(item, Missed):
                 self.add(item.trace_id, spans=item.spans, contents=item.contents)
-            elif isinstance(item, Began):
-                continue  # what follows it is lost too, and belongs to a run that nobody knows
-            elif len(item) == SPAN_SIZE:
-                self.add(item[0], spans=1)
-            elif len(item) == CONTENT_SIZE:
-                self.add(item[0], contents=1)
+            elif is_span(item):
+                self.add(item[0][0], spans=1, contents=item[1] is not None)
+            # What follows the beginning of a run is lost too, and belongs to one that nobody knows.
 
     def take(self) -> list[Missed]:
         """What was counted so far; from then on it is the taker's to tell."""

@@ -13,12 +13,12 @@ from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span, SpanHead, WaitTold
 from fishplate.core.ids import span_hex
 from fishplate.core.spending import MOST_SUM, is_whole
+from fishplate.traces.segments import CELLS
 
 MOST_BESIDE: Final = 200
 """Runs that are looked through for what changed a remembered answer."""
 USUAL: Final = 20
 """Earlier runs of the same agent that tell what its tools usually answer."""
-_START: Final = 6  # where a span's start stands in its segment; its duration follows
 NOTHING: Final = object()
 """In place of content that was not kept; `null` is content."""
 _RUN: Final = f"""
@@ -192,8 +192,8 @@ def told_until_ns(connection: sqlite3.Connection, run: TracedRun) -> int:
     ).fetchone()
     if row is None:
         return run.started_ns
-    spans: list[list[int]] = from_json(row[0])
-    return max(one[_START] + one[_START + 1] for one in spans)
+    ends: Iterator[int] = (cells[4] + cells[5] for cells in _cells_of(row[0]))
+    return max(ends)
 
 
 def runs_beside(
@@ -297,24 +297,26 @@ def _span_json(one: TracedSpan) -> dict[str, JsonValue]:
 
 def _spans_of(trace_id: int, spans: bytes, content: bytes | None) -> Iterator[TracedSpan]:
     values: list[object] = [] if content is None else from_json(content)
-    for row in cast("list[list[object]]", from_json(spans)):
-        span_id, parent_id, kind, name, release, path, start, duration, status, facts, *at = row
-        start_ns, duration_ns = cast("int", start), cast("int", duration)
-        head = SpanHead._make((kind, name, release))
+    for row in _cells_of(spans):
+        span_id, parent_id, head, path, start_ns, duration_ns, status, facts, *at = row
         yield TracedSpan(
             span=Span._make(
                 (
-                    *(trace_id, span_id, parent_id, head, path, start_ns),
-                    *(
-                        start_ns + duration_ns,
-                        status,
-                        cast("Mapping[str, JsonValue] | None", facts),
-                    ),
+                    *(trace_id, span_id, parent_id, SpanHead._make(head), path, start_ns),
+                    *(start_ns + duration_ns, status, facts),
                 )
             ),
             given=_value(values, at[0]),
             gave=_value(values, at[1]),
         )
+
+
+def _cells_of(spans: bytes) -> Iterator[tuple[Any, ...]]:
+    """What a segment says of each of its spans; see `segments.CELLS`."""
+    cells: list[Any] = from_json(spans)
+    if cells and isinstance(cells[0], list):  # one list for each, as layouts before the fourth
+        return ((*one[:2], one[2:5], *one[5:]) for one in cells)
+    return zip(*[iter(cells)] * CELLS, strict=True)
 
 
 def _value(values: Sequence[object], at: object) -> object:

@@ -8,18 +8,23 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from pydantic_core import to_json
 
 from fishplate.contracts.signature import Signature
-from fishplate.core.events import HeadTuple, SpanKind, SpanTuple
+from fishplate.core.events import SpanKind
 from fishplate.core.ids import span_hex, trace_hex
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
-from fishplate.traces.counting import Place, RollupKey, Rollups, Sums
-from fishplate.traces.items import SPAN_SIZE, Began, Content, Halted, Item, Missed
+from fishplate.traces.counting import RollupKey, Rollups, Sums
+from fishplate.traces.items import Began, Halted, Item, Missed, Told
 
 MOST_OPEN: Final = 100_000
 """Runs that are known while they have not ended; of more, the oldest are forgotten."""
 MOST_ENDED: Final = 1_000
-MOST_PENDING: Final = 10_000
-MOST_PLACES: Final = 10_000
-"""Places whose JSON is remembered."""
+CELLS: Final = 10
+"""What a segment says of a span, one after another in one flat list: id, parent, [kind, name,
+release], path, start, duration, status, attributes, and where its input and its output stand in the
+content; `null` for what it has not.
+
+A list for each span would take twice as long to make and to write.
+"""
+_FACTS: Final = 7  # where the attributes stand among the cells of a span
 _STATES: Final = {
     "ok": "succeeded",
     "degraded": "degraded",
@@ -58,29 +63,25 @@ class Packed(NamedTuple):
 
 
 class _Noted(NamedTuple):
-    """A span that has attributes, which are cleaned at the end of a batch.
+    """The attributes of a span, which are cleaned at the end of a batch.
 
     Attributes:
-        row: Where its row is to stand.
+        at: Where they are to stand among the run's cells.
         kind: Of the span.
-        facts: Its attributes.
-        before: What stands before them in the row.
-        after: And after them.
+        facts: The attributes.
     """
 
-    row: int
+    at: int
     kind: SpanKind
     facts: Facts
-    before: str
-    after: str
 
 
 class _OpenRun:
     """A run that has not ended, with what the batch at hand says about it."""
 
     __slots__ = (
-        *("agent", "caller_span", "content", "duration_ns", "error", "id", "local", "noted"),
-        *("offset_ns", "principal", "release", "rows", "seen", "started_ns", "state", "sums"),
+        *("agent", "caller_span", "cells", "content", "duration_ns", "error", "id", "local"),
+        *("noted", "offset_ns", "principal", "release", "seen", "started_ns", "state", "sums"),
         *("tenant", "trace_id"),
     )
 
@@ -108,7 +109,7 @@ class _OpenRun:
 
     def reset(self) -> None:
         """Begin a batch."""
-        self.rows: list[str] = []  # of its spans, as JSON; empty: it has no JSON form
+        self.cells: list[object] = []  # of its spans, `CELLS` each; see there
         self.noted: list[_Noted] = []
         self.content: list[int] = []  # of the batch's values, those that its spans point to
         self.local: dict[int, int] = {}
@@ -128,7 +129,7 @@ class _OpenRun:
         return (
             *(self.id, self.trace_id, self.caller_span, self.agent, self.release, self.tenant),
             *(self.principal, self.state, self.started_ns, self.duration_ns, self.error),
-            *(len(self.rows), *self.sums.totals),
+            *(len(self.cells) // CELLS, *self.sums.totals),
         )
 
 
@@ -179,58 +180,47 @@ class Segmenter:
         self._keeps_content = reader.is_on
         self._open: dict[int, _OpenRun] = {}
         self._ended: dict[int, _OpenRun] = {}  # what is told late still finds its run
-        self._pending: dict[tuple[int, int], Content] = {}
-        self._places: dict[Place, str] = {}
         self._latest_ns = 0
         self._early: dict[int, Missed] = {}  # of runs whose beginning is still on its way
         self._gaps: dict[str, list[int]] = {}  # of the batch, as what follows
         self._waits: dict[str, list[Row]] = {}
 
-    def pack(self, items: Sequence[Item]) -> Packed:  # noqa: C901 -- more calls would cost a tenth
+    def pack(self, items: Sequence[Item]) -> Packed:
         """The rows of a batch, in the order in which its items were told."""
         self._reader.begin()
         values = _Values(self._reader)
         touched: dict[int, _OpenRun] = {}
         rollups = Rollups(self._reader)
         self._gaps, self._waits = {}, {}
-        opened, pending = self._open, self._pending
-        told: Content | None = None  # mostly, the span that it belongs to comes next
         spans = lost = 0
+        run: _OpenRun | None = None
+        last: int | None = None  # mostly, the next span is of the same run
         for item in items:
-            if isinstance(item, Began):
-                self._begin(item, touched)
-            elif len(item) != SPAN_SIZE:
-                if isinstance(item, (Missed, Halted)):
-                    self._hear(item, touched)
-                    continue
-                if told is not None:
-                    pending[told[0], told[1]] = told
-                told = item  # type: ignore[assignment]  # by its size
-            else:
-                # By its size, which type checkers do not read off a tuple with names.
-                span: SpanTuple = item  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-                content: Content | None = None
-                if told is not None and told[1] == span[1] and told[0] == span[0]:
-                    content, told = told, None
-                elif pending:
-                    content = pending.pop((span[0], span[1]), None)
-                run = opened.get(span[0]) or self._ended.get(span[0])
-                if run is None:
-                    lost += 1
-                    continue
-                spans += 1
-                touched[span[0]] = run
-                self._add(run, span, content, values, rollups)
-                if span[2] is None and span[3][0] != "decision":
-                    _end(run, span, content, self._reader)
-                    opened.pop(span[0], None)
-                    self._ended[span[0]] = run
-        if told is not None:
-            pending[told[0], told[1]] = told
+            if type(item) is not tuple:
+                self._hear(item, touched)
+                last = None
+                continue
+            told: Told = item  # type: ignore[assignment]  # by its type
+            span = told[0]
+            key = span[0]
+            if key is not last:
+                last = key
+                run = self._open.get(key) or self._ended.get(key)
+                if run is not None:
+                    touched[key] = run
+            if run is None:
+                lost += 1
+                continue
+            spans += 1
+            self._add(run, told, values, rollups)
+            if span[2] is None and span[3][0] != "decision":
+                _end(run, told, self._reader)
+                self._open.pop(key, None)
+                self._ended[key] = run
         self._forget_some()
         contents = self._reader.clean(values.found) if values.found else []
         segments = self._segments(list(touched.values()), contents)
-        written = sum(len(run.rows) for run in touched.values())
+        written = sum(len(run.cells) for run in touched.values()) // CELLS
         packed = Packed(
             [run.row() for run in touched.values()],
             [(run.id, *cost) for run in touched.values() for cost in run.sums.costs.items()],
@@ -256,8 +246,13 @@ class Segmenter:
             self._miss(begun, early.spans, early.contents)
         self._latest_ns = max(self._latest_ns, begun.started_ns)
 
-    def _hear(self, told: Missed | Halted, touched: dict[int, _OpenRun]) -> None:
+    def _hear(self, told: Item, touched: dict[int, _OpenRun]) -> None:
         """Note what is told of a run beside its spans."""
+        if isinstance(told, Began):
+            self._begin(told, touched)
+            return
+        if not isinstance(told, (Missed, Halted)):
+            return
         key = told.trace_id
         run = self._open.get(key) or self._ended.get(key)
         if run is None:
@@ -289,18 +284,16 @@ class Segmenter:
     def _add(
         self,
         run: _OpenRun,
-        span: SpanTuple,
-        content: Content | None,
+        told: Told,
         values: _Values,
         rollups: Rollups,
     ) -> None:
+        span, signature, arguments, outcome = told
         _, span_id, parent_id, head, path, start_ns, end_ns, status, facts = span
         if head[0] in TOLD_KINDS:
             head = self._reader.head(head, facts)
-        place = self._places.get((head, path)) or self._placed(head, path)
-        points = ",null,null]"
-        if content is not None and self._keeps_content:
-            _, _, signature, arguments, outcome = content
+        given = gave = None
+        if signature is not None and self._keeps_content:
             # Most inputs are the output of another step, which was read already; the batch holds
             # both, so that no id is used anew.
             seen, same = run.seen, id(arguments[0] if signature.is_whole else arguments)
@@ -311,22 +304,12 @@ class Segmenter:
             gave = seen.get(same)
             if gave is None:
                 gave = seen[same] = run.point(values.gave(signature, outcome))
-            points = f",{given},{gave}]"
         start_ns += run.offset_ns
         duration = end_ns + run.offset_ns - start_ns
-        above = "null" if parent_id is None else parent_id
-        # Written here, and not as lists at the end: those cost twice as much, and the garbage
-        # collector goes through them.
-        if place is None:
-            run.rows.append("")
-        elif facts:
-            before = f'[{span_id},{above},{place},{start_ns},{duration},"{status}",'
-            run.noted.append(_Noted(len(run.rows), head[0], facts, before, points))
-            run.rows.append("")
-        else:
-            run.rows.append(
-                f'[{span_id},{above},{place},{start_ns},{duration},"{status}",null{points}'
-            )
+        cells = run.cells
+        if facts:
+            run.noted.append(_Noted(len(cells) + _FACTS, head[0], facts))
+        cells += (span_id, parent_id, head, path, start_ns, duration, status, None, given, gave)
         if head[0] == "decision" or (facts and facts.get("replayed")):
             return
         if facts and "requests" in facts:
@@ -334,36 +317,41 @@ class Segmenter:
         else:
             rollups.count(head, start_ns, duration, run.tenant, status)
 
-    def _placed(self, head: HeadTuple, path: str) -> str | None:
-        """What a span is called and its path, as JSON; `None` if they have no JSON form."""
-        try:
-            found = to_json([*head, path]).decode()[1:-1]
-        except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
-            return None
-        if len(self._places) >= MOST_PLACES:
-            self._places.clear()
-        self._places[head, path] = found
-        return found
-
     def _segments(self, runs: Sequence[_OpenRun], contents: Sequence[bytes]) -> list[Row]:
         noted = [(run, one) for run in runs for one in run.noted]
         kept = self._reader.facts([one.kind for _, one in noted], [one.facts for _, one in noted])
         for (run, one), facts in zip(noted, kept, strict=True):
-            run.rows[one.row] = _written(one, facts)
+            run.cells[one.at] = facts
         found: list[Row] = []
         for run in runs:
-            rows = [row for row in run.rows if row]
-            if len(rows) < len(run.rows):
-                self._miss(run, len(run.rows) - len(rows), 0)
-                run.rows = rows
-            if not rows:
+            if not run.cells:
+                continue
+            try:
+                spans = to_json(run.cells, inf_nan_mode="null")
+            except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
+                spans = self._those_with_json(run)
+            if not run.cells:
                 continue
             content = None
             if run.content:
                 content = bytearray(b"[%b]" % b",".join([contents[at] for at in run.content]))
             # `bytearray`, as in the journal: `sqlite3` looks for no adapter of it.
-            found.append((run.id, bytearray(f"[{','.join(rows)}]".encode()), content))
+            found.append((run.id, bytearray(spans), content))
         return found
+
+    def _those_with_json(self, run: _OpenRun) -> bytes:
+        """The segment of a run without the spans that have no JSON form."""
+        all_cells = run.cells
+        run.cells = []
+        for start in range(0, len(all_cells), CELLS):
+            cells = all_cells[start : start + CELLS]
+            try:
+                to_json(cells, inf_nan_mode="null")
+            except Exception:  # noqa: BLE001 -- as above
+                self._miss(run, 1, 0)
+            else:
+                run.cells += cells
+        return to_json(run.cells, inf_nan_mode="null")
 
     def _forget_some(self) -> None:
         for runs, most in ((self._open, MOST_OPEN), (self._ended, MOST_ENDED)):
@@ -371,23 +359,12 @@ class Segmenter:
                 del runs[next(iter(runs))]
         while len(self._early) > MOST_ENDED:
             del self._early[next(iter(self._early))]
-        if len(self._pending) > MOST_PENDING:  # of spans that were dropped
-            self._pending.clear()
 
 
-def _written(one: _Noted, facts: Facts | None) -> str:
-    """The row of a span with what is kept of its attributes; empty if they have no JSON form."""
-    try:
-        return f"{one.before}{to_json(facts, inf_nan_mode='null').decode()}{one.after}"
-    except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
-        return ""
-
-
-def _end(run: _OpenRun, span: SpanTuple, content: Content | None, reader: Reader) -> None:
-    _, _, _, head, _, _, end_ns, status, facts = span
+def _end(run: _OpenRun, told: Told, reader: Reader) -> None:
+    (_, _, _, head, _, _, end_ns, status, facts), *_, outcome = told
     run.release = head[2]
-    told = None if content is None else content[4]
-    needs_somebody = isinstance(told, ToldError) and told.needs_somebody
+    needs_somebody = isinstance(outcome, ToldError) and outcome.needs_somebody
     run.state = "needs_attention" if needs_somebody else _STATES[status]
     run.duration_ns = end_ns + run.offset_ns - run.started_ns
     error = (facts or {}).get("error") if status == "error" else None

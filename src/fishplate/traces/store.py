@@ -54,9 +54,9 @@ class TraceStore:
         max_age: Seconds after which a run is taken out; above 0.
         max_bytes: Of the file and its log. It is looked at after every batch, and beyond it the
             oldest runs are taken out, to nine tenths of it. At least a million.
-        capacity: Most spans, contents and beginnings of runs that wait to be written; at least 1.
-            Contents have the first half of it, and the last eighth is for what is told of a run as
-            a whole: so of what does not fit contents are dropped first, then spans.
+        capacity: Most spans, with their contents, and beginnings of runs that wait to be written;
+            at least 1. Contents have the first half of it, and the last eighth is for what is told
+            of a run as a whole: so of what does not fit contents are dropped first, then spans.
 
     Raises:
         UsageError: A setting is out of its range (code `bad_setting`), or the URL is not of a store
