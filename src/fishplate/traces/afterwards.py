@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
 from fishplate.core.errors import JsonValue
-from fishplate.traces.beliefs import Belief, leaves_of, plain, times_in
+from fishplate.traces.beliefs import Belief, asks_back, leaves_of, plain, texts_in, times_in
 from fishplate.traces.capture import is_whole
 from fishplate.traces.findings import facts_of
 from fishplate.traces.queries import NOTHING, TracedSpan
 
-_ITEM: Final = re.compile(r"(?:^|/)each(?:~\d+)?\.[^/]+/")
-_ITEM_OF_A_BODY: Final = re.compile(r"\d+\.[^/]+(?=\.[^/.]+$)")  # `0.1` of `0.1.intent`
+# `each.W1/` of a plan, and `0.1.` of `0.1.intent` in a body.
+_ITEM: Final = re.compile(r"(?:^|/)(?:each(?:~\d+)?\.[^/]+(?=/)|\d+\.[^/]+(?=\.[^/.]+(?:/|$)))")
 _VALUE: Final = "the value is "
 
 
@@ -39,6 +39,7 @@ class Scene:
         self._sure = Counter(name for belief in sure for name in belief.names)
         self._named = defaultdict[str, list[int]](list)
         self._handed = defaultdict[str, list[int]](list)
+        self._said = dict[frozenset[str], int]()
         self._unknown_at = 0
         for one in calls:
             span = one.span
@@ -47,9 +48,22 @@ class Scene:
             self._named[plain(span.name)].append(span.start_ns)
             if not is_kept(one.given):
                 self._unknown_at = span.start_ns
-            texts = {plain(leaf) for leaf in leaves_of(one.given) if isinstance(leaf, str)}
-            for text in texts:
+            for text in texts_in(one.given):
                 self._handed[text].append(span.start_ns)
+
+    @functools.cached_property
+    def asks_back(self) -> bool:
+        """Whether the caller's answer asks, or says that nobody is sure."""
+        return asks_back(self._caller.gave)
+
+    @functools.cached_property
+    def _is_answer_kept(self) -> bool:
+        return is_kept(self._caller.gave)
+
+    @functools.cached_property
+    def texts_given(self) -> set[str]:
+        """The texts that the caller was given, each in the spelling of `plain`."""
+        return texts_in(self._caller.given)
 
     def has_called(self, belief: Belief, since: int) -> bool:
         """Whether an agent was called that has the name of a label, by code and not by plan."""
@@ -59,7 +73,7 @@ class Scene:
     def has_answered(self, belief: Belief) -> bool:
         """Whether the caller answers with a label, oftener than others are sure of it."""
         is_answered = self._caller.span.status == "ok"
-        return is_answered and self._said(belief.names) > self._others(belief)
+        return is_answered and self._times_said(belief.names) > self._others(belief)
 
     def has_handed(self, belief: Belief, since: int) -> bool:
         """Whether a step was given a label, oftener than others are sure of it."""
@@ -67,7 +81,7 @@ class Scene:
 
     def is_known(self, since: int) -> bool:
         """Whether all is kept of what the caller answered, and gave to the steps since."""
-        return self._unknown_at < since and is_kept(self._caller.gave)
+        return self._unknown_at < since and self._is_answer_kept
 
     def _is_more(self, starts: dict[str, list[int]], belief: Belief, since: int) -> bool:
         count = 0
@@ -80,9 +94,10 @@ class Scene:
         """How many calls were sure of a label: one of them may be what was followed."""
         return sum(self._sure[name] for name in belief.names)
 
-    @functools.cache  # noqa: B019 -- it goes with the scene, which goes with the explanation
-    def _said(self, names: frozenset[str]) -> int:
-        return times_in(names, self._caller.gave)
+    def _times_said(self, names: frozenset[str]) -> int:
+        if names not in self._said:
+            self._said[names] = times_in(names, self._caller.gave)
+        return self._said[names]
 
 
 def ways(calls: Sequence[TracedSpan]) -> Iterator[tuple[TracedSpan, TracedSpan, str | None]]:
@@ -117,9 +132,13 @@ def ways(calls: Sequence[TracedSpan]) -> Iterator[tuple[TracedSpan, TracedSpan, 
 def items_of(one: TracedSpan) -> list[str]:
     """The elements of an `each` that a step is for, the innermost first, then none of them."""
     path = one.span.path
-    if found := _ITEM_OF_A_BODY.search(path):
-        return [path[: found.end()], ""]
-    return [*reversed([path[: found.end()] for found in _ITEM.finditer(path)]), ""]
+    return [*reversed([path[: found.end() + 1] for found in _ITEM.finditer(path)]), ""]
+
+
+def are_beside(one: TracedSpan, other: TracedSpan) -> bool:
+    """Whether two steps are for different elements of an `each`."""
+    first, second = items_of(one)[0], items_of(other)[0]
+    return not first.startswith(second) and not second.startswith(first)
 
 
 def is_kept(value: object) -> bool:

@@ -120,6 +120,11 @@ def tells(numbers: set[float], confidence: float) -> bool:
     return confidence in numbers or round(confidence, 2) in numbers
 
 
+def texts_in(value: object) -> set[str]:
+    """The texts that a JSON value holds, each in the spelling of `plain`."""
+    return {plain(leaf) for leaf in leaves_of(value) if isinstance(leaf, str)}
+
+
 def leaves_of(value: object) -> Iterator[object]:
     """What a JSON value holds that holds nothing itself."""
     if isinstance(value, dict):

@@ -32,7 +32,7 @@ from fishplate.traces.findings import (
 from fishplate.traces.passages import sign_against
 from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, remembered_since
 from fishplate.traces.redaction import HIDDEN
-from fishplate.traces.spelling import is_same_id
+from fishplate.traces.spelling import is_nobody, is_same_id
 from fishplate.traces.unsure import Decisions
 from fishplate.traces.wording import signs_in_words
 
@@ -273,10 +273,13 @@ class Evidence:
 
 
 def _echoed(one: TracedSpan) -> Iterator[tuple[str, str | int, str | int]]:
-    """Ids that were asked about and answered about, by the name of the member."""
+    """Ids that were asked about and answered about, by the name of the member.
+
+    Where there is no such thing a tool may answer about nothing: that is no other thing.
+    """
     answer = dict(ids_of(one.gave))
     for name, asked in ids_of(one.given):
-        if name in answer:
+        if name in answer and not is_nobody(answer[name]):
             yield name, asked, answer[name]
 
 

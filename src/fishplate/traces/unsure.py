@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from fishplate.traces.afterwards import Scene, is_kept, items_of, ways
+from fishplate.traces.afterwards import Scene, are_beside, is_kept, ways
 from fishplate.traces.beliefs import (
     Belief,
     asks_back,
@@ -21,6 +21,7 @@ from fishplate.traces.beliefs import (
     numbers_in,
     plain,
     tells,
+    texts_in,
     times_in,
 )
 from fishplate.traces.findings import text_of
@@ -83,7 +84,7 @@ class Decisions:
         holders = self._holders(one, belief)
         caller = self._by_id.get(holders[-1].span.parent_id)
         answerer = holders[-1] if caller is None else caller
-        if belief.says_nothing or asks_back(answerer.gave):
+        if belief.says_nothing or self._scene(answerer).asks_back:
             who = one if belief.says_nothing else answerer
             return f"{who.span.name!r} asks back, or says that it is not sure", True
         way = self._way(holders, belief)
@@ -174,14 +175,24 @@ class Decisions:
         again = calls[span.name, text_of(one.given)]
         if again and again[-1].span.start_ns >= span.end_ns:
             return True
+        later = list[TracedSpan]()
         for some in (calls[span.name, span.parent_id], calls[span.name, None]):
             at = bisect_left(some, span.end_ns, key=_start_of)
-            for other in some[at : at + _MOST_LATER]:
-                is_near = other.span.parent_id == span.parent_id
-                is_beside = is_near and items_of(other) != items_of(one)
-                if not is_beside and _is_said_again(one.given, other.given):
-                    return True
-        return False
+            later += some[at : at + _MOST_LATER]
+        return any(
+            _is_said_again(one.given, other.given)
+            and not are_beside(one, other)
+            and not self._are_items(one, other)
+            for other in {other.span.span_id: other for other in later}.values()
+        )
+
+    def _are_items(self, one: TracedSpan, other: TracedSpan) -> bool:
+        """Whether their caller was given the different texts of both, as in a list."""
+        caller = self._by_id.get(one.span.parent_id)
+        first, second = texts_in(one.given), texts_in(other.given)
+        if caller is None or first == second:
+            return False
+        return first | second <= self._scene(caller).texts_given
 
     @functools.cached_property
     def _calls(self) -> Mapping[tuple[str, str | int | None], list[TracedSpan]]:
@@ -271,6 +282,8 @@ def _is_said_again(earlier: object, later: object) -> bool:
         first, others = cast("list[object]", earlier), cast("list[object]", later)
         return len(first) <= len(others) and all(map(_is_said_again, first, others))
     if isinstance(earlier, str) and isinstance(later, str):
-        text = plain(earlier)
-        return bool(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", plain(later))) if text else True
+        text, longer = plain(earlier), plain(later)
+        if not text or text not in longer:
+            return not text
+        return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", longer) is not None
     return earlier == later
