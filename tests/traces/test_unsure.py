@@ -53,7 +53,7 @@ class Case(BaseModel):
 
 
 GUESSES: dict[str, tuple[Kind, float]] = {
-    "low": ("refund", 0.31),
+    "low": ("refund", 0.312),
     "low too": ("status", 0.21),
     "sure": ("refund", 0.9),
     "a low": ("refund", 0.31),
@@ -112,6 +112,19 @@ async def logged(text: str) -> str:
     found = await guess(text)
     note = await log(found)
     return await switch(("refund", pay(note)), default=look(note), on=found.kind)
+
+
+@agent
+async def pay_whole(found: Guess) -> str:
+    """Acts upon a refund, and is told how sure it is."""
+    return f"paid after {len(found.kind)} letters"
+
+
+@workflow
+async def by_label_whole(text: str) -> str:
+    """Goes by the label, and hands on the confidence to where the way leads."""
+    found = await guess(text)
+    return await switch(("refund", pay_whole(found)), default=look(text), on=found.kind)
 
 
 @workflow
@@ -194,6 +207,14 @@ async def drops_it(text: str) -> str:
 
 
 @agent(agents=[guess])
+async def notes_what_it_heard(text: str) -> str:
+    """Notes how sure another one was, and does not follow it."""
+    found = await guess(text)
+    current().note(confidence=round(found.confidence, 2))
+    return "a colleague calls you"
+
+
+@agent(agents=[guess])
 async def fails_over_it(text: str) -> str:
     """Is stopped by what is not sure."""
     found = await guess(text)
@@ -261,10 +282,12 @@ def told(found: Explanation) -> tuple[list[str], list[str]]:
         (by_label, "low too", [], ["guess"]),
         (by_label, "sure", [], []),
         (logged, "low", ["guess"], []),
+        (by_label_whole, "low", ["guess"], []),
         (tidied, "low", [], ["guess"]),
         (by_confidence, "low", [], ["guess"]),
         (by_truth, "x", ["spam"], []),
         (drops_it, "low", [], ["drops_it/0.guess"]),
+        (notes_what_it_heard, "low", [], ["notes_what_it_heard/0.guess"]),
         (blind_to_a_workflow, "low", ["blind_to_a_workflow/0.only_guessed/guess"], []),
         (in_percent, "refund", [], []),
         (in_one_part, "refund", ["in_one_part"], []),

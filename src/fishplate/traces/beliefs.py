@@ -64,6 +64,11 @@ class Belief(NamedTuple):
         """The labels in the spelling of `plain`."""
         return frozenset(map(plain, self.labels))
 
+    def is_as(self, other: Belief) -> bool:
+        """Whether it is the same belief, perhaps rounded, or with its label left out."""
+        is_about = not self.names or not other.names or self.names == other.names
+        return is_about and round(self.confidence, 2) == round(other.confidence, 2)
+
     @property
     def says_nothing(self) -> bool:
         """Whether its label is that nobody knows, such as `other` or `unclear`."""

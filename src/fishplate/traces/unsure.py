@@ -156,7 +156,7 @@ class Decisions:
         if is_later and tells(numbers_in(one.given), belief.confidence):
             return True
         return any(
-            said.confidence == belief.confidence and (said.names == belief.names or not said.names)
+            belief.is_as(said)
             for below in self._under(one)
             for said in self._beliefs[below.span.span_id]
         )
