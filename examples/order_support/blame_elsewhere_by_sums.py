@@ -45,6 +45,9 @@ _RIGHT: Final[Sequence[tuple[str, str]]] = (
     ("Is room R-1 free?", "R-1 is free, and we have no room R-9."),
     ("Gibt es W1?", "W1 ja, aber kein W9."),
     ("Which is it, K-1 or K-2?", "K-1 instead of K-3."),
+    ("Where are ORD-1001 and order 9999?", "ORD-1001 is sent; we do not ship ORD-9999."),
+    ("Is it ORD-1001 or W 9998?", "ORD-1001 is sent, and ORD-9998 is not in our records."),
+    ("Is ORD-1001 sent?", "ORD-1001 is; ORD-1002 cannot be found."),
 )
 
 _WRONG: Final[Sequence[tuple[str, str]]] = (

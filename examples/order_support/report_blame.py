@@ -17,6 +17,7 @@ from typing import Final
 
 from examples.order_support.blame_cases import FIRST_HALF, Case
 from examples.order_support.blame_elsewhere import PLAIN, RightAnswer
+from examples.order_support.blame_elsewhere_by_confidence import BY_CONFIDENCE
 from examples.order_support.blame_elsewhere_by_model import BY_MODEL, MODEL
 from examples.order_support.blame_elsewhere_by_sums import BY_SUMS
 from examples.order_support.blame_more_cases import RIGHT, SECOND_HALF
@@ -31,7 +32,7 @@ from fishplate.traces.findings import Verdict, verdict_of_failure
 from fishplate.traces.queries import WholeTrace, runs_beside, whole_trace
 from fishplate.traces.store import open_trace_reader
 
-ELSEWHERE: Final = (*PLAIN, *BY_MODEL, *BY_SUMS)
+ELSEWHERE: Final = (*PLAIN, *BY_MODEL, *BY_SUMS, *BY_CONFIDENCE)
 
 _WIDTH: Final = 68
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from examples.order_support.blame_cases import FIRST_HALF
+from examples.order_support.blame_elsewhere_by_confidence import FOLLOWED
 from examples.order_support.blame_elsewhere_by_sums import WRONG_BESIDE
 from examples.order_support.blame_more_cases import RIGHT, SECOND_HALF
 from examples.order_support.report_blame import (
@@ -19,8 +20,8 @@ from examples.order_support.report_blame import (
 
 RIGHT_AT_LEAST = 27
 WITH_A_MODEL = 8
-ELSEWHERE_AT_LEAST = 75
-WRONG_AT_LEAST = 15
+ELSEWHERE_AT_LEAST = 95
+WRONG_AT_LEAST = 26
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +81,8 @@ def test_no_right_answer_of_another_trade_is_blamed(tmp_path: Path) -> None:
 
 
 def test_wrong_answers_beside_the_right_ones_are_blamed(tmp_path: Path) -> None:
-    """A wrong sum of units and an id that nobody has are found, though their like is right."""
-    judged = list(judge_elsewhere(WRONG_BESIDE, tmp_path))
+    """A wrong sum, an id that nobody has and an unsure label are found; their like is right."""
+    judged = list(judge_elsewhere((*WRONG_BESIDE, *FOLLOWED), tmp_path))
 
     assert len(judged) >= WRONG_AT_LEAST
     assert [one.answer.name for one in judged if one.found.verdict != "reasoning"] == []

@@ -191,6 +191,15 @@ def test_another_thing_is_no_fault_of_a_tool_that_does_so_at_times(tmp_path: Pat
     assert doubts_of(last_of(tmp_path, *usual, (status_of, "W2"))) == ["tool"]
 
 
+def test_a_tool_that_knows_no_such_thing_is_not_blamed(tmp_path: Path) -> None:
+    """An empty id, zero or `not found` is no other thing than was asked for."""
+    for nobody in ("", "NOT_FOUND", "0"):
+        ROWS["W9999"] = nobody
+        found = last_of(tmp_path, *((status_of, one) for one in ("W1", "W3", "W4", "W9999")))
+
+        assert (found.verdict, found.doubts) == ("none", ()), nobody
+
+
 @pytest.mark.parametrize(
     ("limits", "score", "verdict"),
     [
@@ -251,6 +260,13 @@ def test_the_words_of_a_model_are_judged_by_what_they_prove(
     found = last_of(tmp_path, (clerk, "What do two cost?"), said=[said])
 
     assert (found.verdict, len(found.doubts)) == (verdict, doubts)
+
+
+def test_an_id_may_be_spelled_out_of_a_number(tmp_path: Path) -> None:
+    """Who asks about order 9999 may be told of W9999, which is in doubt at most."""
+    found = last_of(tmp_path, (clerk, "Where is order 9999?"), said=["W9999 is not sent."])
+
+    assert doubts_of(found) == ["reasoning"]
 
 
 def test_a_doubt_is_evidence_once_the_answer_is_called_wrong(tmp_path: Path) -> None:

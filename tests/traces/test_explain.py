@@ -76,9 +76,9 @@ async def with_spare(order_id: str) -> int:
 
 @agent
 async def classify(text: str) -> str:
-    """A classifier with a confidence."""
+    """A classifier with a confidence, which it does not act upon."""
     current().note(confidence=0.31 if text == "unsure" else 0.97, label="refund")
-    return text
+    return "refund"
 
 
 LATE = Passage(id="p1", score=0.8, text="An order is late after a day.")

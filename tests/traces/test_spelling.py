@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fishplate.traces.spelling import ids_in, is_same_id, kind_of_id
+from fishplate.traces.spelling import bare_numbers_in, ids_in, is_nobody, is_same_id, kind_of_id
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,22 @@ def test_ids_are_found_by_kind() -> None:
     """Letters, then digits; the letters are the kind."""
     assert ids_in("Orders #W1, TIC-17 and 5 lamps") == ["#W1", "TIC-17"]
     assert [kind_of_id(one) for one in ("#W1", "TIC-17", "17")] == ["w", "tic", ""]
+
+
+@pytest.mark.parametrize("value", ["", "-", "n/a", "NOT_FOUND", "Unknown", "0", "W-0000", 0, -1])
+def test_an_id_may_be_that_of_nothing(value: str | int) -> None:
+    """What stands where there is no such thing is no other thing."""
+    assert is_nobody(value)
+
+
+@pytest.mark.parametrize("value", ["W-1", "W-100", "ann", 1, "0-7"])
+def test_an_id_of_something_is_one(value: str | int) -> None:
+    """Letters that say nothing of the kind, or a number, are an id."""
+    assert not is_nobody(value)
+
+
+def test_a_bare_number_may_be_an_id() -> None:
+    """Three digits and more, that stand in no id, date, amount or time."""
+    text = "Where is 9999, #123, W-1001, 12, 2026-11-05, 1,999.00, 18:300 or W 777?"
+
+    assert bare_numbers_in(text) == ["9999", "123", "777"]

@@ -32,11 +32,9 @@ from fishplate.traces.findings import (
 from fishplate.traces.passages import sign_against
 from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, remembered_since
 from fishplate.traces.redaction import HIDDEN
-from fishplate.traces.spelling import is_same_id
+from fishplate.traces.spelling import is_nobody, is_same_id
+from fishplate.traces.unsure import Decisions
 from fishplate.traces.wording import signs_in_words
-
-LEAST_CONFIDENCE: Final = 0.5
-"""Of a classifier, from 0 to 1; with less, it is more likely wrong than right."""
 
 LEAST_ECHOES: Final = 3
 """Other calls of a tool, all about what was asked, that tell that it should always be so."""
@@ -193,34 +191,8 @@ class Evidence:
 
     def doubts(self) -> Iterator[Finding]:
         """A decision that was not sure of itself, unless the same was decided again later."""
-        last = {one.span.name: (one, found) for one in self._spans if (found := _belief(one))}
-        for one, (confidence, label) in last.values():
-            if confidence >= LEAST_CONFIDENCE or one.span.status == "error":
-                continue
-            if any(_belief(below) == (confidence, label) for below in self._under(one)):
-                continue  # it handed on what that one has said
-            what = "" if label is None else f" in {label!r}"
-            # Who is handed the confidence with the answer can act upon it, e.g. ask a person.
-            is_noted = "confidence" in facts_of(one.span)
-            is_doubt = not is_noted and self._is_handed_on(one)
-            text = f"its confidence{what} is {confidence:.2f}"
-            yield Finding.of(one, "reasoning", text, is_doubt=is_doubt)
-
-    def _under(self, one: TracedSpan) -> Iterator[TracedSpan]:
-        for child in self._below.get(one.span.span_id, ()):
-            yield child
-            yield from self._under(child)
-
-    def _is_handed_on(self, one: TracedSpan) -> bool:
-        """Whether a later step was given the whole of an answer."""
-        answer = text_of(one.gave)
-        return any(
-            other.span.start_ns >= one.span.end_ns
-            and other is not one
-            and other.given is not NOTHING
-            and answer in text_of(other.given)
-            for other in self._spans
-        )
+        for one in Decisions(self._spans).unsure():
+            yield Finding.of(one.step, "reasoning", one.text, is_doubt=one.is_doubt)
 
     def inventions(self) -> Iterator[Finding]:
         """An answer of a model with a wrong calculation, or with what nothing it read contains."""
@@ -300,23 +272,14 @@ class Evidence:
         return "policy" if any(facts_of(s).get("kind") == "rule" for s in below) else "contract"
 
 
-def _belief(one: TracedSpan) -> tuple[float, str | None] | None:
-    """The confidence that a step has noted or answered with, and in what; `None` without one."""
-    for told in (facts_of(one.span), object_of(one.gave)):
-        confidence = told.get("confidence")
-        if not isinstance(confidence, (int, float)) or isinstance(confidence, bool):
-            continue
-        if 0 <= confidence <= 1:
-            label = told.get("label")
-            return confidence, label if isinstance(label, str) else None
-    return None
-
-
 def _echoed(one: TracedSpan) -> Iterator[tuple[str, str | int, str | int]]:
-    """Ids that were asked about and answered about, by the name of the member."""
+    """Ids that were asked about and answered about, by the name of the member.
+
+    Where there is no such thing a tool may answer about nothing: that is no other thing.
+    """
     answer = dict(ids_of(one.gave))
     for name, asked in ids_of(one.given):
-        if name in answer:
+        if name in answer and not is_nobody(answer[name]):
             yield name, asked, answer[name]
 
 

@@ -26,6 +26,9 @@ _BEHIND: Final = re.compile(
     r"['\"`\u201d\u2019)]*,?\s*(?:"
     r"(?:does|did|do)(?:\s+not|n['\u2019]t)\s+exist\b"
     r"|(?:is|was|are|were)(?:\s+not|n['\u2019]t)\s+(?:found|listed|known|recorded|among|one\s+of)\b"
+    r"|(?:is|was)(?:\s+not|n['\u2019]t)\s+in\s+(?:our|the|my|your)\s+(?:records?|systems?|lists?"
+    r"|database|books|files|data)\b"
+    r"|(?:cannot|can['\u2019]t|could(?:\s+not|n['\u2019]t))\s+be\s+found\b"
     r"|(?:is|was)\s+(?:unknown|an?\s+example)\b"
     r"|(?:for\s+example|for\s+instance|or\s+similar|gibt\s+es\s+nicht)\b)",
     re.IGNORECASE,

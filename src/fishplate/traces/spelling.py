@@ -7,6 +7,10 @@ import unicodedata
 from typing import Final
 
 _RUN: Final = re.compile(r"[^\W\d_]+|\d+")
+_BARE: Final = re.compile(r"(?<![\w.,:/-])\d{3,}(?![\w:/-]|[.,]\d)")
+_NOBODY: Final = frozenset(
+    {"", "unknown", "none", "null", "nil", "na", "notfound", "missing", "unbekannt", "keine"}
+)
 _ID: Final = re.compile(r"#?\b[^\W\d_]+[-_#]?\d\w*(?:-\w*\d\w*)*")
 
 
@@ -21,6 +25,20 @@ def is_same_id(one: str | int, other: str | int) -> bool:
     if not first or not second:
         return one == other
     return "".join(first) == "".join(second) or _is_bare(first, second) or _is_bare(second, first)
+
+
+def is_nobody(value: str | int) -> bool:
+    """Whether an id is that of nothing: none at all, `n/a`, `NOT_FOUND`, zero or less."""
+    if isinstance(value, int):
+        return value <= 0
+    runs = _runs(value)
+    numbers = [run for run in runs if run.isdigit()]
+    return "".join(runs) in _NOBODY or (bool(numbers) and set(numbers) == {"0"})
+
+
+def bare_numbers_in(text: str) -> list[str]:
+    """Numbers of three digits and more in a text that may be ids, as in `order 9999`."""
+    return _BARE.findall(_ID.sub(" ", text))
 
 
 def ids_in(text: str) -> list[str]:

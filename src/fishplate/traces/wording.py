@@ -12,7 +12,7 @@ from typing import Final, cast
 from fishplate.traces.figures import unexplained
 from fishplate.traces.findings import Sign
 from fishplate.traces.mentions import is_only_mentioned
-from fishplate.traces.spelling import ids_in, is_same_id, kind_of_id
+from fishplate.traces.spelling import bare_numbers_in, ids_in, is_same_id, kind_of_id
 from fishplate.traces.sums import wrong_sums
 
 MOST_READ: Final = 10_000
@@ -32,11 +32,17 @@ def signs_in_words(answer: object, given: str) -> Iterator[Sign]:
         yield Sign(f"its answer reckons {wrong.text!r}", is_doubt=wrong.is_doubt)
     known = ids_in(given)
     kinds = {kind_of_id(one) for one in known}
+    bare = bare_numbers_in(given)
     for found in dict.fromkeys(ids_in(text)):
         if found not in given and not any(is_same_id(found, one) for one in known):
             # One of another kind may be a name that the world knows, such as `A4`; one that is
-            # denied, or an example, is said to be nobody's.
-            is_doubt = kind_of_id(found) not in kinds or is_only_mentioned(found, text)
+            # denied, or an example, is said to be nobody's; one whose number was given, as in
+            # `order 9999`, may be spelled out.
+            is_doubt = (
+                kind_of_id(found) not in kinds
+                or is_only_mentioned(found, text)
+                or any(is_same_id(found, one) for one in bare)
+            )
             yield Sign(
                 f"its answer holds {found!r}, which nothing that it was given does", is_doubt
             )
