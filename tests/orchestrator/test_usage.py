@@ -139,8 +139,8 @@ async def test_what_was_spent_before_a_wait_counts(tmp_path: Path) -> None:
         assert run.cost == {"USD": 2 * ONE_REQUEST}
 
 
-async def test_what_another_process_has_spent_is_not_guessed(tmp_path: Path) -> None:
-    """A run that a later life of the process goes on with says that it does not know."""
+async def test_what_another_process_has_spent_is_read_from_its_records(tmp_path: Path) -> None:
+    """A run that a later life goes on with counts recorded answers, and says it may be more."""
     store = f"sqlite:///{tmp_path}/runs.db"
     before = ScriptedModel(["first"], usage=TOKENS)
     async with App(patient, models={"fast": before}, prices=PRICES, store=store) as app:
@@ -152,4 +152,29 @@ async def test_what_another_process_has_spent_is_not_guessed(tmp_path: Path) -> 
         later = await app.run(run.id)
         assert await later.result() == "last"
 
-        assert (later.usage, later.cost) == (None, None)
+        assert later.cost == {"USD": 2 * ONE_REQUEST}
+        assert later.usage == RunUsage(
+            requests=2,
+            input_tokens=200,
+            output_tokens=20,
+            costs={"USD": 2 * ONE_REQUEST},
+            is_whole=False,
+        )
+
+
+async def test_an_unknown_price_of_another_life_is_no_cost(tmp_path: Path) -> None:
+    """A recorded answer whose price nobody knew leaves the cost of the resumed run unknown."""
+    store = f"sqlite:///{tmp_path}/runs.db"
+    before = ScriptedModel(["first"], usage=TOKENS)
+    async with App(patient, models={"fast": before}, store=store) as app:
+        run = app.start(patient, "x")
+        await run.ended_or_waiting()
+    after = ScriptedModel(["last"], usage=TOKENS)
+    async with App(patient, models={"fast": after}, prices=PRICES, store=store) as app:
+        await app.signal(run.id, "go", Word(text="on"))
+        later = await app.run(run.id)
+        await later.result()
+
+        assert later.cost is None
+        assert later.usage is not None
+        assert later.usage.unpriced_requests == 1

@@ -38,6 +38,9 @@ class RunUsage:
         output_tokens: That came out, likewise.
         costs: What is known of their cost, in billionths, by currency.
         unpriced_requests: How many of them have no known price.
+        is_whole: Whether that is all. If not, another process drove the run before: of what that
+            one spent, the answers of models that it recorded are counted, and the sums are the
+            least that it can have been.
     """
 
     requests: int = 0
@@ -45,16 +48,20 @@ class RunUsage:
     output_tokens: int = 0
     costs: Mapping[str, int]
     unpriced_requests: int = 0
+    is_whole: bool = True
 
 
 class RunSpending:
     """What the calls of a run have spent so far.
 
     Args:
+        is_known: Whether something can be said of it: not of a run that nothing is known of but
+            that another process drove it.
         is_whole: Whether nothing was spent before, where it was not counted.
     """
 
-    def __init__(self, *, is_whole: bool = True) -> None:
+    def __init__(self, *, is_known: bool = True, is_whole: bool = True) -> None:
+        self._is_known = is_known
         self._is_whole = is_whole
         self._counts: dict[str, int] = {}
         self._costs: dict[str, int] = {}
@@ -70,15 +77,23 @@ class RunSpending:
         with self._lock:
             self._costs[currency] = self._costs.get(currency, 0) + nanos
 
+    def learn(self, known: RunSpending) -> None:
+        """Begin with what is known by now, if nothing was known before."""
+        with self._lock:
+            if not self._is_known:
+                self._is_known = known._is_known
+                self._counts, self._costs = dict(known._counts), dict(known._costs)
+                self._is_whole = known._is_whole
+
     @property
     def usage(self) -> RunUsage | None:
-        """All of it; `None` if it is not all that the run has spent."""
-        if not self._is_whole:
+        """All that is known of it; `None` if that is nothing."""
+        if not self._is_known:
             return None
         with self._lock:
             words = ("requests", "input_tokens", "output_tokens", "unpriced_requests")
             counts = {word: self._counts.get(word, 0) for word in words}
-            return RunUsage(costs=dict(self._costs), **counts)
+            return RunUsage(costs=dict(self._costs), is_whole=self._is_whole, **counts)
 
 
 class Paying(Protocol):

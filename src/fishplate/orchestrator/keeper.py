@@ -351,6 +351,7 @@ class Keeper:
         context, effect = await self.driver.taken_up_again(run_id)
         known = self.runs.find(run_id)
         if known is not None:
+            known.spending.learn(context.spending)
             context.spend_with(known.spending)  # whoever holds the run is told all that it spends
         return await self.driver.go_on(context, effect)
 

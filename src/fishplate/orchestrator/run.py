@@ -89,7 +89,10 @@ class Run(Generic[R_co]):
     def usage(self) -> RunUsage | None:
         """What it has spent so far: requests, tokens, costs; what nobody knows is counted apart.
 
-        `None` if another process drove the run before: then its kept traces tell.
+        Of a run that was resumed it tells what the recorded answers of models took, and what was
+        spent since; its `is_whole` is false then, since requests that were cut off or failed, and
+        what bodies paid for themselves, are in no record. `None` if another process drove the run
+        and it was not resumed here: then its kept traces tell.
         """
         return self._context.spending.usage
 
@@ -97,7 +100,9 @@ class Run(Generic[R_co]):
     def cost(self) -> Mapping[str, int] | None:
         """What it has cost so far, in billionths by currency; empty if nothing was to be paid.
 
-        `None` if nobody knows, be it of a single request, or of what another process has spent.
+        Of a run that was resumed it is the least that it can have been, over all of its lives; see
+        `usage`. `None` if nobody knows, be it of a single request, or because the run was not
+        resumed here.
         """
         usage = self.usage
         return None if usage is None or usage.unpriced_requests else usage.costs

@@ -26,6 +26,7 @@ from fishplate.orchestrator.effects import CallEffect
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.records import caller_from_record, principal_from_record
 from fishplate.orchestrator.resume_rule import CannotGoOn, ResumeRule, Way, check_way
+from fishplate.orchestrator.spent_before import spent_before
 
 MOST_RECOVERIES: Final = 5
 """How often a run is taken up after its process ended; one that ends it each time is poison."""
@@ -92,6 +93,7 @@ class TakingUp:
         check_way(way, [*recorded, *(path for path in effects if path not in recorded)])
         arguments = arguments_of(stored, way.unit)
         context = self.context_of(stored)
+        context.spend_with(spent_before(records))
         if way.changed:
             context.sink = telling_releases(context.sink, way.changed)
         log = self._journal.reopen(stored, records[-1].n if records else 0)
@@ -119,7 +121,7 @@ class TakingUp:
             context = RunContext(self._around, principal, trace_id, run_id)
         else:
             context = CalledRun(self._around, principal, trace_id, run_id, caller=caller)
-        context.spend_with(RunSpending(is_whole=False))
+        context.spend_with(RunSpending(is_known=False))
         if stored.left_ns is not None:  # what it had worked before it waited counts
             worked_ns = round(self._around.working_time * 1e9) - stored.left_ns
             context.started_ns -= worked_ns
