@@ -22,7 +22,7 @@ from fishplate.core.errors import (
     UsageError,
 )
 from fishplate.core.events import Span
-from fishplate.core.ids import SPAN_BITS
+from fishplate.core.ids import SPAN_BITS, timed_trace_id
 from fishplate.core.run_context import CalledRun, Principal, RunContext, Surroundings
 from fishplate.core.suspension import OutOfTimeError, finish_within
 from fishplate.core.timers import TimerWheel
@@ -683,6 +683,9 @@ class App:
             subject = f"the input of {agent.about.subject}"
             arguments = agent.signature.accept(arguments, subject=subject)
         trace_id = self._random.getrandbits(128)
+        if self._tracing.feeds is not None:
+            now_ms = int(self._around.clock.now().timestamp() * 1000)
+            trace_id = timed_trace_id(now_ms, trace_id)
         if self._replay is not None:
             context = self._replay.context(self._around)
         elif caller is None:

@@ -116,7 +116,8 @@ class RunContext:
     Attributes:
         around: What all runs of the app share.
         principal: On whose behalf the run acts.
-        trace_id: 128 random bits, from which the randomness of the run's calls is drawn too.
+        trace_id: 128 bits, of which the last 80 are random; the randomness of the run's calls is
+            drawn from them too.
         started_ns: When the run began, on the clock's monotonic scale.
         ends: When the calls that are made in it have to be over, in seconds on the clock's
             monotonic scale; `None`: when the run's working time is over.
