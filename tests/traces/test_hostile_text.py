@@ -1,6 +1,7 @@
 """Half characters, in whatever is told of a run: they are shown as U+FFFD, and the rest stays."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,8 @@ def _told(folder: Path, what: Any) -> list[tuple[Any, Any]]:
         models = {"m": ScriptedModel([HALF])}
         async with App(what, traces=url, models=models) as app:
             run = app.start(what, HALF)
-            try:
+            with contextlib.suppress(StepError):
                 await run.result()
-            except StepError:
-                pass
             return run.id
 
     run_id = asyncio.run(main())
