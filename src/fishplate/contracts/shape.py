@@ -265,6 +265,16 @@ class Shape(Generic[T]):
             found = self._adapter.dump_python(value, mode="json", by_alias=True)
         return self._written(found, subject)
 
+    def unjudged(self, value: T) -> object:
+        """The JSON form of a value as it is, even where readers of JSON would not agree on it.
+
+        Only for showing what `to_json` refuses: texts may hold lone surrogates, and numbers that
+        are not finite stay.
+        """
+        if self._adapter is None:
+            return value
+        return self._adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+
     def to_json(self, value: T) -> bytes:
         """The JSON text of a value that this shape has accepted.
 
@@ -329,8 +339,11 @@ class _Mixed(Shape[Any]):
 
     @override
     def encode(self, value: Any, *, subject: str | None = None) -> JsonValue:
-        found = to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
-        return self._written(found, subject)
+        return self._written(self.unjudged(value), subject)
+
+    @override
+    def unjudged(self, value: Any) -> object:
+        return to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
 
     def _first(self, attempt: Callable[[Shape[Any]], Any]) -> Any:
         violations: list[Violation] = []

@@ -212,6 +212,15 @@ class Signature:
             return self.parameters[0].shape.to_json(arguments[0])
         return to_json(self.encode(arguments))
 
+    def unjudged(self, arguments: tuple[object, ...]) -> object:
+        """The input document as it is, see `Shape.unjudged`."""
+        if self.is_whole:
+            return self.parameters[0].shape.unjudged(arguments[0])
+        return {
+            parameter.name: parameter.shape.unjudged(value)
+            for parameter, value in zip(self.parameters, arguments, strict=True)
+        }
+
     def _located(self, parameter: Parameter, violations: tuple[Violation, ...]) -> list[Violation]:
         prefix = "" if self.is_whole else f"/{escape_token(parameter.name)}"
         return [replace(found, pointer=prefix + found.pointer) for found in violations]

@@ -15,7 +15,9 @@ def tell(random_id: Callable[[], int], event: ResilienceEvent) -> None:
     if not isinstance(frame, Frame):
         return
     run, now = frame.run, frame.run.now_ns()
-    duration = round(event.seconds * 1e9) if isinstance(event, AttemptEnded) else 0
+    duration, has_failed = 0, False
+    if isinstance(event, AttemptEnded):
+        duration, has_failed = round(event.seconds * 1e9), event.error_class is not None
     run.sink(
         (
             run.trace_id,
@@ -25,7 +27,7 @@ def tell(random_id: Callable[[], int], event: ResilienceEvent) -> None:
             frame.path,
             now - duration,
             now,
-            "ok",
+            "error" if has_failed else "ok",
             event.to_json(),
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -44,6 +45,7 @@ MOST_OF_A_NAME: Final = 256
 _MOST_OF_A_MESSAGE: Final = 65_536
 _UNREADABLE_JSON: Final = {"unreadable": True}
 _UNREADABLE: Final = to_json(_UNREADABLE_JSON)
+_MENDED: Final = "\N{REPLACEMENT CHARACTER}"
 _METADATA: Final = frozenset({"bytes", "sha256"})
 
 # What fishplate itself notes on a call: words from code, and numbers. Who notes something else
@@ -128,8 +130,8 @@ class Reader:
         """JSON of what a call was given; not cleaned yet."""
         try:
             return signature.to_json(arguments)
-        except Exception:  # noqa: BLE001 -- e.g. changed while it is read, or its own code fails
-            return _UNREADABLE
+        except Exception:  # noqa: BLE001 -- e.g. a lone surrogate, or its own code fails
+            return _mended(lambda: signature.unjudged(arguments))
 
     def outcome(self, signature: Signature, outcome: object) -> bytes:
         """JSON of what a call gave, or of the error that it ended in; not cleaned yet."""
@@ -138,7 +140,9 @@ class Reader:
                 return to_json({"error": outcome.facts})
             return signature.output.to_json(outcome)
         except Exception:  # noqa: BLE001 -- as above
-            return _UNREADABLE
+            if isinstance(outcome, ToldError):
+                return _mended(lambda: {"error": outcome.facts})
+            return _mended(lambda: signature.output.unjudged(outcome))
 
     def clean(self, contents: Sequence[bytes]) -> list[bytes]:
         """Contents as they are kept: redacted and bounded.
@@ -232,16 +236,25 @@ def _all_of(facts: Facts, redactor: Redactor | None) -> Facts:
     return cast("dict[str, JsonValue]", found)
 
 
+def _mended(form: Callable[[], object]) -> bytes:
+    """JSON of what has no UTF-8 form, with a U+FFFD for each lone surrogate."""
+    try:
+        text = json.dumps(form(), ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    except Exception:  # noqa: BLE001 -- e.g. changed while it is read, or its own code fails
+        return _UNREADABLE
+
+
 def is_measured(content: object) -> bool:
     """Whether content that was kept is its measures alone, as `capture="metadata"` keeps it."""
     return isinstance(content, dict) and _METADATA <= content.keys() <= _METADATA | {"keys"}
 
 
 def is_whole(content: JsonValue) -> bool:
-    """Whether content that was kept is all of it: nothing redacted, cut or left out."""
+    """Whether content that was kept is all of it: nothing redacted, cut, mended or left out."""
     match content:
         case str():
-            return HIDDEN not in content and CUT not in content
+            return not any(mark in content for mark in (HIDDEN, CUT, _MENDED))
         case list():
             return all(map(is_whole, content))
         case dict():

@@ -63,9 +63,9 @@ class Evidence:
         """Where a failure came from that reached the output, or made it worse."""
         for one in self._spans:
             span = one.span
-            if span.status != "error" or span.path in self._caught:
+            if not _has_failed(span) or span.path in self._caught:
                 continue
-            if any(child.span.status == "error" for child in self._below.get(span.span_id, ())):
+            if any(_has_failed(child.span) for child in self._below.get(span.span_id, ())):
                 continue  # it came from below
             code, message = facts_of(span).get("error"), error_of(one).get("message")
             text = f"it failed with {code!r}" + (f": {message}" if message else "")
@@ -87,7 +87,7 @@ class Evidence:
         """Where a worse answer than wanted came from, of which the output was made."""
         if self._run.state != "degraded":
             return
-        failed = {one.span.path for one in self._spans if one.span.status == "error"}
+        failed = {one.span.path for one in self._spans if _has_failed(one.span)}
         places = {one.span.path: one for one in self._spans}
         told = set[str]()
         for one in self._spans:
@@ -295,3 +295,8 @@ def _is_instant(value: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _has_failed(span: Span) -> bool:
+    """Whether a call failed, after all attempts: one attempt alone is nobody's fault yet."""
+    return span.status == "error" and span.kind != "decision"

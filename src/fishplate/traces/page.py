@@ -106,7 +106,7 @@ def _spans(spans: Sequence[TracedSpan], found: Explanation, *, with_content: boo
     yield f'<h2>{len(spans)} spans</h2>\n<div class="spans">'
     for depth, one in in_tree(spans):
         span = one.span
-        status = _text("told" if span.kind == "decision" else span.status)
+        status = _text("told" if span.kind == "decision" and span.status == "ok" else span.status)
         is_open = " open" if span.span_id == blamed else ""
         yield f'<details id="s{span_hex(span.span_id)}"{is_open}>\n<summary>'
         yield (

@@ -243,6 +243,8 @@ def _end(status: SpanStatus, facts: Mapping[str, JsonValue]) -> Iterator[tuple[s
         yield "error.type", "cancelled"
     elif "error" in facts:
         yield "error.type", str(facts["error"])
+    elif status == "error" and "code" in facts:  # of an attempt
+        yield "error.type", str(facts["code"])
     finish = facts.get("finish_reason")
     if isinstance(finish, str):
         yield "gen_ai.response.finish_reasons", [finish]

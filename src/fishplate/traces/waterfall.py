@@ -103,7 +103,7 @@ def _bar(one: TracedSpan, begin: int, whole: int) -> str:
     span = one.span
     first = min(int((span.start_ns - begin) * _WIDTH / whole), _WIDTH - 1)
     size = max(round((span.end_ns - span.start_ns) * _WIDTH / whole), 1)
-    mark = "." if span.kind == "decision" else _MARKS[span.status]
+    mark = "." if span.kind == "decision" and span.status == "ok" else _MARKS[span.status]
     return f"{' ' * first}{mark * min(size, _WIDTH - first)}".ljust(_WIDTH)
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from fishplate.agents.agent import misfit
 from fishplate.contracts.anatomy import bare, union_arms
 from fishplate.contracts.fits import Fit, fits
+from fishplate.contracts.json import JsonLimits
 from fishplate.contracts.parts import opened_reference
 from fishplate.contracts.schema import Schema
 from fishplate.contracts.shape import Shape
@@ -22,6 +23,9 @@ from fishplate.workflows.plan import Ref
 from fishplate.workflows.symbols import Facts, Symbol, spelled
 
 _FITS: Final = Fit(verdict="fits", reason="the types are the same")
+MOST_LEVELS: Final = JsonLimits().depth
+"""Levels of lists and objects in a constant."""
+
 _NOTHING: Final = Schema(False)  # noqa: FBT003 -- the schema that accepts nothing
 
 
@@ -83,6 +87,26 @@ def absent(facts: Facts, taker: str, role: str, *, where: str, step: str) -> Pro
 def holds_symbol(value: object) -> bool:
     """Whether a constant has a symbol or a deferred call somewhere inside."""
     return isinstance(value, (Symbol, Deferred)) or any(map(holds_symbol, _inside(value)))
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether a constant has more levels than a JSON text of an input may have, or no end.
+
+    Asked before anything else looks inside, since whatever does that goes down level by level.
+    """
+    level = [value]
+    for _ in range(MOST_LEVELS + 1):
+        # Each object once: what stands in many places, or in itself, would be counted for ever.
+        below = {
+            id(one): one
+            for found in level
+            if not isinstance(found, (Symbol, Deferred))
+            for one in _inside(found)
+        }
+        if not below:
+            return False
+        level = list(below.values())
+    return True
 
 
 def graded_shape(shape: Shape[Any]) -> Shape[Any]:

@@ -28,7 +28,7 @@ from fishplate.workflows.plan import (
     SleepStep,
     WaitStep,
 )
-from fishplate.workflows.recorder import Recorder
+from fishplate.workflows.recorder import TOO_DEEP, Recorder
 from fishplate.workflows.symbols import Symbol, spelled
 
 _KEY: Final = Schema({"type": ["string", "integer"]})
@@ -171,6 +171,8 @@ def _wait(recorder: Recorder, word: compose.WaitFor) -> Symbol:
         recorder.refuse("wait_for(..., default=) without within= is never given: add within=")
     default = None
     if word.default is not None:
+        if check.is_too_deep(word.default):
+            recorder.refuse(f"wait_for(..., default=) is {TOO_DEEP}")
         if check.holds_symbol(word.default):
             recorder.refuse("wait_for(..., default=) is part of the plan: a constant")
         try:

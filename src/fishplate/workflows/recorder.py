@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -23,6 +23,11 @@ from fishplate.workflows.symbols import Facts, Symbol, facts_of
 
 R = TypeVar("R")
 Forms: TypeAlias = "Callable[[Recorder, Composition[object]], Symbol]"
+
+TOO_DEEP: Final = (
+    f"nested deeper than {check.MOST_LEVELS} levels, or holds itself: no input that deep is read "
+    "back. Make it flatter"
+)
 
 
 class OpenBlock:
@@ -112,6 +117,8 @@ class Recorder:
         steps = tuple(self._blocks[0].steps)
         if isinstance(returned, Symbol):
             return Block(steps=steps, result=facts_of(returned).expression)
+        if check.is_too_deep(returned):
+            self.misuse(f"the result is {TOO_DEEP}", code="mismatched_result")
         if check.holds_symbol(returned):
             self.misuse(
                 "the result is built around values that are not known yet: "
@@ -216,6 +223,12 @@ class Recorder:
         if isinstance(value, Deferred):
             deferred = cast("Deferred[object]", value)
             self.misuse(f"{deferred!r} is given to {taker!r} without being awaited: await it first")
+        if check.is_too_deep(value):
+            self.misuse(
+                f"the argument {parameter.name!r} of {taker!r} is {TOO_DEEP}",
+                code="bad_constant",
+                where=where,
+            )
         if check.holds_symbol(value):
             self.misuse(
                 f"the argument {parameter.name!r} of {taker!r} is built around a value that is not "
