@@ -48,7 +48,8 @@ async def _resume(
 ) -> Reply:
     """Live again with other agents: what the runs gave, and the app."""
     found: list[str] = []
-    async with App(*agents, store=f"sqlite:///{path}", resume=resume) as app:
+    traces = f"sqlite:///{path}.traces"  # where spans are told with their contents
+    async with App(*agents, store=f"sqlite:///{path}", traces=traces, resume=resume) as app:
         for run in app.resumed:
             try:
                 found.append(await run.result())

@@ -27,7 +27,7 @@ from fishplate.traces.queries import (
 from fishplate.traces.search import SEARCH_TIME, Hit, search_traces
 from fishplate.traces.standing import brief_note
 from fishplate.traces.text import printable
-from fishplate.traces.waterfall import cost_text
+from fishplate.traces.waterfall import run_cost
 
 _MOST: Final = 50
 _TRACE_ID: Final = re.compile("[0-9a-fA-F]{32}")
@@ -168,7 +168,7 @@ def _cells(run: TracedRun, note: str) -> tuple[str, ...]:
     took = "-" if run.duration_ns is None else f"{run.duration_ns / 1e9:.3f} s"
     tokens = str(run.input_tokens + run.output_tokens) if run.model_calls else "-"
     started = moment(run.started_ns // 1_000_000)
-    cost = cost_text(run.model_calls, run.costs, run.unpriced)
+    cost = run_cost(run)
     return (run.id, run.agent, run.state, started, took, tokens, cost, printable(note))
 
 

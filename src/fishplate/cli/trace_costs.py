@@ -54,18 +54,21 @@ def execute(arguments: Namespace, screen: Screen) -> ExitCode:
                 "by": arguments.by,
                 "since_ms": since_ms,
                 "until_ms": until_ms,
-                "groups": [_json(one) for one in found.groups],
-                "whole": _json(found.whole),
+                "groups": [_json(one, is_all=not missing) for one in found.groups],
+                "whole": _json(found.whole, is_all=not missing),
                 "lost": missing,
             }
         )
         return ExitCode.OK
     if found.groups:
         head = (arguments.by.upper(), *_COLUMNS)
-        rows = [(printable(one.group) or "-", *_cells(one)) for one in found.groups]
-        screen.lines(table([head, *rows, ("all", *_cells(found.whole))]))
+        rows = [
+            (printable(one.group) or "-", *_cells(one, is_all=not missing)) for one in found.groups
+        ]
+        screen.lines(table([head, *rows, ("all", *_cells(found.whole, is_all=not missing))]))
     else:
-        screen.note([f"nothing was spent since {moment(since_ms)} in {arguments.traces}"])
+        known = "nothing is known to have been" if missing else "nothing was"
+        screen.note([f"{known} spent since {moment(since_ms)} in {arguments.traces}"])
     if missing:
         screen.note(
             [f"{missing} spans or contents were dropped or lost: there may be more"], style="yellow"
@@ -91,11 +94,11 @@ COMMAND: Final = Command(
 )
 
 
-def _cells(one: Spent) -> tuple[str, ...]:
+def _cells(one: Spent, *, is_all: bool) -> tuple[str, ...]:
     return (
         str(one.calls),
         str(one.input_tokens + one.output_tokens),
-        cost_text(one.calls, one.costs, one.unpriced),
+        cost_text(one.calls, one.costs, is_all=is_all and is_whole(one.costs, one.unpriced)),
         str(one.unpriced),
         str(one.errors),
         f"{one.p50_ns / 1e6:.1f} ms",
@@ -103,7 +106,8 @@ def _cells(one: Spent) -> tuple[str, ...]:
     )
 
 
-def _json(one: Spent) -> dict[str, JsonValue]:
+def _json(one: Spent, *, is_all: bool) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {**one._asdict()}
-    whole: JsonValue = {**one.costs} if is_whole(one.costs, one.unpriced) else None
+    is_all = is_all and is_whole(one.costs, one.unpriced)
+    whole: JsonValue = {**one.costs} if is_all else None
     return {**found, "costs": {**one.costs}, "whole_costs": whole}

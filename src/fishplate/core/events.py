@@ -98,4 +98,7 @@ class WaitTold(NamedTuple):
     due_ms: int | None
 
 
+Retell: TypeAlias = Callable[[SpanTuple], SpanTuple]
+"""Says more on a span, e.g. on those of a run that has changed its release."""
+
 Sink: TypeAlias = Callable[[SpanTuple], object]

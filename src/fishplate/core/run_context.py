@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
-from fishplate.core.events import HeadTuple, Sink, WaitTold
+from fishplate.core.events import HeadTuple, Retell, Sink, SpanTuple, WaitTold
 from fishplate.core.ids import run_id
 from fishplate.core.spending import RunSpending
 from fishplate.core.text import TextFeed, TextFeeds
@@ -118,6 +118,7 @@ class RunContext:
         principal: On whose behalf the run acts.
         trace_id: 128 bits, of which the last 80 are random; the randomness of the run's calls is
             drawn from them too.
+        retell: What a span is told as, as it is told by `sink`; `None`: as it is.
         started_ns: When the run began, on the clock's monotonic scale.
         ends: When the calls that are made in it have to be over, in seconds on the clock's
             monotonic scale; `None`: when the run's working time is over.
@@ -138,6 +139,7 @@ class RunContext:
         "around",
         "now_ns",
         "principal",
+        "retell",
         "sink",
         "started_ns",
         "trace_id",
@@ -153,6 +155,7 @@ class RunContext:
         self.around = around
         self.now_ns = around.now_ns
         self.sink = around.sink
+        self.retell: Retell | None = None
         self.principal = principal
         self.trace_id = trace_id
         self._effects: list[str] | None = None  # most runs change nothing
@@ -164,6 +167,16 @@ class RunContext:
     def effects(self) -> Sequence[str]:
         """Paths of the calls that have changed something, or may have; one for each attempt."""
         return self._effects or ()
+
+    def retell_as(self, retell: Retell) -> None:
+        """Say more on every span of the run from now on."""
+        sink = self.sink
+        self.retell = retell
+
+        def tell(span: SpanTuple) -> None:
+            sink(retell(span))
+
+        self.sink = tell
 
     def add_effect(self, path: str) -> None:
         """Note that an attempt of the call at `path` may change something."""
@@ -264,6 +277,7 @@ class _Shorter(RunContext):
         self.around = whole.around
         self.now_ns = whole.now_ns
         self.sink = whole.sink
+        self.retell = whole.retell
         self.principal = whole.principal
         self.trace_id = whole.trace_id
         self.started_ns = whole.started_ns

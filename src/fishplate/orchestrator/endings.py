@@ -74,7 +74,8 @@ def tell_failed(  # noqa: PLR0913, PLR0917 -- what is known where a call ends
     if observe is None:
         run.sink(span)
     else:
-        observe(span, unit.signature, given, error)
+        told = span if run.retell is None else run.retell(span)
+        observe(told, unit.signature, given, error)
     return failure
 
 

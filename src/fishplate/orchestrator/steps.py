@@ -167,7 +167,8 @@ class Steps:
         if observe is None:
             run.sink(span)
         else:
-            observe(span, unit.signature, given, result)
+            told = span if run.retell is None else run.retell(span)
+            observe(told, unit.signature, given, result)
         return Marked(result, reasons) if reasons else result
 
     # What a call lacks of all that may stand around its behaviour costs it no coroutine: these are

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.core.errors import InputError, JsonValue
-from fishplate.core.events import Sink, SpanTuple
+from fishplate.core.events import Retell, SpanTuple
 from fishplate.core.run_context import CalledRun, RunContext, Surroundings
 from fishplate.core.spending import RunSpending
 from fishplate.journal.journal import PROTOCOL, Journal
@@ -95,7 +95,7 @@ class TakingUp:
         context = self.context_of(stored)
         context.spend_with(spent_before(records))
         if way.changed:
-            context.sink = telling_releases(context.sink, way.changed)
+            context.retell_as(telling_releases(way.changed))
         log = self._journal.reopen(stored, records[-1].n if records else 0)
         answers = await log.change(lambda connection: answers_of(connection, stored.id))
         if not await log.taken_up(is_recovery=stored.state == "running"):
@@ -182,16 +182,16 @@ def arguments_of(stored: StoredRun, unit: AnyAgent) -> tuple[object, ...]:
         ) from None
 
 
-def telling_releases(sink: Sink, changed: Mapping[str, tuple[str, str]]) -> Sink:
-    """A sink that says on the span of each call that ran on another release than the run's."""
+def telling_releases(changed: Mapping[str, tuple[str, str]]) -> Retell:
+    """What says on the span of each call that it ran on another release than the run's."""
 
-    def tell(span: SpanTuple) -> None:
+    def tell(span: SpanTuple) -> SpanTuple:
         trace_id, span_id, parent_id, head, path, began, ended, status, facts = span
         labels = changed.get(head[1])
-        if labels is not None and head[0] != "decision" and "replayed" not in (facts or {}):
-            both: dict[str, JsonValue] = {"before": labels[0], "now": labels[1]}
-            told: dict[str, JsonValue] = {**(facts or {}), "release_changed": both}
-            span = (trace_id, span_id, parent_id, head, path, began, ended, status, told)
-        sink(span)
+        if labels is None or head[0] == "decision" or "replayed" in (facts or {}):
+            return span
+        both: dict[str, JsonValue] = {"before": labels[0], "now": labels[1]}
+        told: dict[str, JsonValue] = {**(facts or {}), "release_changed": both}
+        return (trace_id, span_id, parent_id, head, path, began, ended, status, told)
 
     return tell

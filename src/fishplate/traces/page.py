@@ -22,7 +22,7 @@ from fishplate.traces.explain import Explanation
 from fishplate.traces.findings import Finding, objects_of, texts_of
 from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
 from fishplate.traces.text import facts_of, printable
-from fishplate.traces.waterfall import cost_text, in_tree
+from fishplate.traces.waterfall import in_tree, run_cost
 
 _WIDTH: Final = 1_000
 _NARROWEST: Final = 4
@@ -77,7 +77,8 @@ def _facts_of_run(run: TracedRun) -> Iterator[tuple[str, str]]:
     if run.model_calls:
         yield "requests", str(run.model_calls)
         yield "tokens", f"{run.input_tokens} in, {run.output_tokens} out"
-        yield "cost", cost_text(run.model_calls, run.costs, run.unpriced)
+    if run.model_calls or run.missing_spans:
+        yield "cost", run_cost(run)
 
 
 def _verdict(found: Explanation, notes: Iterable[str]) -> Iterator[str]:

@@ -86,7 +86,8 @@ class TracedRun(NamedTuple):
     @property
     def whole_costs(self) -> Mapping[str, int] | None:
         """What the run cost, in 10^-9 of each currency; `None` unless all of it is known."""
-        return self.costs if is_whole(self.costs, self.unpriced) else None
+        is_all = not self.missing_spans and is_whole(self.costs, self.unpriced)
+        return self.costs if is_all else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +193,7 @@ def told_until_ns(connection: sqlite3.Connection, run: TracedRun) -> int:
     ).fetchone()
     if row is None:
         return run.started_ns
-    ends: Iterator[int] = (cells[4] + cells[5] for cells in _cells_of(row[0]))
+    ends: Iterator[int] = (cells[4] + cells[5] for cells in cells_of(row[0]))
     return max(ends)
 
 
@@ -297,7 +298,7 @@ def _span_json(one: TracedSpan) -> dict[str, JsonValue]:
 
 def _spans_of(trace_id: int, spans: bytes, content: bytes | None) -> Iterator[TracedSpan]:
     values: list[object] = [] if content is None else from_json(content)
-    for row in _cells_of(spans):
+    for row in cells_of(spans):
         span_id, parent_id, head, path, start_ns, duration_ns, status, facts, *at = row
         yield TracedSpan(
             span=Span._make(
@@ -311,7 +312,7 @@ def _spans_of(trace_id: int, spans: bytes, content: bytes | None) -> Iterator[Tr
         )
 
 
-def _cells_of(spans: bytes) -> Iterator[tuple[Any, ...]]:
+def cells_of(spans: bytes) -> Iterator[tuple[Any, ...]]:
     """What a segment says of each of its spans; see `segments.CELLS`."""
     cells: list[Any] = from_json(spans)
     if cells and isinstance(cells[0], list):  # one list for each, as layouts before the fourth

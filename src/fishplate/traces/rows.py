@@ -89,9 +89,14 @@ def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
     return refused
 
 
+def write_gaps(connection: sqlite3.Connection, gaps: Sequence[Row]) -> None:
+    """Add to what is missing of runs: run, spans, contents."""
+    _insert(connection, "run_gap", 3, gaps, _PUT_GAPS)
+
+
 def _write_standing(connection: sqlite3.Connection, packed: Packed) -> None:
     """Write what is missing of runs, and what they wait for; of nearly all there is nothing."""
-    _insert(connection, "run_gap", 3, packed.gaps, _PUT_GAPS)
+    write_gaps(connection, packed.gaps)
     for run, waits in packed.waits.items():
         connection.execute("DELETE FROM run_wait WHERE run = ?", (run,))
         _insert(connection, "run_wait", 7, waits, "")

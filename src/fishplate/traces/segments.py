@@ -49,6 +49,7 @@ class Packed(NamedTuple):
         latest_ms: When the latest run so far began, in milliseconds since 1970; 0 before any.
         gaps: Runs that are not whole, with how many spans and contents of them are missing.
         waits: Runs that wait, each with the rows of what it waits for.
+        replayed: Paths of the steps that were answered from their records, by run.
     """
 
     runs: list[Row]
@@ -60,6 +61,7 @@ class Packed(NamedTuple):
     latest_ms: int
     gaps: list[Row]
     waits: Mapping[str, list[Row]]
+    replayed: Mapping[str, list[str]]
 
 
 class _Noted(NamedTuple):
@@ -184,6 +186,7 @@ class Segmenter:
         self._early: dict[int, Missed] = {}  # of runs whose beginning is still on its way
         self._gaps: dict[str, list[int]] = {}  # of the batch, as what follows
         self._waits: dict[str, list[Row]] = {}
+        self._replayed: dict[str, list[str]] = {}
 
     def pack(self, items: Sequence[Item]) -> Packed:
         """The rows of a batch, in the order in which its items were told."""
@@ -191,7 +194,7 @@ class Segmenter:
         values = _Values(self._reader)
         touched: dict[int, _OpenRun] = {}
         rollups = Rollups(self._reader)
-        self._gaps, self._waits = {}, {}
+        self._gaps, self._waits, self._replayed = {}, {}, {}
         spans = lost = 0
         run: _OpenRun | None = None
         last: int | None = None  # mostly, the next span is of the same run
@@ -231,6 +234,7 @@ class Segmenter:
             self._latest_ns // 1_000_000,
             [(run_id, *counts) for run_id, counts in self._gaps.items()],
             self._waits,
+            self._replayed,
         )
         for run in touched.values():
             run.reset()
@@ -310,7 +314,10 @@ class Segmenter:
         if facts:
             run.noted.append(_Noted(len(cells) + _FACTS, head[0], facts))
         cells += (span_id, parent_id, head, path, start_ns, duration, status, None, given, gave)
-        if head[0] == "decision" or (facts and facts.get("replayed")):
+        if head[0] == "decision":
+            return
+        if facts and facts.get("replayed"):
+            self._replayed.setdefault(run.id, []).append(path)
             return
         if facts and "requests" in facts:
             rollups.spend((head, path), start_ns, duration, run.tenant, status, facts, run.sums)

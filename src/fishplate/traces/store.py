@@ -29,8 +29,9 @@ from fishplate.traces.capture import Capture, Reader
 from fishplate.traces.feed import CAPACITY, Taken
 from fishplate.traces.items import Item
 from fishplate.traces.layout import LAYOUT
+from fishplate.traces.lives import untold
 from fishplate.traces.redaction import Redactor, check_secrets
-from fishplate.traces.rows import REFUSED, write, write_each
+from fishplate.traces.rows import REFUSED, write, write_each, write_gaps
 from fishplate.traces.segments import Packed, Segmenter
 
 DAY: Final = 86_400.0
@@ -171,11 +172,13 @@ class StoreWriter:
         try:
             with transaction(connection):
                 write(connection, packed)
-                self._tell_loss(connection, dropped, packed.lost)
+                lost = packed.lost + _told_no_more(connection, packed)
+                self._tell_loss(connection, dropped, lost)
         except REFUSED:
             with transaction(connection):
                 refused = write_each(connection, packed)
-                self._tell_loss(connection, dropped, packed.lost + refused)
+                lost = packed.lost + refused + _told_no_more(connection, packed)
+                self._tell_loss(connection, dropped, lost)
         return refused
 
     def _tell_loss(self, connection: sqlite3.Connection, dropped: int, lost: int) -> None:
@@ -251,6 +254,15 @@ class StoreWriter:
                 self._kept_there = 0
             self._identity = found
         return self._connection
+
+
+def _told_no_more(connection: sqlite3.Connection, packed: Packed) -> int:
+    """Mark the runs that have lost spans with an earlier life; how many, at least."""
+    if not packed.replayed:
+        return 0
+    missing = untold(connection, packed.replayed)
+    write_gaps(connection, [(run, count, 0) for run, count in missing.items()])
+    return sum(missing.values())
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

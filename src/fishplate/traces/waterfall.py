@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from fishplate.core.spending import is_whole
-from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace
+from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
 from fishplate.traces.text import facts_of, printable
 
 _WIDTH: Final = 24
@@ -34,7 +33,7 @@ def waterfall(trace: WholeTrace, *, with_content: bool, notes: Iterable[str] = (
         f"  trace {run.trace_id}, took {took}, for {run.principal} of {run.tenant}, "
         f"{run.model_calls} requests to models and priced tools, "
         f"{run.input_tokens} + {run.output_tokens} tokens, "
-        f"cost {cost_text(run.model_calls, run.costs, run.unpriced)}"
+        f"cost {run_cost(run)}"
     )
     yield from (printable(f"  {note}") for note in notes)
     rows = list(in_tree(trace.spans))
@@ -55,21 +54,24 @@ def waterfall(trace: WholeTrace, *, with_content: bool, notes: Iterable[str] = (
             yield from _contents(one, indent)
 
 
-def cost_text(calls: int, costs: Mapping[str, int], unpriced: int) -> str:
-    """What was paid, a sum for each currency; `-` if nothing was asked for.
+def run_cost(run: TracedRun) -> str:
+    """What was paid for a run; see `cost_text`."""
+    return cost_text(run.model_calls, run.costs, is_all=run.whole_costs is not None)
 
-    With requests of unknown price it is at least what is known, and says so; likewise where a sum
-    has come to its end.
+
+def cost_text(calls: int, costs: Mapping[str, int], *, is_all: bool) -> str:
+    """What was paid, a sum for each currency; `-` if nothing was asked for.
 
     Args:
         calls: Requests to models and priced tools.
         costs: In 10^-9 of each currency.
-        unpriced: How many of the requests have no known price.
+        is_all: Whether all of it is known: no price is unknown, nothing is missing, and no sum has
+            come to its end. If not, it is at least what is known, and says so.
     """
-    if not calls:
+    if not calls and is_all:
         return "-"
     known = " + ".join(f"{_amount(nanos)} {currency}" for currency, nanos in sorted(costs.items()))
-    if is_whole(costs, unpriced):
+    if is_all:
         return known or "0"
     return f">= {known}" if any(costs.values()) else "unknown"
 
