@@ -351,6 +351,13 @@ def test_waits_are_answered_from_the_store(records: Records) -> None:
         paid = await approval(pay(order_id, Decimal(2)), roles=["lead"], within=60)
         return await join(said, paid)
 
+    @workflow(name="waiting", tools=[pay])
+    async def waiting_for_others(order_id: str) -> str:
+        await sleep(0.01)
+        said = await wait_for("word", Word)
+        paid = await approval(pay(order_id, Decimal(2)), roles=["boss"], within=60)
+        return await join(said, paid)
+
     lead = Principal(name="grace", roles=frozenset({"lead"}))
 
     async def main() -> str:
@@ -368,6 +375,9 @@ def test_waits_are_answered_from_the_store(records: Records) -> None:
     run_id = asyncio.run(main())
 
     assert records.replay(run_id, waiting).difference is None
+    found = records.replay(run_id, waiting_for_others).difference
+    assert found is not None
+    assert (found.part, found.before, found.now) == ("roles", ["lead"], ["boss"])
     with pytest.raises(UsageError, match="--store") as refused:
         records.replay(run_id, waiting, by="traces")
     assert refused.value.code == "not_replayable"

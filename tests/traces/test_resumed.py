@@ -75,6 +75,7 @@ def test_what_ended_before_stands_below_what_ends_later(tmp_path: Path) -> None:
         "inner/find": "inner",
         "inner/pay": "inner",
         "inner/pay/0.find": "inner/pay",
+        "inner/pay/1.approval": "inner/pay",
         "inner/pay/1.approval/find": "inner/pay",
     }
 

@@ -29,8 +29,10 @@ class DurableEngine(LocalEngine):
         self._durable = steps
 
     @override
-    async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:
-        return await self._durable.wait(effect, run)
+    async def wait(
+        self, effect: SignalEffect | SleepEffect, run: RunContext, parent_id: int
+    ) -> object:
+        return await self._durable.wait(effect, run, parent_id)
 
     @override
     def child(

@@ -108,7 +108,7 @@ class LocalEngine:
                         answer = await self._steps.perform(self, run, parent_id, effect)
                     else:
                         assert isinstance(effect, (SignalEffect, SleepEffect)), "no other is left"
-                        answer = await self.wait(effect, run)
+                        answer = await self.wait(effect, run, parent_id)
                 except (FishplateError, DeclaredError) as error:
                     if task.cancelling() > before:
                         raise  # no fallback for a call that nobody waits for any more
@@ -130,7 +130,12 @@ class LocalEngine:
                 raise
             raise failure from error
 
-    async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:  # noqa: ARG002 -- the run that is kept answers
+    async def wait(
+        self,
+        effect: SignalEffect | SleepEffect,
+        run: RunContext,  # noqa: ARG002 -- a run that is kept answers
+        parent_id: int,  # noqa: ARG002 -- and tells so below this span
+    ) -> object:
         """The answer that a step waits for.
 
         Raises:

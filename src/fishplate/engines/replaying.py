@@ -25,5 +25,7 @@ class ReplayEngine(LocalEngine):
         self._replaying = steps
 
     @override
-    async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:
+    async def wait(
+        self, effect: SignalEffect | SleepEffect, run: RunContext, parent_id: int
+    ) -> object:
         return self._replaying.replay.answer_to_wait(effect)

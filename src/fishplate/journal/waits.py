@@ -342,12 +342,35 @@ def next_due(connection: sqlite3.Connection) -> int | None:
     return due
 
 
-def answers_of(connection: sqlite3.Connection, run: str) -> Mapping[str, tuple[str, bytes]]:
-    """What the steps of a run were answered with by their keys, each with its wait's digest."""
+class Answered(NamedTuple):
+    """What a step that waited was answered with.
+
+    Attributes:
+        digest: SHA-256 of the arguments that were approved, as hex; empty for another wait.
+        answer: JSON.
+        roles: Who might approve; empty for another wait.
+        waited_ms: For how long it had waited by then, of the wall clock.
+        answered_ms: When: wall clock, milliseconds since 1970.
+    """
+
+    digest: str
+    answer: bytes
+    roles: tuple[str, ...]
+    waited_ms: int
+    answered_ms: int
+
+
+def answers_of(connection: sqlite3.Connection, run: str) -> Mapping[str, Answered]:
+    """What the steps of a run were answered with, by their keys."""
     rows = connection.execute(
-        "SELECT key, digest, answer FROM wait WHERE run = ? AND answer IS NOT NULL", (run,)
+        "SELECT key, digest, answer, roles, answered_ms - since_ms, answered_ms FROM wait "
+        "WHERE run = ? AND answer IS NOT NULL",
+        (run,),
     )
-    return {key: (digest, answer) for key, digest, answer in rows}
+    return {
+        key: Answered(digest, answer, tuple(json.loads(roles)), *times)
+        for key, digest, answer, roles, *times in rows
+    }
 
 
 def open_waits(connection: sqlite3.Connection, run: str | None = None) -> list[Wait]:

@@ -46,6 +46,7 @@ def choices_of(
     """What spans tell of why, in their order.
 
     What policies tell of attempts, breakers and caches is none of it: it hangs on the moment.
+    What others have decided is none either: waits are answered with it.
 
     Args:
         spans: Of a run, in the order in which they began.
@@ -65,7 +66,7 @@ def _told(span: Span) -> Iterator[tuple[str, ChoicePart, dict[str, JsonValue]]]:
     if span.kind == "retrieval":
         yield span.path, "retrieval", {"source": span.name, **_json(noted)}
     elif span.kind == "decision":
-        if "kind" in noted:
+        if "kind" in noted and noted["kind"] not in {"approval", "signal"}:
             yield span.path, "decision", _json(noted)
     elif "doubts" in noted:
         yield span.path, "doubt", _json({"doubts": noted["doubts"]})

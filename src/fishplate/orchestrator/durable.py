@@ -24,7 +24,7 @@ from fishplate.journal.journal import PayloadTooLargeError
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import StoreUnavailableError
-from fishplate.journal.waits import announce
+from fishplate.journal.waits import Answered, announce
 from fishplate.orchestrator.answered import answer_from_record
 from fishplate.orchestrator.effects import CallEffect, SignalEffect, SleepEffect, Suspended
 from fishplate.orchestrator.frame import Driver, Frame
@@ -33,7 +33,7 @@ from fishplate.orchestrator.lookup import Finding, finding_of
 from fishplate.orchestrator.outside import GuardedEffect
 from fishplate.orchestrator.sagas import Sagas, is_saga
 from fishplate.orchestrator.steps import Steps
-from fishplate.orchestrator.waits import answer_to, wait_of
+from fishplate.orchestrator.waits import answer_to, tell_answer, wait_of
 
 
 class DurableSteps(Steps):
@@ -113,8 +113,10 @@ class DurableSteps(Steps):
             raise
         return answer
 
-    async def wait(self, effect: SignalEffect | SleepEffect, run: RunContext) -> object:
-        """The answer that a step waits for, if the store has it.
+    async def wait(
+        self, effect: SignalEffect | SleepEffect, run: RunContext, parent_id: int
+    ) -> object:
+        """The answer that a step waits for, if the store has it; it is told as a decision.
 
         Raises:
             Suspended: It has not; by now it is written there that the run waits.
@@ -122,14 +124,17 @@ class DurableSteps(Steps):
         """
         history = self.histories[run.trace_id]
         wait = wait_of(run.run_id, effect, self._now_ms())
-        digest, answer = history.answers.get(effect.key, ("", None))
-        if answer is None or digest != wait.digest:
+        answered = history.answers.get(effect.key)
+        if answered is None or answered.digest != wait.digest:
             history.has_waited = True
             answer = await history.log.change(lambda connection: announce(connection, wait))
             if answer is None:
                 self._expect(wait.due_ms)
                 raise Suspended((effect.key,))
-        return answer_to(effect, answer)
+            answered = Answered(wait.digest, answer, wait.roles, 0, wait.since_ms)
+        if isinstance(effect, SignalEffect):
+            tell_answer(run, parent_id, effect, answered, wait.since_ms)
+        return answer_to(effect, answered.answer)
 
     def told_now(self, call: Calling) -> datetime:
         """The time that a call is told; the same again where a body that calls others is resumed.

@@ -20,10 +20,11 @@ from fishplate.core.errors import FishplateError
 from fishplate.core.outcome import DeclaredError
 from fishplate.journal.journal import RunLog
 from fishplate.journal.run_rows import StepRecord
+from fishplate.journal.waits import Answered
 from fishplate.orchestrator.effects import CallEffect, Marked
 from fishplate.orchestrator.records import failure_to_record, value_to_record
 
-NO_ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {}
+NO_ANSWERS: Final[Mapping[str, Answered]] = {}
 NOTHING_REWRITTEN: Final[Mapping[str, str]] = {}
 
 
@@ -86,7 +87,7 @@ class History:
         now_ms: Callable[[], int],
         records: Iterable[StepRecord] = (),
         effects: Iterable[str] = (),
-        answers: Mapping[str, tuple[str, bytes]] = NO_ANSWERS,
+        answers: Mapping[str, Answered] = NO_ANSWERS,
         rewritten: Mapping[str, str] = NOTHING_REWRITTEN,
     ) -> None:
         self.log = log

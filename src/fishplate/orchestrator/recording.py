@@ -14,6 +14,7 @@ from fishplate.core.data import dataclass
 from fishplate.core.errors import FishplateError, JsonValue
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.run_context import Principal
+from fishplate.journal.waits import Answered
 from fishplate.orchestrator.effects import Marked
 from fishplate.orchestrator.records import failure_to_record
 
@@ -21,7 +22,7 @@ UNKNOWN: Final = object()
 """In place of JSON that nobody has recorded, or not whole."""
 
 ChoicePart: TypeAlias = Literal["decision", "retrieval", "doubt"]
-Part: TypeAlias = Literal["input", "output", "degraded", "call"] | ChoicePart
+Part: TypeAlias = Literal["input", "output", "degraded", "call", "roles"] | ChoicePart
 
 ABSENT: Final = object()
 """In place of JSON that is not there."""
@@ -138,8 +139,7 @@ class Recording:
         outcome: How it ended; `None` if that is not known whole.
         calls: By path of the step, in the order in which they were recorded.
         times: What bodies were told when they asked for the time, by place.
-        answers: What waits were answered with by path, each with the digest of what was asked;
-            `None` if nobody has recorded that.
+        answers: What waits were answered with by path; `None` if nobody has recorded that.
         choices: What it has told of why; `None` if nobody has recorded that.
     """
 
@@ -153,7 +153,7 @@ class Recording:
     outcome: Outcome | None
     calls: Mapping[str, RecordedCall]
     times: Mapping[str, str]
-    answers: Mapping[str, tuple[str, bytes]] | None
+    answers: Mapping[str, Answered] | None
     choices: tuple[Choice, ...] | None = None
 
 

@@ -198,23 +198,29 @@ class Replay:
                 f"step {effect.key!r} waits, and what a run was answered with stands in its "
                 "store alone: name that by --store"
             )
-        digest, answer = answers.get(effect.key, ("", None))
+        answered = answers.get(effect.key)
         asked = {effect.name: from_json(effect.arguments or b"null")}
-        if answer is None:
+        if answered is None:
             why = f"it waits for {effect.name!r} here, and did not, or had no answer"
             self.differ(
                 Difference(
                     path=effect.key, part="call", before="nothing", now=asked, explanation=why
                 )
             )
-        if digest != effect.digest:
+        if answered.digest != effect.digest:
             why = f"somebody approved of {effect.name!r} with other arguments"
             self.differ(
                 Difference(
                     path=effect.key, part="input", before=UNKNOWN, now=asked, explanation=why
                 )
             )
-        return answer_to(effect, answer)
+        before, now = sorted(answered.roles), sorted(effect.roles)
+        if before != now:
+            why = f"others may approve of {effect.name!r} here"
+            self.differ(
+                Difference(path=effect.key, part="roles", before=before, now=now, explanation=why)
+            )
+        return answer_to(effect, answered.answer)
 
     def differ(self, difference: Difference) -> NoReturn:
         """End the run with a difference.

@@ -13,8 +13,10 @@ from fishplate.contracts.json import canonical_json
 from fishplate.contracts.shape import Shape
 from fishplate.contracts.values import BrokenValueError
 from fishplate.core.errors import InputError, JsonValue, Violation
+from fishplate.core.ids import step_span_id
 from fishplate.core.outcome import Rejected
-from fishplate.journal.waits import EXPIRED, Wait
+from fishplate.core.run_context import RunContext
+from fishplate.journal.waits import EXPIRED, Answered, Wait
 from fishplate.orchestrator.compile import carried_by
 from fishplate.orchestrator.effects import Expired, SignalEffect, SleepEffect
 from fishplate.orchestrator.roster import all_of
@@ -82,6 +84,47 @@ def answer_to(effect: SignalEffect | SleepEffect, answer: bytes) -> object:
         said: dict[str, str] = found["rejected"]
         return Rejected(reason="rejected", by=said["by"], note=said["note"])
     return True
+
+
+def tell_answer(
+    run: RunContext, parent_id: int, effect: SignalEffect, answered: Answered, now_ms: int
+) -> None:
+    """Tell what somebody has decided, or what has come, as a decision that took as long as it did.
+
+    Every life of a run that goes on after it tells it again, under the same id: it is one span.
+
+    Args:
+        run: That has waited.
+        parent_id: Span below which the step stands.
+        effect: The wait.
+        answered: What it was answered with.
+        now_ms: Wall clock, milliseconds since 1970.
+    """
+    kind = "signal" if effect.carried is not None else "approval"
+    facts: dict[str, JsonValue] = {"kind": kind, "waited": answered.waited_ms / 1000}
+    chosen = "expired"
+    if answered.answer != EXPIRED:
+        found = cast("dict[str, dict[str, str]]", from_json(answered.answer))
+        chosen = "received" if kind == "signal" else next(iter(found))
+        if kind == "approval":
+            facts["by"] = found[chosen]["by"]
+            if note := found[chosen]["note"]:
+                facts["reason"] = note
+    facts |= {"chosen": chosen, "of": effect.name}
+    ended_ns = run.now_ns() - (now_ms - answered.answered_ms) * 1_000_000
+    run.sink(
+        (
+            run.trace_id,
+            step_span_id(run.trace_id, f"{effect.key}|answer"),
+            parent_id,
+            ("decision", f"{kind} → {chosen}", ""),
+            effect.key,
+            ended_ns - answered.waited_ms * 1_000_000,
+            ended_ns,
+            "ok",
+            facts,
+        )
+    )
 
 
 def read_signal(unit: AnyAgent, name: str, value: object) -> tuple[bytes, list[str]] | None:

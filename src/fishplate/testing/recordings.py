@@ -20,7 +20,7 @@ from fishplate.core.run_context import Principal
 from fishplate.journal.queries import WholeRun, whole_run
 from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import open_reader, store_path
-from fishplate.journal.waits import answers_of
+from fishplate.journal.waits import Answered, answers_of
 from fishplate.orchestrator.choices import choices_of
 from fishplate.orchestrator.recording import UNKNOWN, Choice, Outcome, RecordedCall, Recording
 from fishplate.orchestrator.records import principal_from_record
@@ -90,7 +90,7 @@ def _check_ended(run_id: str, state: str) -> None:
 
 
 def _of_store(
-    whole: WholeRun, answers: Mapping[str, tuple[str, bytes]], trace: WholeTrace | None
+    whole: WholeRun, answers: Mapping[str, Answered], trace: WholeTrace | None
 ) -> Recording:
     run = whole.run
     _check_ended(run.id, run.state)
