@@ -41,9 +41,10 @@ async def flow(text: str) -> str:
 
 async def live(folder: str) -> Run[str]:
     """Begin the run, or take it up, and end it."""
-    stores = {"store": f"sqlite:///{folder}/runs.db", "traces": f"sqlite:///{folder}/traces.db"}
+    store, traces = (f"sqlite:///{folder}/{name}.db" for name in ("runs", "traces"))
     model = ScriptedModel(["good"], usage=TOKENS)
-    async with App(flow, models={"fast": model}, prices=PRICES, **stores) as app:
+    models = {"fast": model}
+    async with App(flow, models=models, prices=PRICES, store=store, traces=traces) as app:
         if _DIES:  # what it tells is not written until it is killed
             sqlite3.connect(f"{folder}/traces.db").execute("BEGIN IMMEDIATE")
         (run,) = app.resumed or [app.start(flow, "x")]

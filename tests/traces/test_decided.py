@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from pydantic import BaseModel
 
 from fishplate import App, Principal, agent, approval, tool, wait_for, workflow
 from fishplate.cli import main
@@ -23,23 +24,31 @@ async def pay(order_id: str) -> str:
     return f"paid {order_id}"
 
 
+class Word(BaseModel):
+    """What it waits for."""
+
+    text: str
+
+
 @agent
-async def join(paid: object, word: str) -> str:
+async def join(paid: object, word: Word) -> str:
     """Both."""
-    return f"{paid} {word}"
+    return f"{paid} {word.text}"
 
 
 @workflow(tools=[pay])
 async def paying(order_id: str) -> str:
     """Waits for somebody, and then for a word."""
     paid = await approval(pay(order_id), roles=["lead"], within=60)
-    return await join(paid, await wait_for("word", str))
+    return await join(paid, await wait_for("word", Word))
 
 
 @workflow(tools=[pay])
 async def hasty(order_id: str) -> str:
     """Waits for nearly no time."""
-    return await join(await approval(pay(order_id), roles=["lead"], within=0.001), "late")
+    return await join(
+        await approval(pay(order_id), roles=["lead"], within=0.001), Word(text="late")
+    )
 
 
 def traced(folder: Path, capture: Capture = "redacted") -> TraceStore:
@@ -67,7 +76,7 @@ def decided(
 
     async def end(run_id: str) -> None:
         async with App(paying, store=store, traces=traced(folder, capture)) as app:
-            await app.signal(run_id, "word", "thanks")
+            await app.signal(run_id, "word", Word(text="thanks"))
             await (await app.run(run_id)).result()
 
     run_id = asyncio.run(begin())

@@ -80,6 +80,19 @@ def test_what_ended_before_stands_below_what_ends_later(tmp_path: Path) -> None:
     }
 
 
+def test_a_run_began_when_its_first_process_began_it(tmp_path: Path) -> None:
+    """Its own span begins with the run and not with the process that ends it."""
+    before, after = lives(f"sqlite:///{tmp_path}/runs.db")
+    (root,) = (one for one in after if one.parent_id is None)
+    waited = next(one for one in after if one.name == "approval → approved")
+    called = max(one.end_ns for one in after if one.parent_id is not None)
+
+    assert before
+    assert root.end_ns - root.start_ns >= waited.end_ns - waited.start_ns > 0
+    assert root.start_ns < waited.start_ns + 1_000_000  # the clock of the store has milliseconds
+    assert root.end_ns >= called
+
+
 def test_a_run_of_a_caller_stays_below_it(tmp_path: Path) -> None:
     """Two runs in one caller's trace have spans of their own."""
     traceparent = f"00-{TRACE}-{PARENT:016x}-01"

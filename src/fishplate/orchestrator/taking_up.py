@@ -94,8 +94,8 @@ class TakingUp:
         arguments = arguments_of(stored, way.unit)
         context = self.context_of(stored)
         context.spend_with(spent_before(records))
-        if way.changed:
-            context.retell_as(telling_releases(way.changed))
+        ago_ns = max(self._now_ms() - stored.started_ms, 0) * 1_000_000
+        context.retell_as(retelling(context.started_ns - ago_ns, way.changed))
         log = self._journal.reopen(stored, records[-1].n if records else 0)
         answers = await log.change(lambda connection: answers_of(connection, stored.id))
         if not await log.taken_up(is_recovery=stored.state == "running"):
@@ -182,16 +182,26 @@ def arguments_of(stored: StoredRun, unit: AnyAgent) -> tuple[object, ...]:
         ) from None
 
 
-def telling_releases(changed: Mapping[str, tuple[str, str]]) -> Retell:
-    """What says on the span of each call that it ran on another release than the run's."""
+def retelling(began_ns: int, changed: Mapping[str, tuple[str, str]]) -> Retell:
+    """What the spans of a run that goes on are told as.
+
+    Args:
+        began_ns: When the run began, on its clock: its own span does not begin later, in whichever
+            life it ends.
+        changed: The releases before and now of the agents that ran on another one than the run's:
+            the span of each of their calls says so.
+    """
 
     def tell(span: SpanTuple) -> SpanTuple:
         trace_id, span_id, parent_id, head, path, began, ended, status, facts = span
-        labels = changed.get(head[1])
-        if labels is None or head[0] == "decision" or "replayed" in (facts or {}):
+        if head[0] == "decision":
             return span
-        both: dict[str, JsonValue] = {"before": labels[0], "now": labels[1]}
-        told: dict[str, JsonValue] = {**(facts or {}), "release_changed": both}
-        return (trace_id, span_id, parent_id, head, path, began, ended, status, told)
+        if parent_id is None:
+            began = min(began, began_ns)
+        labels = changed.get(head[1])
+        if labels is not None and "replayed" not in (facts or {}):
+            both: dict[str, JsonValue] = {"before": labels[0], "now": labels[1]}
+            facts = {**(facts or {}), "release_changed": both}
+        return (trace_id, span_id, parent_id, head, path, began, ended, status, facts)
 
     return tell
