@@ -78,19 +78,43 @@ _COLUMNS: Final = (
 )
 
 
-def announce(connection: sqlite3.Connection, wait: Wait) -> bytes | None:
+class Answered(NamedTuple):
+    """What a step that waited was answered with.
+
+    Attributes:
+        digest: SHA-256 of the arguments that were approved, as hex; empty for another wait.
+        answer: JSON.
+        roles: Who might approve; empty for another wait.
+        waited_ms: For how long it had waited by then, of the wall clock.
+        answered_ms: When: wall clock, milliseconds since 1970.
+        is_old: The run has gone on with it before, since it has waited for something else by then.
+    """
+
+    digest: str
+    answer: bytes
+    roles: tuple[str, ...]
+    waited_ms: int
+    answered_ms: int
+    is_old: bool = False
+
+
+def announce(connection: sqlite3.Connection, wait: Wait) -> Answered | None:
     """Write that a run waits, unless that stands there already; the answer, if there is one.
 
     A wait for another decision than the one that stands there takes its place: a word about other
     arguments decides nothing.
     """
     found = connection.execute(
-        "SELECT digest, answer FROM wait WHERE run = ? AND key = ?", (wait.run, wait.key)
+        "SELECT digest, answer, answered_ms - since_ms, answered_ms FROM wait "
+        "WHERE run = ? AND key = ?",
+        (wait.run, wait.key),
     ).fetchone()
     if found is not None and found[0] == wait.digest:
-        answer: bytes | None = found[1]
-        return answer
-    answer = None
+        _, known, waited_ms, answered_ms = found
+        if known is None:
+            return None
+        return Answered(wait.digest, known, wait.roles, waited_ms, answered_ms)
+    answer: bytes | None = None
     if wait.kind == "signal":
         answer = _take_early(connection, wait)
     if answer is None and wait.due_ms is not None and wait.due_ms <= wait.since_ms:
@@ -113,7 +137,9 @@ def announce(connection: sqlite3.Connection, wait: Wait) -> bytes | None:
             None if answer is None else wait.since_ms,
         ),
     )
-    return answer
+    if answer is None:
+        return None
+    return Answered(wait.digest, answer, wait.roles, 0, wait.since_ms)
 
 
 def suspend(connection: sqlite3.Connection, run: str, keys: Sequence[str], left_ns: int) -> bool:
@@ -342,34 +368,17 @@ def next_due(connection: sqlite3.Connection) -> int | None:
     return due
 
 
-class Answered(NamedTuple):
-    """What a step that waited was answered with.
-
-    Attributes:
-        digest: SHA-256 of the arguments that were approved, as hex; empty for another wait.
-        answer: JSON.
-        roles: Who might approve; empty for another wait.
-        waited_ms: For how long it had waited by then, of the wall clock.
-        answered_ms: When: wall clock, milliseconds since 1970.
-    """
-
-    digest: str
-    answer: bytes
-    roles: tuple[str, ...]
-    waited_ms: int
-    answered_ms: int
-
-
 def answers_of(connection: sqlite3.Connection, run: str) -> Mapping[str, Answered]:
     """What the steps of a run were answered with, by their keys."""
     rows = connection.execute(
-        "SELECT key, digest, answer, roles, answered_ms - since_ms, answered_ms FROM wait "
+        "SELECT key, digest, answer, roles, answered_ms - since_ms, answered_ms, "
+        "answered_ms < (SELECT max(since_ms) FROM wait WHERE run = ?) FROM wait "
         "WHERE run = ? AND answer IS NOT NULL",
-        (run,),
+        (run, run),
     )
     return {
-        key: Answered(digest, answer, tuple(json.loads(roles)), *times)
-        for key, digest, answer, roles, *times in rows
+        key: Answered(digest, answer, tuple(json.loads(roles)), waited_ms, at_ms, bool(is_old))
+        for key, digest, answer, roles, waited_ms, at_ms, is_old in rows
     }
 
 

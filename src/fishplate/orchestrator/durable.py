@@ -24,7 +24,7 @@ from fishplate.journal.journal import PayloadTooLargeError
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.run_rows import StepRecord
 from fishplate.journal.store import StoreUnavailableError
-from fishplate.journal.waits import Answered, announce
+from fishplate.journal.waits import announce
 from fishplate.orchestrator.answered import answer_from_record
 from fishplate.orchestrator.effects import CallEffect, SignalEffect, SleepEffect, Suspended
 from fishplate.orchestrator.frame import Driver, Frame
@@ -127,11 +127,10 @@ class DurableSteps(Steps):
         answered = history.answers.get(effect.key)
         if answered is None or answered.digest != wait.digest:
             history.has_waited = True
-            answer = await history.log.change(lambda connection: announce(connection, wait))
-            if answer is None:
+            answered = await history.log.change(lambda connection: announce(connection, wait))
+            if answered is None:
                 self._expect(wait.due_ms)
                 raise Suspended((effect.key,))
-            answered = Answered(wait.digest, answer, wait.roles, 0, wait.since_ms)
         if isinstance(effect, SignalEffect):
             tell_answer(run, parent_id, effect, answered, wait.since_ms)
         return answer_to(effect, answered.answer)

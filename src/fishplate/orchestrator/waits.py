@@ -91,7 +91,7 @@ def tell_answer(
 ) -> None:
     """Tell what somebody has decided, or what has come, as a decision that took as long as it did.
 
-    Every life of a run that goes on after it tells it again, under the same id: it is one span.
+    A life of the run that goes on with it once more says that it is replayed, as of a step.
 
     Args:
         run: That has waited.
@@ -111,11 +111,15 @@ def tell_answer(
             if note := found[chosen]["note"]:
                 facts["reason"] = note
     facts |= {"chosen": chosen, "of": effect.name}
+    place = f"{effect.key}|answer"
+    if answered.is_old:
+        facts["replayed"] = True
+        place += f"/{now_ms}"
     ended_ns = run.now_ns() - (now_ms - answered.answered_ms) * 1_000_000
     run.sink(
         (
             run.trace_id,
-            step_span_id(run.trace_id, f"{effect.key}|answer"),
+            step_span_id(run.trace_id, place),
             parent_id,
             ("decision", f"{kind} → {chosen}", ""),
             effect.key,
