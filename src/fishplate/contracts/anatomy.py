@@ -12,7 +12,7 @@ import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, ForwardRef, TypeVar, Union, cast, get_args, get_origin
 
 import typing_extensions
 from pydantic import BaseModel, TypeAdapter
@@ -73,12 +73,29 @@ class Member:
 
 
 def bare(annotation: object) -> object:
-    """The type without `Annotated` and without the name that a type alias gives it."""
+    """The type without `Annotated` and without the name that a type alias gives it.
+
+    A type that names itself in quotes, as pydantic's `JsonValue` does, has only its name: taken
+    apart, its parts would name what nobody knows.
+    """
     if get_origin(annotation) is Annotated:
         return bare(get_args(annotation)[0])
     if isinstance(annotation, _ALIASES):
-        return bare(cast("typing_extensions.TypeAliasType", annotation).__value__)
+        value = cast("typing_extensions.TypeAliasType", annotation).__value__
+        return annotation if _has_quotes(value) else bare(value)
     return annotation
+
+
+def _has_quotes(annotation: object) -> bool:
+    if isinstance(annotation, (str, ForwardRef)):
+        return True
+    match get_origin(annotation):
+        case typing.Literal:
+            return False
+        case typing.Annotated:
+            return _has_quotes(get_args(annotation)[0])
+        case _:
+            return any(map(_has_quotes, get_args(annotation)))
 
 
 def is_union(annotation: object) -> bool:
