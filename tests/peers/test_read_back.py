@@ -234,9 +234,12 @@ def test_a_resumed_run_is_one_trace(peer: Peer, tmp_path: Path) -> None:
             await app.flush_traces()
             return run.trace_id
 
-    read = peer.read(asyncio.run(go_on(asyncio.run(begin()))), 9)
+    read = peer.read(asyncio.run(go_on(asyncio.run(begin()))), 10)
 
-    assert read.tree() == [
+    # A store's clock has milliseconds, so among steps that took less it stands anywhere.
+    decided = "  CHAIN approval → approved"
+    assert decided in read.tree()
+    assert [line for line in read.tree() if line != decided] == [
         "CHAIN invoke_workflow waiting OK",
         "  AGENT invoke_agent execution",
         "    TOOL execute_tool payment_api",
