@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from fishplate import App, agent, workflow
 
 RUNS = 200
-MOST = 14
+MOST = 12
 """Objects that a run may hold beside those of asyncio and of the body; one is the test's own."""
 
 
@@ -20,14 +20,23 @@ class Order(BaseModel):
     number: str
 
 
+def objects_looked_at() -> int:
+    """Objects that the garbage collector has to look at, without the nodes of context variables.
+
+    How many nodes a context has depends on the hashes of its variables, and those on addresses:
+    in one process of some dozens it is one more for every run.
+    """
+    return sum(not type(one).__name__.startswith("hamt") for one in gc.get_objects())
+
+
 async def objects_held(begin: Callable[[], Awaitable[object]], gate: asyncio.Event) -> float:
     """Objects that the garbage collector has to look at for each of many that wait at a gate."""
     gc.collect()
-    before = len(gc.get_objects())
+    before = objects_looked_at()
     begun = [begin() for _ in range(RUNS)]
     await asyncio.sleep(0)
     gc.collect()
-    held = len(gc.get_objects()) - before
+    held = objects_looked_at() - before
     gate.set()
     for one in begun:
         await one
