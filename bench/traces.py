@@ -46,10 +46,10 @@ SPENT: Final[dict[str, JsonValue]] = {
     "cost_currency": "USD",
 }
 """What a request to a model says of itself."""
-JOURNALED: Final = {1: (500, 1 / 0.9), 64: (2_000, 1 / 0.6)}
+JOURNALED: Final = {1: (1_000, 1 / 0.9), 64: (4_000, 1 / 0.6)}
 """Runs at a time: how many a sample has, and how much longer they may take with traces.
 
-A sample lasts for several batches of the store, so that few are written beside the next sample.
+A sample ends when all of its traces are kept, and lasts for many batches of the store.
 """
 
 SINK: Final = """
@@ -256,10 +256,18 @@ def _issued(app: App, workflow: OrderFlow) -> Generator[object, object, Order]:
 
 
 def _in_app(app: App, at_a_time: int, count: int) -> Sample:
+    """What a run takes of the clock on the wall, until its traces are kept if there are any."""
+
     async def run() -> None:
         await _issued(app, passing)
 
-    return wall_micros(run, at_a_time=at_a_time, count=count)
+    runs = wall_micros(run, at_a_time=at_a_time, count=count)
+
+    async def work() -> None:
+        await runs()
+        await app.flush_traces()
+
+    return _wall(work, count)
 
 
 def _wall(work: Work, operations: int) -> Sample:

@@ -684,8 +684,7 @@ class App:
             arguments = agent.signature.accept(arguments, subject=subject)
         trace_id = self._random.getrandbits(128)
         if self._tracing.feeds is not None:
-            now_ms = int(self._around.clock.now().timestamp() * 1000)
-            trace_id = timed_trace_id(now_ms, trace_id)
+            trace_id = timed_trace_id(self._around.wall.now_ms(), trace_id)
         if self._replay is not None:
             context = self._replay.context(self._around)
         elif caller is None:

@@ -15,6 +15,7 @@ from fishplate.core.ids import run_id
 from fishplate.core.spending import RunSpending
 from fishplate.core.text import TextFeed, TextFeeds
 from fishplate.core.trace_context import Caller
+from fishplate.core.wall import WallClock
 
 T = TypeVar("T")
 
@@ -70,6 +71,7 @@ class Surroundings:
         clock: Where the time comes from.
         sink: Where finished spans go.
         resources: Opened resources by the type they were declared under.
+        wall: Tells the wall clock, from `clock`.
         working_time: Seconds that a run may work.
         heads: Says what the spans of an agent share.
         texts: What models say to those who read along with runs; `None` until somebody does.
@@ -87,6 +89,7 @@ class Surroundings:
         "resources",
         "sink",
         "texts",
+        "wall",
         "working_time",
     )
 
@@ -101,6 +104,7 @@ class Surroundings:
     ) -> None:
         self.clock = clock
         self.now_ns = clock.monotonic_ns
+        self.wall = WallClock(clock)
         self.sink = sink
         self.resources = resources
         self.working_time = working_time
@@ -241,9 +245,8 @@ class RunContext:
     def run_id(self) -> str:
         """The run's id: time-ordered text, made when somebody asks for it."""
         if self._run_id is None:
-            elapsed_ms = (self.now_ns() - self.started_ns) // 1_000_000
-            unix_ms = int(self.around.clock.now().timestamp() * 1000) - elapsed_ms
-            self._run_id = run_id(unix_ms, self.trace_id)
+            began_ns = self.started_ns + self.around.wall.offset_ns(self.now_ns())
+            self._run_id = run_id(began_ns // 1_000_000, self.trace_id)
         return self._run_id
 
 

@@ -27,7 +27,7 @@ from fishplate.orchestrator.effects import (
     SleepEffect,
     Strand,
 )
-from fishplate.orchestrator.endings import tell_failed_plan, tell_plan
+from fishplate.orchestrator.endings import tell_failed, tell_plan
 from fishplate.orchestrator.frame import Frame
 from fishplate.orchestrator.steps import Steps
 from fishplate.orchestrator.walker import walk
@@ -50,22 +50,22 @@ class LocalEngine:
         """Run the call that a run is; see `Steps.perform`."""
         unit = effect.unit
         steps = self._steps
-        if steps.observe is not None or not (
-            unit.is_bare_plan and isinstance(unit, Workflow) and steps.is_lean
-        ):
+        if not (unit.is_bare_plan and isinstance(unit, Workflow) and steps.is_lean):
             return steps.perform(self, run, None, effect, root_span_id(run.trace_id))
         # It has no body that could ask for `current()`, so nothing of the call is needed but its
         # strand and its span: what else `perform` has would be held for as long as the run waits.
-        strand = walk(self._steps.program(unit), effect.arguments)
-        return self.drive(run, root_span_id(run.trace_id), strand, None, unit)
+        strand = walk(steps.program(unit), effect.arguments)
+        given = () if steps.observe is None else effect.arguments
+        return self.drive(run, root_span_id(run.trace_id), strand, None, unit, given)
 
-    async def drive(  # noqa: C901, PLR0912 -- the hot loop: more calls would cost a tenth
+    async def drive(  # noqa: C901, PLR0912, PLR0913, PLR0917 -- the hot loop: more calls would cost a tenth
         self,
         run: RunContext,
         parent_id: int,
         strand: Strand,
         task: asyncio.Task[Any] | None,
         whole: AnyAgent | None = None,
+        given: tuple[object, ...] = (),
     ) -> object:
         """Run a strand to its end; its value, `Marked` if it is degraded.
 
@@ -76,6 +76,7 @@ class LocalEngine:
             task: The running task, or `None` if the caller does not know it.
             whole: The agent whose plan it is, if it is all of the run; then the span `parent_id`
                 is told here.
+            given: What `whole` was given, if somebody hears of that.
 
         Raises:
             FishplateError: A step failed, and nothing in the strand answers its failure.
@@ -121,11 +122,13 @@ class LocalEngine:
             # A coroutine cannot raise StopIteration, so this one is the strand's own end.
             if whole is None:
                 return stop.value
-            return tell_plan(run, whole, parent_id, started, stop.value)
+            return tell_plan(run, whole, parent_id, started, stop.value, self._steps.observe, given)
         except BaseException as error:
             if whole is None:
                 raise
-            failure = tell_failed_plan(run, self, whole, parent_id, started, error)
+            frame = Frame(run, self, whole, whole.name, parent_id)
+            observe, where = self._steps.observe, whole.about.where
+            failure = tell_failed(frame, None, started, where, error, observe, given)
             if failure is error:
                 raise
             raise failure from error

@@ -10,12 +10,12 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.signature import Signature
 from fishplate.core.errors import FishplateError
 from fishplate.core.events import SpanStatus, SpanTuple
-from fishplate.core.outcome import DeclaredError
+from fishplate.core.outcome import DeclaredError, Reason
 from fishplate.core.run_context import RunContext
 from fishplate.core.text import reason_of
 from fishplate.orchestrator.effects import Marked, Suspended
 from fishplate.orchestrator.failures import failure_of, given_up
-from fishplate.orchestrator.frame import Driver, Frame
+from fishplate.orchestrator.frame import Frame
 
 Observe: TypeAlias = Callable[[SpanTuple, Signature, tuple[object, ...], object], None]
 """Hears of a call that has ended: its span, its signature, what it was given, and what it gave or
@@ -71,43 +71,49 @@ def tell_failed(  # noqa: PLR0913, PLR0917 -- what is known where a call ends
         status,
         frame.attributes,
     )
+    _tell(run, unit, span, observe, given, error)
+    return failure
+
+
+def tell_plan(  # noqa: PLR0913, PLR0917 -- as above
+    run: RunContext,
+    unit: AnyAgent,
+    span_id: int,
+    started: int,
+    result: object,
+    observe: Observe | None,
+    given: tuple[object, ...],
+) -> object:
+    """Tell the span of a run that was the walk of a bare plan; its result."""
+    reasons: tuple[Reason, ...] = ()
+    value = result
+    if type(result) is Marked:
+        reasons, value = result.reasons, result.value
+    span: SpanTuple = (
+        run.trace_id,
+        span_id,
+        None,
+        unit.span_head or run.around.heads.head(unit),
+        unit.name,
+        started,
+        run.now_ns(),
+        "degraded" if reasons else "ok",
+        {"degraded": [asdict(reason) for reason in reasons]} if reasons else None,
+    )
+    _tell(run, unit, span, observe, given, value)
+    return result
+
+
+def _tell(  # noqa: PLR0913, PLR0917 -- as above
+    run: RunContext,
+    unit: AnyAgent,
+    span: SpanTuple,
+    observe: Observe | None,
+    given: tuple[object, ...],
+    outcome: object,
+) -> None:
     if observe is None:
         run.sink(span)
     else:
         told = span if run.retell is None else run.retell(span)
-        observe(told, unit.signature, given, error)
-    return failure
-
-
-def tell_plan(
-    run: RunContext, unit: AnyAgent, span_id: int, started: int, result: object
-) -> object:
-    """Tell the span of a run that was the walk of a bare plan; its result."""
-    reasons = result.reasons if type(result) is Marked else ()
-    run.sink(
-        (
-            run.trace_id,
-            span_id,
-            None,
-            unit.span_head or run.around.heads.head(unit),
-            unit.name,
-            started,
-            run.now_ns(),
-            "degraded" if reasons else "ok",
-            {"degraded": [asdict(reason) for reason in reasons]} if reasons else None,
-        )
-    )
-    return result
-
-
-def tell_failed_plan(  # noqa: PLR0913, PLR0917 -- what a frame would hold
-    run: RunContext,
-    driver: Driver,
-    unit: AnyAgent,
-    span_id: int,
-    started: int,
-    error: BaseException,
-) -> BaseException:
-    """As `tell_failed`, for a run that was the walk of a bare plan."""
-    frame = Frame(run, driver, unit, unit.name, span_id)
-    return tell_failed(frame, None, started, unit.about.where, error)
+        observe(told, unit.signature, given, outcome)

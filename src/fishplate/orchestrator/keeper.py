@@ -44,7 +44,6 @@ from fishplate.orchestrator.run import run_cancelled
 from fishplate.orchestrator.sagas import Sagas
 from fishplate.orchestrator.taking_up import TakenUp, TakingUp
 from fishplate.orchestrator.tending import Tending
-from fishplate.orchestrator.wall import WallClock
 
 TAKEN_UP_AT_A_TIME: Final = 500
 """Runs of a former life that are read and written side by side: one commit is for all of them."""
@@ -104,7 +103,7 @@ class Keeper:
         self._around = around
         self._random_id = random_id
         self._tending: Tending | None = None
-        self.now_ms = WallClock(around).now_ms
+        self.now_ms = around.wall.now_ms
         self._beginnings = Beginnings(self.now_ms, releases)
 
     async def open(self) -> None:

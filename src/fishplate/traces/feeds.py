@@ -27,6 +27,7 @@ class Feeds:
         gauges: Tells what is now in the app, for metrics.
 
     Attributes:
+        begin: Hears of a run that begins, or goes on here; see `Feed.begin`.
         tell: Hears of a span that has ended.
         observe: Hears of it with what its call was given and gave, or raised, in the stead of
             `tell`; `None`: nobody wants to know.
@@ -53,11 +54,8 @@ class Feeds:
             is_on = export.capture != "off"
             self._add("export", exporter, export.capacity, keeps_contents=is_on)
         self._all = tuple(self._feeds.values())
-
-    def begin(self, context: RunContext, agent: str) -> None:
-        """Hear of a run that begins, or goes on here; see `Feed.begin`."""
-        for feed in self._all:
-            feed.begin(context, agent)
+        # Every run begins: where there is one feed, nothing stands before it.
+        self.begin = self._all[0].begin if len(self._all) == 1 else self._begin
 
     def halt(
         self,
@@ -79,6 +77,10 @@ class Feeds:
         """Keep and send what is left, and end; blocks for a few seconds at most."""
         for feed in self._all:
             feed.close()
+
+    def _begin(self, context: RunContext, agent: str) -> None:
+        for feed in self._all:
+            feed.begin(context, agent)
 
     def _gauges(self) -> Iterator[Gauge]:
         """How much waits on its way, and what was dropped or lost."""
