@@ -40,7 +40,7 @@ try:
     )
     from opentelemetry.proto.metrics.v1 import metrics_pb2 as wire
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+    from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 except ImportError as error:
     raise MissingExtraError("opentelemetry.proto", "otel") from error
 
@@ -63,7 +63,7 @@ class SpanShape:
             for the whole.
     """
 
-    __slots__ = ("_run", "_span")
+    __slots__ = ("_run", "_scoped", "_span")
 
     def __init__(
         self,
@@ -74,7 +74,10 @@ class SpanShape:
         is_error: bool,
         is_root: bool,
     ) -> None:
-        self._span = Span(name=_text(name), kind=_KINDS[kind], attributes=_pairs(attributes))
+        self._scoped = ScopeSpans()
+        self._span = self._scoped.spans.add(
+            name=_text(name), kind=_KINDS[kind], attributes=_pairs(attributes)
+        )
         if is_error:
             self._span.status.code = Status.STATUS_CODE_ERROR
         elif is_root:
@@ -90,7 +93,7 @@ class SpanShape:
         start_ns: int,
         end_ns: int,
     ) -> bytes:
-        """A span as it is written.
+        """A span as it is written: as the only one of its scope.
 
         Args:
             trace_id: 16 bytes.
@@ -107,7 +110,7 @@ class SpanShape:
         span.start_time_unix_nano = start_ns
         span.end_time_unix_nano = end_ns
         self._run.string_value = run_id
-        return span.SerializeToString()
+        return self._scoped.SerializeToString()
 
 
 def traces_body(service: str, spans: Iterable[bytes]) -> bytes:
@@ -117,7 +120,10 @@ def traces_body(service: str, spans: Iterable[bytes]) -> bytes:
         service: Name of the program, as readers group by it.
         spans: From `SpanShape.span`.
     """
-    scoped = _nested([_scope().SerializeToString()], spans, SCHEMA_URL)
+    scope = ScopeSpans(scope=_scope(), schema_url=SCHEMA_URL).SerializeToString()
+    # What stands one after another is one message, and its lists are those of all of them.
+    # Source: "Last One Wins" in "Encoding" of the protocol buffers' documentation.
+    scoped = b"".join([scope, *spans])
     return _nested([_nested([_resource(service).SerializeToString()], [scoped])])
 
 
@@ -153,13 +159,12 @@ def refusal_in(answer: bytes) -> Refusal | None:
     return Refusal(found.rejected_spans, found.error_message)
 
 
-def _nested(first: Iterable[bytes], second: Iterable[bytes] = (), text: str = "") -> bytes:
+def _nested(first: Iterable[bytes], second: Iterable[bytes] = ()) -> bytes:
     """A message of OTLP that holds others, made of what they are written as.
 
-    Where a message has another one, its bytes may stand in its place; so spans need not be copied
-    into their scope to be written a second time, which would take 1 µs more for each. The numbers
-    are those of all three: the request (resource spans), resource spans (resource, scope spans),
-    scope spans (scope, spans, schema URL).
+    Where a message has another one, its bytes may stand in its place; so what is written already
+    need not be read to be written a second time. The numbers are those of both: the request
+    (resource spans), and resource spans (resource, scope spans).
 
     Source: "Updating A Message Type" of the protocol buffers' language guide: `bytes` are
     compatible with embedded messages.
@@ -167,7 +172,6 @@ def _nested(first: Iterable[bytes], second: Iterable[bytes] = (), text: str = ""
     made: Any = _nested_type()()  # a class that is made below, whose fields no checker knows
     made.first.extend(first)
     made.second.extend(second)
-    made.text = text
     written: bytes = made.SerializeToString()
     return written
 
@@ -177,12 +181,8 @@ def _nested_type() -> type[AnyMessage]:
     file = FileDescriptorProto(name="fishplate/nested.proto", package="fishplate", syntax="proto3")
     fields = FieldDescriptorProto
     file.message_type.add(name="Nested").field.extend(
-        fields(name=name, number=number, type=kind, label=label)
-        for number, name, kind, label in (
-            (1, "first", fields.TYPE_BYTES, fields.LABEL_REPEATED),
-            (2, "second", fields.TYPE_BYTES, fields.LABEL_REPEATED),
-            (3, "text", fields.TYPE_STRING, fields.LABEL_OPTIONAL),
-        )
+        fields(name=name, number=number, type=fields.TYPE_BYTES, label=fields.LABEL_REPEATED)
+        for number, name in ((1, "first"), (2, "second"))
     )
     pool = DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
