@@ -8,9 +8,8 @@ Source: opentelemetry-proto 1.x, `trace/v1`, `metrics/v1`, `common/v1` and `coll
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from fishplate.core.errors import MissingExtraError
 from fishplate.traces.metrics import Gauge, Histogram, Metrics
@@ -23,15 +22,14 @@ from fishplate.traces.vocabulary import (
 )
 
 try:
-    from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-    from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import DecodeError
-    from google.protobuf.message import Message as AnyMessage
-    from google.protobuf.message_factory import GetMessageClass
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
         ExportMetricsServiceRequest,
     )
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+        ExportTraceServiceRequest,
+        ExportTraceServiceResponse,
+    )
     from opentelemetry.proto.common.v1.common_pb2 import (
         AnyValue,
         ArrayValue,
@@ -40,7 +38,7 @@ try:
     )
     from opentelemetry.proto.metrics.v1 import metrics_pb2 as wire
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-    from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 except ImportError as error:
     raise MissingExtraError("opentelemetry.proto", "otel") from error
 
@@ -49,6 +47,8 @@ _KINDS: Final[Mapping[OtelKind, Span.SpanKind.ValueType]] = {
     "CLIENT": Span.SPAN_KIND_CLIENT,
 }
 _MOST: Final = 1 << 63
+_RESOURCE_SPANS: Final = ExportTraceServiceRequest.RESOURCE_SPANS_FIELD_NUMBER
+_SCOPE_SPANS: Final = ResourceSpans.SCOPE_SPANS_FIELD_NUMBER
 
 
 class SpanShape:
@@ -120,11 +120,29 @@ def traces_body(service: str, spans: Iterable[bytes]) -> bytes:
         service: Name of the program, as readers group by it.
         spans: From `SpanShape.span`.
     """
-    scope = ScopeSpans(scope=_scope(), schema_url=SCHEMA_URL).SerializeToString()
-    # What stands one after another is one message, and its lists are those of all of them.
+    # What stands one after another is one message, and its lists are those of all of them: so the
+    # bytes of the spans are copied once. To have the library put one message into another takes
+    # 1 µs more for each span, since it copies them several times.
     # Source: "Last One Wins" in "Encoding" of the protocol buffers' documentation.
-    scoped = b"".join([scope, *spans])
-    return _nested([_nested([_resource(service).SerializeToString()], [scoped])])
+    written = list(spans)
+    scope = ScopeSpans(scope=_scope(), schema_url=SCHEMA_URL).SerializeToString()
+    scoped = len(scope) + sum(map(len, written))
+    before = ResourceSpans(resource=_resource(service)).SerializeToString()
+    before += _prefix(_SCOPE_SPANS, scoped)
+    return b"".join([_prefix(_RESOURCE_SPANS, len(before) + scoped), before, scope, *written])
+
+
+def _prefix(number: int, length: int) -> bytes:
+    """What stands before a message of so many bytes that is the field of another.
+
+    Source: "Encoding" of the protocol buffers' documentation: a field's number and its wire type,
+    which is 2, then its length, seven bits a byte, the lowest first.
+    """
+    found = [number << 3 | 2]
+    while length > 0x7F:  # noqa: PLR2004 -- seven bits
+        found.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([*found, length])
 
 
 class Refusal(NamedTuple):
@@ -157,36 +175,6 @@ def refusal_in(answer: bytes) -> Refusal | None:
     if not found.rejected_spans and not found.error_message:
         return None
     return Refusal(found.rejected_spans, found.error_message)
-
-
-def _nested(first: Iterable[bytes], second: Iterable[bytes] = ()) -> bytes:
-    """A message of OTLP that holds others, made of what they are written as.
-
-    Where a message has another one, its bytes may stand in its place; so what is written already
-    need not be read to be written a second time. The numbers are those of both: the request
-    (resource spans), and resource spans (resource, scope spans).
-
-    Source: "Updating A Message Type" of the protocol buffers' language guide: `bytes` are
-    compatible with embedded messages.
-    """
-    made: Any = _nested_type()()  # a class that is made below, whose fields no checker knows
-    made.first.extend(first)
-    made.second.extend(second)
-    written: bytes = made.SerializeToString()
-    return written
-
-
-@functools.cache
-def _nested_type() -> type[AnyMessage]:
-    file = FileDescriptorProto(name="fishplate/nested.proto", package="fishplate", syntax="proto3")
-    fields = FieldDescriptorProto
-    file.message_type.add(name="Nested").field.extend(
-        fields(name=name, number=number, type=fields.TYPE_BYTES, label=fields.LABEL_REPEATED)
-        for number, name in ((1, "first"), (2, "second"))
-    )
-    pool = DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return GetMessageClass(pool.FindMessageTypeByName("fishplate.Nested"))
 
 
 def metrics_body(
