@@ -201,7 +201,6 @@ def _fill(url: str, runs: int, pace: Pace) -> int:
     items: list[Item] = []
     for number in range(runs):
         context = RunContext(around, Principal(), draw.getrandbits(128))
-        context.started_ns = clock.monotonic_ns()
         began_ns = (begin_ms + 2 * DAY_MS * number // runs) * 1_000_000
         items.append(Began(context, "support", began_ns - context.started_ns))
         items += map(bare, _five_spans(context, draw))

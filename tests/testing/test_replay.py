@@ -162,6 +162,20 @@ def test_the_same_version_goes_the_same_way(records: Records, by: Any, order_id:
     assert found.before == found.now == support.label
 
 
+@pytest.mark.parametrize("recorded", [(), ("pay", "refund")])
+def test_what_the_record_answers_for_is_not_run_by_itself(
+    records: Records, recorded: tuple[str, ...]
+) -> None:
+    """A run of a tool is not replayed, since that would do what it did; nor is one by a tool."""
+    payment = records.run(pay, "W1", Decimal(1))
+    other = records.run(refund, "W1")
+
+    for run_id, what in ((payment, pay), (other, refund if recorded else pay)):
+        with pytest.raises(UsageError, match="calls it") as refused:
+            records.replay(run_id, what, recorded=recorded)
+        assert (refused.value.code, WRITTEN) == ("not_replayable", [])
+
+
 def test_a_whole_trace_is_enough(records: Records) -> None:
     """What a run was given and gave stands in a full trace; the time is that of the step."""
 

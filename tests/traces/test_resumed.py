@@ -1,11 +1,14 @@
 """A run that several processes have worked on: what each told stands in one tree."""
 
 import asyncio
+import random
 from collections import Counter
 from pathlib import Path
 
 from fishplate import App, ErrorClass, Failure, Policy, Principal, Retry, agent, approval, workflow
 from fishplate.core.events import Span
+from fishplate.traces.queries import RunFilter, list_traces
+from fishplate.traces.store import open_trace_reader
 
 CLERK = Principal(name="ada", roles=frozenset({"clerk"}))
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -91,6 +94,75 @@ def test_a_run_began_when_its_first_process_began_it(tmp_path: Path) -> None:
     assert root.end_ns - root.start_ns >= waited.end_ns - waited.start_ns > 0
     assert root.start_ns < waited.start_ns + 1_000_000  # the clock of the store has milliseconds
     assert root.end_ns >= called
+
+
+def test_a_row_tells_when_the_run_began_though_its_first_life_is_not_kept(tmp_path: Path) -> None:
+    """How long it took is counted from its first process on, which has kept no traces."""
+    store, traces = f"sqlite:///{tmp_path}/runs.db", f"sqlite:///{tmp_path}/traces.db"
+
+    async def first() -> str:
+        async with App(outer, store=store) as app:
+            run = app.start(outer, "W1")
+            assert await run.ended_or_waiting() == "waiting"
+            return run.id
+
+    async def second(run_id: str) -> Span:
+        async with App(outer, store=store, traces=traces) as app:
+            run = await app.run(run_id)
+            (wait,) = await app.waits(run_id)
+            await app.approve(run_id, wait.key, principal=CLERK)
+            assert await run.result() == "W1"
+            return app.spans(run)[-1]
+
+    root = asyncio.run(second(asyncio.run(first())))
+    (row,) = list_traces(open_trace_reader(traces), RunFilter())
+
+    assert row.duration_ns == root.end_ns - root.start_ns
+
+
+FAILED: list[asyncio.Event] = []
+
+
+@agent(policy=Policy(retry=Retry(attempts=2, base=60, cap=60)))
+async def slow_to_try(order_id: str) -> str:
+    """Fails in its first life, and waits before it is tried again."""
+    if FAILED:
+        FAILED.pop().set()
+        raise Failure("not yet", error_class=ErrorClass.TRANSIENT, code="not_yet")
+    return order_id
+
+
+@workflow
+async def tried(order_id: str) -> str:
+    """One step."""
+    return await slow_to_try(order_id)
+
+
+def test_what_an_attempt_has_told_stands_below_its_step(tmp_path: Path) -> None:
+    """A step that ends in another process has the id under which the first told of attempts."""
+    store = f"sqlite:///{tmp_path}/runs.db"
+
+    async def first() -> tuple[str, list[Span]]:
+        failed = asyncio.Event()
+        FAILED.append(failed)
+        async with App(tried, store=store, randomness=random.Random(1)) as app:
+            run = app.start(tried, "W1")
+            await failed.wait()
+            await asyncio.sleep(0)
+        return run.id, app.spans(run)
+
+    async def second(run_id: str) -> list[Span]:
+        async with App(tried, store=store) as app:
+            run = await app.run(run_id)
+            assert await run.result() == "W1"
+            return app.spans(run)
+
+    run_id, before = asyncio.run(first())
+    (step,) = (one for one in asyncio.run(second(run_id)) if one.path == "slow_to_try")
+    attempts = [one for one in before if one.name.startswith("retry")]
+
+    assert attempts
+    assert {one.parent_id for one in attempts} == {step.span_id}
 
 
 def test_a_run_of_a_caller_stays_below_it(tmp_path: Path) -> None:

@@ -123,7 +123,9 @@ class RunContext:
         trace_id: 128 bits, of which the last 80 are random; the randomness of the run's calls is
             drawn from them too.
         retell: What a span is told as, as it is told by `sink`; `None`: as it is.
-        started_ns: When the run began, on the clock's monotonic scale.
+        started_ns: When the run began, on the clock's monotonic scale; of one that has waited, what
+            it had worked before counts, and the wait does not.
+        began_ns: When the run began in its first life, on the same scale.
         ends: When the calls that are made in it have to be over, in seconds on the clock's
             monotonic scale; `None`: when the run's working time is over.
         asks_about: The idempotency key of the effect that a call of a `lookup=` asks about.
@@ -141,6 +143,7 @@ class RunContext:
         "_run_id",
         "_spending",
         "around",
+        "began_ns",
         "now_ns",
         "principal",
         "retell",
@@ -164,7 +167,7 @@ class RunContext:
         self.trace_id = trace_id
         self._effects: list[str] | None = None  # most runs change nothing
         self._spending: RunSpending | None = None  # and most spend nothing
-        self.started_ns = around.now_ns()
+        self.started_ns = self.began_ns = around.now_ns()
         self._run_id = run_id
 
     @property
@@ -284,6 +287,7 @@ class _Shorter(RunContext):
         self.principal = whole.principal
         self.trace_id = whole.trace_id
         self.started_ns = whole.started_ns
+        self.began_ns = whole.began_ns
         self.ends = ends
         self.caller = whole.caller
         self._whole = whole

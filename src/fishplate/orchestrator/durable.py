@@ -95,8 +95,9 @@ class DurableSteps(Steps):
         if history.rewritten and effect.unit.name in history.rewritten:
             self._check_rewritten(history, run, effect)
         try:
-            has_calls = effect.unit.grants or effect.unit.about.kind == "plan"
-            own = span_id or (_span_id(history, run, effect) if has_calls else 0)
+            unit = effect.unit
+            has_spans = unit.grants or unit.about.kind == "plan" or not unit.is_bare
+            own = span_id or (_span_id(history, run, effect) if has_spans else 0)
             answer = await super().perform(driver, run, parent_id, effect, own)
             if effect.unit.grants and (left := history.below(effect.key)):
                 self._diverge(history, run, effect, effect.key, Diverged(left[0], None))
@@ -314,9 +315,10 @@ class DurableSteps(Steps):
 
 
 def _span_id(history: History, run: RunContext, effect: CallEffect) -> int:
-    """The id of the span of a call that others may stand below; 0 if it was made here before.
+    """The id of the span of a call that others may stand below, such as those of its attempts.
 
-    It may end in another process than the one in which they have ended, and told their parent.
+    It may end in another process than the one in which they have ended, and told their parent. It
+    is 0 if the call was made here before.
     """
     return step_span_id(run.trace_id, effect.key) if history.opens(effect.key) else 0
 

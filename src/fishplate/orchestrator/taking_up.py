@@ -95,7 +95,8 @@ class TakingUp:
         context = self.context_of(stored)
         context.spend_with(spent_before(records))
         ago_ns = max(self._now_ms() - stored.started_ms, 0) * 1_000_000
-        context.retell_as(retelling(context.now_ns() - ago_ns, way.changed))
+        context.began_ns = context.now_ns() - ago_ns
+        context.retell_as(retelling(context.began_ns, way.changed))
         log = self._journal.reopen(stored, records[-1].n if records else 0)
         answers = await log.change(lambda connection: answers_of(connection, stored.id))
         if not await log.taken_up(is_recovery=stored.state == "running"):

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fishplate.agents.agent import AnyAgent
 from fishplate.app import App
 from fishplate.core.data import dataclass
-from fishplate.core.errors import DeclarationError, FishplateError, InputError
+from fishplate.core.errors import DeclarationError, FishplateError, InputError, UsageError
 from fishplate.core.outcome import DeclaredError
 from fishplate.orchestrator.choices import choices_of, compare_choices
 from fishplate.orchestrator.effects import Marked, Suspended
@@ -97,10 +97,16 @@ async def replay(
 
     Raises:
         UsageError: The app is entered already (code `app_entered`), or the record does not suffice
-            (code `not_replayable`).
+            or the agent is one that is answered from it (code `not_replayable`).
         DeclarationError: The app cannot run the agent.
     """
     found = Replay(recording, recorded, Redactor(secrets_of(os.environ)).text)
+    if found.is_answered(agent):
+        msg = (
+            f"{agent.about.subject} would be answered from the record, and is all that is to be "
+            "run: replay a run of an agent or a workflow that calls it"
+        )
+        raise UsageError(msg, code="not_replayable")
     app.replay(found)
     told: list[Choice] = []
     try:

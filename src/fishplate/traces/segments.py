@@ -99,7 +99,7 @@ class _OpenRun:
         self.tenant = reader.name(context.principal.tenant)
         self.principal = reader.name(context.principal.name)
         self.offset_ns = began.offset_ns
-        self.started_ns = context.started_ns + began.offset_ns
+        self.started_ns = context.began_ns + began.offset_ns
         self.go_on()
         self.reset()
 
