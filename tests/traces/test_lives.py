@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fishplate import App, Rejected, agent, approval, current, workflow
 from fishplate.cli import main
 from fishplate.core.clock import FixedClock
 from fishplate.core.errors import JsonValue
@@ -87,6 +88,78 @@ def test_what_a_record_answers_is_missed_once(tmp_path: Path) -> None:
     writer.close()
 
     assert missing == [0, 1, 2]
+
+
+HELD: list[asyncio.Event] = []
+
+
+@agent
+async def pays(order_id: str) -> str:
+    """Pays, and in its first life does not come to its end."""
+    current().spent(cost_nanos=5_000_000, currency="EUR")
+    if HELD:
+        HELD.pop().set()
+        await asyncio.Event().wait()
+    return order_id
+
+
+@workflow
+async def pays_at_once(order_id: str) -> str:
+    """One step."""
+    return await pays(order_id)
+
+
+@workflow
+async def waits_and_pays(order_id: str) -> str | Rejected:
+    """Somebody has to agree to the step."""
+    return await approval(pays(order_id), roles=["clerk"], within=60)
+
+
+def test_what_a_call_had_paid_when_its_process_ended_is_unknown(tmp_path: Path) -> None:
+    """It has left no span and no record, so what its second life pays is the least."""
+    store = f"sqlite:///{tmp_path}/runs.db"
+
+    async def first() -> str:
+        held = asyncio.Event()
+        HELD.append(held)
+        async with App(pays_at_once, store=store) as app:
+            run = app.start(pays_at_once, "W1")
+            await held.wait()
+            return run.id
+
+    async def second(run_id: str) -> None:
+        async with App(pays_at_once, store=store, traces=f"sqlite:///{tmp_path}/traces.db") as app:
+            run = await app.run(run_id)
+            assert await run.result() == "W1"
+            (step,) = (one for one in app.spans(run) if one.path == "pays")
+            assert (step.attributes or {})["cut_off_before"] is True
+
+    asyncio.run(second(asyncio.run(first())))
+
+    found = traced(tmp_path)
+    assert (found.costs, found.whole_costs) == ({"EUR": 5_000_000}, None)
+    assert run_cost(found).startswith(">= ")
+
+
+def test_what_a_run_pays_after_it_has_waited_is_known(tmp_path: Path) -> None:
+    """Nothing was on its way while it waited, in whichever process it goes on."""
+    store, traces = f"sqlite:///{tmp_path}/runs.db", f"sqlite:///{tmp_path}/traces.db"
+
+    async def first() -> str:
+        async with App(waits_and_pays, store=store, traces=traces) as app:
+            run = app.start(waits_and_pays, "W1")
+            assert await run.ended_or_waiting() == "waiting"
+            return run.id
+
+    async def second(run_id: str) -> None:
+        async with App(waits_and_pays, store=store, traces=traces) as app:
+            run = await app.run(run_id)
+            await app.approve(run_id, principal=Principal(name="ada", roles=frozenset({"clerk"})))
+            assert await run.result() == "W1"
+
+    asyncio.run(second(asyncio.run(first())))
+
+    assert traced(tmp_path).whole_costs == {"EUR": 5_000_000}
 
 
 def test_a_run_that_was_never_taken_up_misses_nothing(tmp_path: Path) -> None:

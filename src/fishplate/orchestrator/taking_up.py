@@ -96,10 +96,11 @@ class TakingUp:
         context.spend_with(spent_before(records))
         ago_ns = max(self._now_ms() - stored.started_ms, 0) * 1_000_000
         context.began_ns = context.now_ns() - ago_ns
-        context.retell_as(retelling(context.began_ns, way.changed))
+        is_recovery = stored.state == "running"
+        context.retell_as(retelling(context.began_ns, way.changed, is_recovery=is_recovery))
         log = self._journal.reopen(stored, records[-1].n if records else 0)
         answers = await log.change(lambda connection: answers_of(connection, stored.id))
-        if not await log.taken_up(is_recovery=stored.state == "running"):
+        if not await log.taken_up(is_recovery=is_recovery):
             return None
         self._histories[context.trace_id] = History(
             log, self._now_ms, records, effects, answers, way.rewritten
@@ -183,7 +184,9 @@ def arguments_of(stored: StoredRun, unit: AnyAgent) -> tuple[object, ...]:
         ) from None
 
 
-def retelling(began_ns: int, changed: Mapping[str, tuple[str, str]]) -> Retell:
+def retelling(
+    began_ns: int, changed: Mapping[str, tuple[str, str]], *, is_recovery: bool
+) -> Retell:
     """What the spans of a run that goes on are told as.
 
     Args:
@@ -191,18 +194,29 @@ def retelling(began_ns: int, changed: Mapping[str, tuple[str, str]]) -> Retell:
             life it ends.
         changed: The releases before and now of the agents that ran on another one than the run's:
             the span of each of their calls says so.
+        is_recovery: The run did not wait when its process ended. What was paid for on its way then
+            has left nothing, so the first span that says what it has spent says that this may not
+            be all.
     """
+    is_told = not is_recovery
 
     def tell(span: SpanTuple) -> SpanTuple:
+        nonlocal is_told
         trace_id, span_id, parent_id, head, path, began, ended, status, facts = span
         if head[0] == "decision":
             return span
         if parent_id is None:
             began = min(began, began_ns)
+        facts = facts or {}
+        if "requests" in facts and "replayed" not in facts and not is_told:
+            is_told = True
+            unpriced = facts.get("unpriced_requests")
+            known = unpriced if isinstance(unpriced, int) else 0
+            facts = {**facts, "unpriced_requests": known + 1, "cut_off_before": True}
         labels = changed.get(head[1])
-        if labels is not None and "replayed" not in (facts or {}):
+        if labels is not None and "replayed" not in facts:
             both: dict[str, JsonValue] = {"before": labels[0], "now": labels[1]}
-            facts = {**(facts or {}), "release_changed": both}
-        return (trace_id, span_id, parent_id, head, path, began, ended, status, facts)
+            facts = {**facts, "release_changed": both}
+        return (trace_id, span_id, parent_id, head, path, began, ended, status, facts or None)
 
     return tell
