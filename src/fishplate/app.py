@@ -16,9 +16,7 @@ from fishplate.agents.agent import Agent, AnyAgent, Call
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
 from fishplate.core.errors import (
-    ErrorClass,
     JsonValue,
-    StepError,
     UsageError,
 )
 from fishplate.core.events import Span
@@ -30,6 +28,7 @@ from fishplate.core.trace_context import Caller, caller_of
 from fishplate.engines.local import LocalEngine
 from fishplate.orchestrator.admission import Admission
 from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.endings import out_of_time
 from fishplate.orchestrator.injection import Injector
 from fishplate.orchestrator.pools import Pools
 from fishplate.orchestrator.releases import Releases
@@ -777,13 +776,7 @@ class App:
                 found = await finish_within(left, coroutine, yielded, self._wheel)
             return found if is_marked or type(found) is not Marked else found.value
         except OutOfTimeError as over:
-            raise StepError(
-                f"the run of {unit.name!r} worked longer than its {self.working_time:g} seconds",
-                step=unit.name,
-                code="deadline",
-                error_class=ErrorClass.DEADLINE,
-                where=unit.about.where,
-            ) from over.__cause__
+            raise out_of_time(unit, self.working_time) from over.__cause__
         finally:
             SCOPE.set(outer)
 

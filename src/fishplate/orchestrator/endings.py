@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.signature import Signature
-from fishplate.core.errors import FishplateError
+from fishplate.core.errors import ErrorClass, FishplateError, StepError
 from fishplate.core.events import SpanStatus, SpanTuple
 from fishplate.core.outcome import DeclaredError, Reason
 from fishplate.core.run_context import RunContext
@@ -20,6 +20,9 @@ from fishplate.orchestrator.frame import Frame
 Observe: TypeAlias = Callable[[SpanTuple, Signature, tuple[object, ...], object], None]
 """Hears of a call that has ended: its span, its signature, what it was given, and what it gave or
 raised. It stands in for the run's sink."""
+
+_EARLY: Final = 0.001
+"""Seconds by which a timer may come before its time as the run's clock tells it."""
 
 
 def tell_failed(  # noqa: PLR0913, PLR0917 -- what is known where a call ends
@@ -50,14 +53,19 @@ def tell_failed(  # noqa: PLR0913, PLR0917 -- what is known where a call ends
     if frame.has_given_up_below and isinstance(failure, (FishplateError, DeclaredError)):
         failure = given_up(failure)
     status: SpanStatus = "error"
+    outcome = error
     if isinstance(failure, (FishplateError, DeclaredError)):
         frame.note(error=failure.code)
         if isinstance(failure, FishplateError) and run.effects:
             failure.has_effect = run.has_effect_below(path)
     else:
-        status = "cancelled"
         if isinstance(failure, GeneratorExit):
             frame.note(abandoned=True)
+        if parent_id is None and run.seconds_left(run.now_ns()) <= _EARLY:
+            outcome = out_of_time(unit, run.around.working_time)  # which has cancelled it
+            frame.note(error=outcome.code)
+        else:
+            status = "cancelled"
     if run.around.texts is not None and run.text is not None:
         run.text.withdraw(None if parent_id is None else path, reason_of(failure))
     span: SpanTuple = (
@@ -71,8 +79,19 @@ def tell_failed(  # noqa: PLR0913, PLR0917 -- what is known where a call ends
         status,
         frame.attributes,
     )
-    _tell(run, unit, span, observe, given, error)
+    _tell(run, unit, span, observe, given, outcome)
     return failure
+
+
+def out_of_time(unit: AnyAgent, seconds: float) -> StepError:
+    """The failure of a run that has worked for longer than its time, in seconds."""
+    return StepError(
+        f"the run of {unit.name!r} worked longer than its {seconds:g} seconds",
+        step=unit.name,
+        code="deadline",
+        error_class=ErrorClass.DEADLINE,
+        where=unit.about.where,
+    )
 
 
 def tell_plan(  # noqa: PLR0913, PLR0917 -- as above
