@@ -398,3 +398,26 @@ def test_an_answer_against_a_fitting_passage_is_blamed(
     given = {"passages": passages, "used": [], "answer": said, **limits}
 
     assert last_of(tmp_path, (searched, given)).verdict == verdict
+
+
+def test_what_was_cut_when_it_was_kept_is_no_proof(tmp_path: Path) -> None:
+    """An id that a model may have read in a part that was cut is in doubt, else blamed."""
+
+    def asked_about(number: int) -> Explanation:
+        question = " ".join(f"TCK-{one:05} is open, says the desk." for one in range(number))
+        said = [f"The oldest is TCK-{number:05}."]
+        return last_of(tmp_path, (clerk, question), said=said)
+
+    assert asked_about(40).verdict == "reasoning"
+    assert doubts_of(asked_about(100)) == ["reasoning"]
+
+
+@pytest.mark.parametrize("capture", ["metadata", "off"])
+def test_what_was_not_kept_is_no_evidence(tmp_path: Path, capture: Capture) -> None:
+    """Neither the digest of an answer nor a list of passages that is not there says anything."""
+    passages = [{"id": "p1", "score": 0.9, "text": "Leave is 28 days."}]
+    searches = (searched, {"passages": passages, "used": ["p1"]})
+
+    for run, said in ((searches, ()), ((clerk, "Where is W1?"), ("W1 is sent.",))):
+        found = last_of(tmp_path, run, said=said, capture=capture)
+        assert (found.verdict, doubts_of(found)) == ("none", [])

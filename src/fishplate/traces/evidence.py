@@ -16,6 +16,8 @@ from typing import Final
 from fishplate.contracts.schema import Schema
 from fishplate.core.errors import DeclarationError
 from fishplate.core.events import Span
+from fishplate.traces.afterwards import is_kept
+from fishplate.traces.capture import is_measured
 from fishplate.traces.figures import holds
 from fishplate.traces.findings import (
     Finding,
@@ -177,7 +179,12 @@ class Evidence:
 
     def retrievals(self) -> Iterator[Finding]:
         """A search of which something was used that does not fit, or that found nothing to use."""
-        searches = [one for one in self._spans if one.span.kind == "retrieval"]
+        searches = [
+            one
+            for one in self._spans
+            # What was found is content, which may not have been kept.
+            if one.span.kind == "retrieval" and "passages" in facts_of(one.span)
+        ]
         for one in searches:
             elsewhere = [
                 str(passage.get("id"))
@@ -202,9 +209,12 @@ class Evidence:
                 continue
             if one.gave is NOTHING or one.given is NOTHING or one.span.status == "error":
                 continue
+            if is_measured(one.gave):  # its digest is no answer
+                continue
             read = [child.given if child.span.kind == "model" else child.gave for child in children]
             given = " ".join(map(text_of, (one.given, *read)))
-            for sign in signs_in_words(one.gave, given):
+            is_all = all(map(is_kept, (one.given, *read)))
+            for sign in signs_in_words(one.gave, given, is_all=is_all):
                 yield Finding.of(one, "reasoning", sign.text, is_doubt=sign.is_doubt)
 
     def told(self, others: Sequence[Finding]) -> Iterator[Finding]:

@@ -19,13 +19,14 @@ MOST_READ: Final = 10_000
 """Characters of an answer that are looked through, so that a long one takes no long time."""
 
 
-def signs_in_words(answer: object, given: str) -> Iterator[Sign]:
+def signs_in_words(answer: object, given: str, *, is_all: bool) -> Iterator[Sign]:
     """What speaks against the words of a model.
 
     Args:
         answer: JSON; of it the texts are judged, for a number in a place of its own is a judgement,
             or as its contract has it.
         given: All that the model has read, as text.
+        is_all: Nothing of that was cut, hidden or left out when it was kept.
     """
     text = "\n".join(_texts(answer))[:MOST_READ]
     for wrong in wrong_sums(text):
@@ -39,13 +40,13 @@ def signs_in_words(answer: object, given: str) -> Iterator[Sign]:
             # denied, or an example, is said to be nobody's; one whose number was given, as in
             # `order 9999`, may be spelled out.
             is_doubt = (
-                kind_of_id(found) not in kinds
+                not is_all
+                or kind_of_id(found) not in kinds
                 or is_only_mentioned(found, text)
                 or any(is_same_id(found, one) for one in bare)
             )
-            yield Sign(
-                f"its answer holds {found!r}, which nothing that it was given does", is_doubt
-            )
+            what = "that it was given" if is_all else "that was kept of what it was given"
+            yield Sign(f"its answer holds {found!r}, which nothing {what} does", is_doubt)
     if numbers := unexplained(text, given):
         yield Sign(
             f"its answer holds {numbers[0]!r}, which follows from nothing that it was given",
