@@ -18,6 +18,7 @@ from fishplate import (
     agent,
     current,
     model_agent,
+    repeat,
     tool,
     workflow,
 )
@@ -36,6 +37,12 @@ class Row(BaseModel):
 
     order_id: str
     status: str
+
+
+class Tried(BaseModel):
+    """What is tried again and again."""
+
+    is_done: bool
 
 
 STATUS: dict[str, str] = {}
@@ -421,3 +428,20 @@ def test_what_was_not_kept_is_no_evidence(tmp_path: Path, capture: Capture) -> N
     for run, said in ((searches, ()), ((clerk, "Where is W1?"), ("W1 is sent.",))):
         found = last_of(tmp_path, run, said=said, capture=capture)
         assert (found.verdict, doubts_of(found)) == ("none", [])
+
+
+@agent
+async def try_again(tried: Tried) -> Tried:
+    """Is never done."""
+    return tried
+
+
+@workflow
+async def tries(tried: Tried) -> Tried:
+    """Gives up after its third try."""
+    return await repeat(try_again, tried, until="is_done", at_most=3)
+
+
+def test_a_repetition_that_is_never_done_has_reached_its_limit(tmp_path: Path) -> None:
+    """No tool is at fault in a workflow that has none."""
+    assert last_of(tmp_path, (tries, Tried(is_done=False))).verdict == "policy"

@@ -22,7 +22,10 @@ _CONTRACT_CODES: Final = frozenset(
     {"invalid_input", "invalid_output", "contract_violation", "no_branch", "undeclared_error"}
 ) | {"bug"}
 _POLICY_CODES: Final = frozenset(
-    {"deadline", "breaker_open", "bulkhead_full", "rate_limited", "budget_exceeded", "denied"}
+    {
+        *("deadline", "breaker_open", "bulkhead_full", "rate_limited", "budget_exceeded", "denied"),
+        "limit_reached",
+    }
 )
 _IDENTITY: Final = re.compile(r"(?:^|_)(?:id|number|sku|email|key)$")
 
