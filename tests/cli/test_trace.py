@@ -154,7 +154,7 @@ def test_a_run_is_explained(cli: Program) -> None:
     """Verdict, step and evidence; nothing is blamed where nothing went wrong."""
     right = [traced(cli, "support", order_id) for order_id in ("W1", "W3", "W4")]
     ended = cli("trace", "explain", traced(cli, "support", "W2"), *HERE)
-    odd = "it was asked about order_id 'W2' and answered about 'W9', as in none of 3 other calls"
+    odd = "it was asked about order_id 'W2' and answered about 'WO9', as in none of 3 other calls"
 
     assert ended.out.splitlines() == [
         "verdict: tool",
@@ -167,7 +167,7 @@ def test_a_run_is_explained(cli: Program) -> None:
 def test_what_is_in_doubt_is_told_and_blames_nobody(cli: Program) -> None:
     """Where nothing proves a fault the verdict is none, and what is odd stands below it."""
     run_id = traced(cli, "support", "W2")
-    odd = "tool 'get_order': it was asked about order_id 'W2' and answered about 'W9'"
+    odd = "tool 'get_order': it was asked about order_id 'W2' and answered about 'WO9'"
     ended = cli("trace", "explain", run_id, *HERE)
 
     assert ended.out.splitlines() == [

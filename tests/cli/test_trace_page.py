@@ -73,7 +73,7 @@ def test_a_page_tells_what_ran_and_who_is_to_blame(cli: Program) -> None:
 
     assert page.elements["details"] == page.elements["rect"] == 4
     assert "Verdict: tool" in page.text
-    assert "it was asked about order_id 'W2' and answered about 'W9'" in page.text
+    assert "it was asked about order_id 'W2' and answered about 'WO9'" in page.text
     assert "321 in, 12 out" in page.text
     assert "0.00004785" in page.text
     assert len(page.opened) == 1

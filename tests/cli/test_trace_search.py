@@ -34,7 +34,7 @@ def test_a_text_is_found_wherever_it_stands(cli: Program) -> None:
     failed, hostile = traced(cli, "failing", "W3"), traced(cli, "hostile", 'said "no"\\')
 
     assert found(cli, "w\u00e4RM") == [(first, "support", "input")]
-    assert found(cli, "W9") == [(second, "lookup/0.get_order", "output")]
+    assert found(cli, "WO9") == [(second, "lookup/0.get_order", "output")]
     assert found(cli, "GET_ORDER")[0] == (second, "lookup/0.get_order", "name")
     assert found(cli, "no answer") == [(failed, "failing", "output")]
     assert [one[0] for one in found(cli, "down")] == [hostile, failed]

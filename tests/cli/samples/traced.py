@@ -5,8 +5,8 @@ from fishplate import ErrorClass, Failure, agent, current, tool, workflow
 
 @tool(effect="readonly")
 async def get_order(order_id: str) -> dict[str, str]:
-    """The row of an order; of another one for W2."""
-    return {"order_id": "W9" if order_id == "W2" else order_id, "note": "\u202e\x1b[31m"}
+    """The row of an order; of another one for W2, named as no part of a run's id is."""
+    return {"order_id": "WO9" if order_id == "W2" else order_id, "note": "\u202e\x1b[31m"}
 
 
 @agent(version="1.1.0", tools=[get_order])
