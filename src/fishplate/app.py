@@ -15,10 +15,7 @@ from weakref import WeakKeyDictionary
 from fishplate.agents.agent import Agent, AnyAgent, Call
 from fishplate.core.call import SCOPE, Deferred, Outside, Scope
 from fishplate.core.clock import Clock, SystemClock, system_random
-from fishplate.core.errors import (
-    JsonValue,
-    UsageError,
-)
+from fishplate.core.errors import JsonValue, UsageError
 from fishplate.core.events import Span
 from fishplate.core.ids import SPAN_BITS, timed_trace_id
 from fishplate.core.run_context import CalledRun, Principal, RunContext, Surroundings

@@ -59,16 +59,8 @@ _OWN_WORDS: Final = frozenset(
 )
 _OWN_NUMBERS: Final = frozenset(
     {
-        *(
-            "replayed",
-            "cut_off_before",
-            "abandoned",
-            "cache_hit",
-            "cache_age",
-            "mocked",
-            "repairs",
-            "lengthened",
-        ),
+        *("replayed", "cut_off_before", "abandoned", "cache_hit", "cache_age", "mocked"),
+        *("repairs", "lengthened"),
         *("requests", "unpriced_requests", "cost_nanos", "reasoning_parts", "confidence"),
         *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
         "reasoning_tokens",

@@ -67,9 +67,25 @@ class Exporter:
         Raises:
             ExportError: It was not taken.
         """
-        self._reader.begin()
+        reader = self._reader
+        reader.begin()
+        spans = self._ready(items)
+        if not spans:
+            return Taken(0)
+        # Nothing is unpacked here: a list for each span, of what is left, would cost a tenth.
+        ended = [told[0] for told in spans]
+        heads = [
+            reader.head(one[3], one[8]) if one[3][0] in TOLD_KINDS else one[3] for one in ended
+        ]
+        kept = reader.facts((head[0] for head in heads), [one[8] for one in ended])
         written: list[bytes] = []
-        self._write_noted(self._write_plain(items, written), written)
+        for told, head, facts in zip(spans, heads, kept, strict=True):
+            try:
+                written.append(self._written(told, head, facts))
+                if self._metrics is not None:
+                    self._metrics.count(told[0], head, facts)
+            except Exception:  # noqa: BLE001, S112 -- one span must not cost the others
+                continue  # it is not among those that are kept, so it is counted as lost
         if written:
             refused = refusal_of(self._spans.post(traces_body(self._settings.service, written)))
             if refused is not None:
@@ -99,71 +115,51 @@ class Exporter:
         why = f"the sink has refused {refused.number} of {spans} spans: {said or 'it says not why'}"
         return Taken(spans - min(max(refused.number, 0), spans), trouble=why)
 
-    def _write_plain(self, items: Sequence[Item], written: list[bytes]) -> list[Told]:
-        """Write what succeeded and has noted nothing, which is most; the spans that are left."""
-        left: list[Told] = []
+    def _ready(self, items: Sequence[Item]) -> list[Told]:
+        found: list[Told] = []
         runs = self._runs
         for item in items:
             # Of a run there is nothing in OTLP but its spans.
-            if not is_span(item):
-                if isinstance(item, Began):
-                    self._begin(item)
-                continue
-            span, signature, _, _ = item
-            run = runs.get(span[0])
-            if run is None:
-                continue
-            head, facts = span[3], span[8]
-            if facts or signature is not None or span[7] != "ok" or head[0] in TOLD_KINDS:
-                left.append(item)
-                continue
-            try:
-                written.append(_put(_plain(head, span[4], span[2] is None), span, run))
-                if self._metrics is not None:
-                    self._metrics.count(span, head, None)
-            except Exception:  # noqa: BLE001, S112 -- one span must not cost the others
-                continue  # it is not among those that are kept, so it is counted as lost
-        return left
-
-    def _begin(self, began: Began) -> None:
-        context = began.context
-        caller = context.caller
-        self._runs[context.trace_id] = _SentRun(
-            context.shown_trace_id.to_bytes(16),
-            context.run_id,
-            None if caller is None else caller.span_id,
-            began.offset_ns,
-        )
-        if len(self._runs) > MOST_OPEN + MOST_ENDED:
+            if is_span(item):
+                if item[0][0] in runs:
+                    found.append(item)
+            elif isinstance(item, Began):
+                context = item.context
+                caller = context.caller
+                runs[context.trace_id] = _SentRun(
+                    context.shown_trace_id.to_bytes(16),
+                    context.run_id,
+                    None if caller is None else caller.span_id,
+                    item.offset_ns,
+                )
+        while len(self._runs) > MOST_OPEN + MOST_ENDED:
             del self._runs[next(iter(self._runs))]
-
-    def _write_noted(self, spans: Sequence[Told], written: list[bytes]) -> None:
-        reader = self._reader
-        ended = [told[0] for told in spans]
-        heads = [
-            reader.head(one[3], one[8]) if one[3][0] in TOLD_KINDS else one[3] for one in ended
-        ]
-        kept = reader.facts((head[0] for head in heads), [one[8] for one in ended])
-        for told, head, facts in zip(spans, heads, kept, strict=True):
-            try:
-                written.append(self._written(told, head, facts))
-                if self._metrics is not None:
-                    self._metrics.count(told[0], head, facts)
-            except Exception:  # noqa: BLE001, S112 -- as above
-                continue
+        return found
 
     def _written(self, told: Told, head: HeadTuple, facts: Facts | None) -> bytes:
         span, signature, given, gave = told
-        is_root = span[2] is None and head[0] != "decision"
-        seen = Span.of((*span[:3], head, *span[4:8], facts))
-        said = described(seen)
-        more = said.attributes
-        if signature is not None:
-            contents = self._contents(signature, given, gave)
-            for value, is_input in zip(contents, (True, False), strict=True):
-                more |= content(seen, value, is_input=is_input)
-        shape = SpanShape(said.name, said.kind, more, is_error=said.is_error, is_root=is_root)
-        return _put(shape, span, self._runs[span[0]])
+        key, span_id, parent_id, _, path, start_ns, end_ns, status, _ = span
+        run = self._runs[key]
+        is_root = parent_id is None and head[0] != "decision"
+        if facts or status != "ok" or signature is not None:
+            seen = Span.of((key, span_id, parent_id, head, path, start_ns, end_ns, status, facts))
+            said = described(seen)
+            more = said.attributes
+            if signature is not None:
+                contents = self._contents(signature, given, gave)
+                for value, is_input in zip(contents, (True, False), strict=True):
+                    more |= content(seen, value, is_input=is_input)
+            shape = SpanShape(said.name, said.kind, more, is_error=said.is_error, is_root=is_root)
+        else:
+            shape = _plain(head, path, is_root)
+        return shape.span(
+            run.trace_id,
+            run.id,
+            span_id,
+            run.caller_span if parent_id is None else parent_id,
+            start_ns + run.offset_ns,
+            end_ns + run.offset_ns,
+        )
 
     def _contents(
         self, signature: Signature, arguments: tuple[object, ...], outcome: object
@@ -227,20 +223,6 @@ class _SentMetrics:
         if refused is not None and refused.number:
             msg = f"the sink has refused {refused.number} points of metrics"
             raise ExportError(msg)
-
-
-def _put(shape: SpanShape, span: SpanTuple, run: _SentRun) -> bytes:
-    """A span with what it does not share with others of its shape."""
-    _, span_id, parent_id, _, _, start_ns, end_ns, _, _ = span
-    trace_id, run_id, caller_span, offset_ns = run
-    return shape.span(
-        trace_id,
-        run_id,
-        span_id,
-        caller_span if parent_id is None else parent_id,
-        start_ns + offset_ns,
-        end_ns + offset_ns,
-    )
 
 
 @functools.lru_cache(maxsize=4_096)

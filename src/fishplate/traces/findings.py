@@ -23,8 +23,8 @@ _CONTRACT_CODES: Final = frozenset(
 ) | {"bug"}
 _POLICY_CODES: Final = frozenset(
     {
-        *("deadline", "breaker_open", "bulkhead_full", "rate_limited", "budget_exceeded", "denied"),
-        "limit_reached",
+        *("deadline", "breaker_open", "bulkhead_full", "rate_limited", "limit_reached"),
+        *("budget_exceeded", "denied"),
     }
 )
 _IDENTITY: Final = re.compile(r"(?:^|_)(?:id|number|sku|email|key)$")
