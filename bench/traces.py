@@ -46,10 +46,11 @@ SPENT: Final[dict[str, JsonValue]] = {
     "cost_currency": "USD",
 }
 """What a request to a model says of itself."""
-JOURNALED: Final = {1: (1_000, 1 / 0.9), 64: (4_000, 1 / 0.6)}
+JOURNALED: Final = {1: (2_000, 1 / 0.9), 64: (4_000, 1 / 0.6)}
 """Runs at a time: how many a sample has, and how much longer they may take with traces.
 
-A sample ends when all of its traces are kept, and lasts for many batches of the store.
+A sample ends when all of its traces are kept, and lasts for many batches of the store. The smaller
+the share that is looked for, the more rounds it takes to see it.
 """
 
 SINK: Final = """
@@ -145,7 +146,7 @@ async def _journaled(pace: Pace, folder: str, at_a_time: int) -> Figure:
             _in_app(bare, at_a_time, count),
             _in_app(traced, at_a_time, count),
             name=f"traces journal {at_a_time}",
-            rounds=pace.rounds(ROUNDS // 2),
+            rounds=pace.rounds(ROUNDS if at_a_time == 1 else ROUNDS // 2),
             tell=pace.tell,
         )
         tally = (await traced.flush_traces())["store"]

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from typing_extensions import override
 
 from fishplate.core.events import SpanTuple
 from fishplate.traces.feed import LOG_EVERY, Feed, Taken
@@ -77,6 +78,32 @@ def test_what_a_receiver_no_longer_has_is_lost() -> None:
     assert (made.tally.kept, made.tally.lost, made.tally.failure) == (1, 4, "moved")
     made.close()
     assert receiver.missing == [0, 0], "what its own batches lack it knows"
+
+
+def test_what_comes_while_a_batch_is_written_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is followed by the next one when more has gathered: one span costs what dozens do."""
+    monkeypatch.setattr("fishplate.traces.feed.LINGER", 60)
+    sizes: list[int] = []
+
+    class Told(Receiver):
+        """Somebody tells of a span while the first batch is written."""
+
+        @override
+        def take(self, items: Sequence[Item], dropped: int) -> Taken:
+            sizes.append(len(items))
+            if len(sizes) == 1:
+                made.tell(span(2))
+            return super().take(items, dropped)
+
+    made = feed(Told())
+    made.tell(span(1))
+    made.flush()
+    assert made.waiting == 1, "it was told after the flush had begun, and gathers"
+
+    made.tell(span(3))
+    made.flush()
+    assert sizes == [1, 2]
+    made.close()
 
 
 def test_trouble_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:

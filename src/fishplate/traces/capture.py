@@ -84,13 +84,16 @@ class Reader:
     Args:
         capture: How much that is.
         redactor: Knows what a secret is.
+
+    Attributes:
+        name: A principal's name, or a tenant's: without secrets, and bounded, whatever is kept.
     """
 
     def __init__(self, capture: Capture, redactor: Redactor) -> None:
         self.capture: Capture = capture
         self._redactor = redactor
         # Names come again and again, and finding secrets in one takes microseconds.
-        self._cleaned = functools.lru_cache(maxsize=4_096)(self._clean_name)
+        self.name = functools.lru_cache(maxsize=4_096)(self._clean_name)
 
     @property
     def is_on(self) -> bool:
@@ -100,7 +103,7 @@ class Reader:
     def begin(self) -> None:
         """Begin a batch: what has become a secret since the last one is known from now on."""
         if self._redactor.look_again():
-            self._cleaned.cache_clear()
+            self.name.cache_clear()
 
     def head(self, head: HeadTuple, facts: Facts | None) -> HeadTuple:
         """What a span is called: what a body has called it is content, as what it has noted is.
@@ -116,11 +119,7 @@ class Reader:
             return head
         if is_told and self.capture in {"off", "metadata"}:
             return (kind, kind if kind == "retrieval" else _RULE, release)
-        return (kind, self._cleaned(name), release)
-
-    def name(self, name: str) -> str:
-        """A principal's name, or a tenant's: without secrets, and bounded, whatever is kept."""
-        return self._cleaned(name)
+        return (kind, self.name(name), release)
 
     def _clean_name(self, name: str) -> str:
         found = bounded(name, None if self.capture == "full" else self._redactor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect, bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -26,6 +27,10 @@ COST: Final = 6  # which of the counters it is
 _NUMBERS: Final = re.compile(r"(?<![^/])(?:\d+\.)+|\.\d+(?=/|$)")
 
 
+NO_TOTALS: Final = (0, 0, 0, 0)
+"""Of a run that has spent nothing; see `Sums.totals`."""
+
+
 class Sums:
     """What the requests to models and the priced tools of a run add to its row.
 
@@ -37,7 +42,7 @@ class Sums:
     __slots__ = ("costs", "totals")
 
     def __init__(self) -> None:
-        self.totals = [0, 0, 0, 0]
+        self.totals = [*NO_TOTALS]
         self.costs: dict[str, int] = {}
 
 
@@ -51,7 +56,7 @@ class Rollups:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         # Nearly all of it has spent nothing and went well: by minute, head and tenant.
-        self._durations: dict[tuple[int, HeadTuple, str], list[int]] = {}
+        self._durations = defaultdict[tuple[int, HeadTuple, str], list[int]](list)
         self._others: dict[RollupKey, list[int]] = {}
 
     def count(
@@ -59,12 +64,7 @@ class Rollups:
     ) -> None:
         """Count a call that has spent nothing."""
         if status == "ok":
-            key = (start_ns // _MINUTE_NS, head, tenant)
-            durations = self._durations.get(key)
-            if durations is None:
-                self._durations[key] = [duration]
-            else:
-                durations.append(duration)
+            self._durations[start_ns // _MINUTE_NS, head, tenant].append(duration)
         else:
             minute, bucket = start_ns // _MINUTE_NS, bisect(_BUCKETS, duration)
             self._one_more((minute, *head, tenant, "", "", "", bucket), status)

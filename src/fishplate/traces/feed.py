@@ -276,13 +276,15 @@ class Feed:
             if not is_last:
                 self._hurry.clear()
             flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
-            while self._queue:
-                self._take_batch()
+            # What comes meanwhile gathers: a batch of one run costs as much as of dozens.
+            left = len(self._queue)
+            while left > 0:
+                left -= self._take_batch()
             for done in flushes:
                 done.set()
             if is_last and not self._queue:
                 break
-            if not (self._queue or self._flushes):
+            if len(self._queue) < BATCH and not (is_last or self._flushes):
                 self._sleep()
         self._close()
 
@@ -294,9 +296,11 @@ class Feed:
         self._is_idle = False
         self._hurry.wait(LINGER)
 
-    def _take_batch(self) -> None:
+    def _take_batch(self) -> int:
+        """Hand on a batch; how much was taken from the queue."""
         queue = self._queue
         items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
+        taken = len(items)
         if self._missing:
             items += self._missing.take()
         spans = [*map(type, items)].count(tuple)  # as `is_span`, for all of them at once
@@ -307,6 +311,7 @@ class Feed:
             self._log("the queue is full")
             self._told_dropped = self._dropped
         self._rest()
+        return taken
 
     def _hand_over(self, items: Sequence[Item], spans: int) -> None:
         missing = self._dropped + self._lost - self._told_missing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic_core import to_json
@@ -11,7 +11,7 @@ from fishplate.contracts.signature import Signature
 from fishplate.core.events import SpanKind
 from fishplate.core.ids import span_hex, trace_hex
 from fishplate.traces.capture import TOLD_KINDS, Facts, Reader, ToldError
-from fishplate.traces.counting import RollupKey, Rollups, Sums
+from fishplate.traces.counting import NO_TOTALS, RollupKey, Rollups, Sums
 from fishplate.traces.items import Began, Halted, Item, Missed, Told
 
 MOST_OPEN: Final = 100_000
@@ -68,23 +68,24 @@ class _Noted(NamedTuple):
     """The attributes of a span, which are cleaned at the end of a batch.
 
     Attributes:
-        at: Where they are to stand among the run's cells.
+        cells: Of its run's spans.
+        at: Where the attributes are to stand among them.
         kind: Of the span.
         facts: The attributes.
     """
 
+    cells: list[object]
     at: int
     kind: SpanKind
     facts: Facts
 
 
 class _OpenRun:
-    """A run that has not ended, with what the batch at hand says about it."""
+    """A run that has not ended, or has a moment ago."""
 
     __slots__ = (
-        *("agent", "caller_span", "cells", "content", "duration_ns", "error", "id", "local"),
-        *("noted", "offset_ns", "principal", "release", "seen", "started_ns", "state", "sums"),
-        *("tenant", "trace_id"),
+        *("agent", "caller_span", "duration_ns", "error", "id", "offset_ns", "principal"),
+        *("release", "started_ns", "state", "tenant", "trace_id"),
     )
 
     def __init__(self, began: Began, reader: Reader) -> None:
@@ -101,7 +102,6 @@ class _OpenRun:
         self.offset_ns = began.offset_ns
         self.started_ns = context.began_ns + began.offset_ns
         self.go_on()
-        self.reset()
 
     def go_on(self) -> None:
         """Begin, or begin again after a wait."""
@@ -109,29 +109,35 @@ class _OpenRun:
         self.duration_ns: int | None = None
         self.error: str | None = None
 
-    def reset(self) -> None:
-        """Begin a batch."""
-        self.cells: list[object] = []  # of its spans, `CELLS` each; see there
-        self.noted: list[_Noted] = []
-        self.content: list[int] = []  # of the batch's values, those that its spans point to
-        self.local: dict[int, int] = {}
-        self.seen: dict[int, int] = {}  # the same by the ids of objects
-        self.sums = Sums()
 
-    def point(self, value: int) -> int:
-        """Where in the segment's content a value of the batch stands."""
-        found = self.local.get(value)
-        if found is None:
-            found = self.local[value] = len(self.content)
-            self.content.append(value)
-        return found
+class _Part:
+    """What a batch says about a run.
+
+    Attributes:
+        run: The run.
+        cells: Of its spans, `CELLS` each; see there.
+        content: Of the batch's values those that its spans point to, each with where it stands
+            among them.
+        seen: The same by the ids of objects.
+        sums: What it has spent; `None`: nothing.
+    """
+
+    __slots__ = ("cells", "content", "run", "seen", "sums")
+
+    def __init__(self, run: _OpenRun) -> None:
+        self.run = run
+        self.cells: list[object] = []
+        self.content: dict[int, int] = {}
+        self.seen: dict[int, int] = {}
+        self.sums: Sums | None = None
 
     def row(self) -> Row:
-        """As the table `run` has it."""
+        """The run as the table `run` has it."""
+        run, sums = self.run, self.sums
         return (
-            *(self.id, self.trace_id, self.caller_span, self.agent, self.release, self.tenant),
-            *(self.principal, self.state, self.started_ns, self.duration_ns, self.error),
-            *(len(self.cells) // CELLS, *self.sums.totals),
+            *(run.id, run.trace_id, run.caller_span, run.agent, run.release, run.tenant),
+            *(run.principal, run.state, run.started_ns, run.duration_ns, run.error),
+            *(len(self.cells) // CELLS, *(NO_TOTALS if sums is None else sums.totals)),
         )
 
 
@@ -187,20 +193,21 @@ class Segmenter:
         self._gaps: dict[str, list[int]] = {}  # of the batch, as what follows
         self._waits: dict[str, list[Row]] = {}
         self._replayed: dict[str, list[str]] = {}
+        self._noted: list[_Noted] = []
 
     def pack(self, items: Sequence[Item]) -> Packed:
         """The rows of a batch, in the order in which its items were told."""
         self._reader.begin()
         values = _Values(self._reader)
-        touched: dict[int, _OpenRun] = {}
+        parts: dict[int, _Part] = {}
         rollups = Rollups(self._reader)
-        self._gaps, self._waits, self._replayed = {}, {}, {}
+        self._gaps, self._waits, self._replayed, self._noted = {}, {}, {}, []
         spans = lost = 0
-        run: _OpenRun | None = None
+        part: _Part | None = None
         last: int | None = None  # mostly, the next span is of the same run
         for item in items:
             if type(item) is not tuple:
-                self._hear(item, touched)
+                self._hear(item, parts)
                 last = None
                 continue
             told: Told = item  # type: ignore[assignment]  # by its type
@@ -208,25 +215,28 @@ class Segmenter:
             key = span[0]
             if key is not last:
                 last = key
-                run = self._open.get(key) or self._ended.get(key)
-                if run is not None:
-                    touched[key] = run
-            if run is None:
+                part = parts.get(key) or self._part(key, parts)
+            if part is None:
                 lost += 1
                 continue
             spans += 1
-            self._add(run, told, values, rollups)
+            self._add(part, told, values, rollups)
             if span[2] is None and span[3][0] != "decision":
-                _end(run, told, self._reader)
+                _end(part.run, told, self._reader)
                 self._open.pop(key, None)
-                self._ended[key] = run
+                self._ended[key] = part.run
         self._forget_some()
         contents = self._reader.clean(values.found) if values.found else []
-        segments = self._segments(list(touched.values()), contents)
-        written = sum(len(run.cells) for run in touched.values()) // CELLS
-        packed = Packed(
-            [run.row() for run in touched.values()],
-            [(run.id, *cost) for run in touched.values() for cost in run.sums.costs.items()],
+        segments = self._segments(parts.values(), contents)
+        written = sum([len(part.cells) for part in parts.values()]) // CELLS
+        return Packed(
+            [part.row() for part in parts.values()],
+            [
+                (part.run.id, *cost)
+                for part in parts.values()
+                if part.sums is not None
+                for cost in part.sums.costs.items()
+            ],
             segments,
             rollups.all(),
             written,
@@ -236,36 +246,48 @@ class Segmenter:
             self._waits,
             self._replayed,
         )
-        for run in touched.values():
-            run.reset()
-        return packed
 
-    def _begin(self, began: Began, touched: dict[int, _OpenRun]) -> None:
+    def _part(self, key: int, parts: dict[int, _Part]) -> _Part | None:
+        """What the batch says about a run; `None`: nobody has told of it."""
+        found = parts.get(key)
+        if found is None:
+            run = self._open.get(key) or self._ended.get(key)
+            if run is not None:
+                found = parts[key] = _Part(run)
+        return found
+
+    def _begin(self, began: Began, parts: dict[int, _Part]) -> None:
         key = began.context.trace_id
         # A run that has waited goes on: what the batch holds of it already is kept.
-        known = self._open.get(key) or touched.get(key)
-        begun = touched[key] = self._open[key] = known or _OpenRun(began, self._reader)
-        begun.go_on()
+        part = parts.get(key)
+        run = self._open.get(key) if part is None else part.run
+        if run is None:
+            run = _OpenRun(began, self._reader)
+        else:
+            run.go_on()
+        self._open[key] = run
+        if part is None:
+            parts[key] = _Part(run)
         if self._early and (early := self._early.pop(key, None)) is not None:
-            self._miss(begun, early.spans, early.contents)
-        self._latest_ns = max(self._latest_ns, begun.started_ns)
+            self._miss(run, early.spans, early.contents)
+        self._latest_ns = max(self._latest_ns, run.started_ns)
 
-    def _hear(self, told: Item, touched: dict[int, _OpenRun]) -> None:
+    def _hear(self, told: Item, parts: dict[int, _Part]) -> None:
         """Note what is told of a run beside its spans."""
         if isinstance(told, Began):
-            self._begin(told, touched)
+            self._begin(told, parts)
             return
         if not isinstance(told, (Missed, Halted)):
             return
         key = told.trace_id
-        run = self._open.get(key) or self._ended.get(key)
-        if run is None:
+        part = self._part(key, parts)
+        if part is None:
             if isinstance(told, Missed):
                 known = self._early.get(key, Missed(key, 0, 0))
                 spans, contents = known.spans + told.spans, known.contents + told.contents
                 self._early[key] = Missed(key, spans, contents)
             return
-        touched[key] = run
+        run = part.run
         if isinstance(told, Missed):
             self._miss(run, told.spans, told.contents)
             return
@@ -285,80 +307,79 @@ class Segmenter:
         counts[0] += spans
         counts[1] += contents
 
-    def _add(
-        self,
-        run: _OpenRun,
-        told: Told,
-        values: _Values,
-        rollups: Rollups,
-    ) -> None:
+    def _add(self, part: _Part, told: Told, values: _Values, rollups: Rollups) -> None:
         span, signature, arguments, outcome = told
         _, span_id, parent_id, head, path, start_ns, end_ns, status, facts = span
+        is_call = True
         if head[0] in TOLD_KINDS:
+            is_call = head[0] != "decision"
             head = self._reader.head(head, facts)
         given = gave = None
         if signature is not None and self._keeps_content:
             # Most inputs are the output of another step, which was read already; the batch holds
             # both, so that no id is used anew.
-            seen, same = run.seen, id(arguments[0] if signature.is_whole else arguments)
+            seen, same = part.seen, id(arguments[0] if signature.is_whole else arguments)
             given = seen.get(same)
             if given is None:
-                given = seen[same] = run.point(values.given(signature, arguments))
+                value = values.given(signature, arguments)
+                given = seen[same] = part.content.setdefault(value, len(part.content))
             same = id(outcome)
             gave = seen.get(same)
             if gave is None:
-                gave = seen[same] = run.point(values.gave(signature, outcome))
+                value = values.gave(signature, outcome)
+                gave = seen[same] = part.content.setdefault(value, len(part.content))
+        run, cells = part.run, part.cells
+        duration = end_ns - start_ns
         start_ns += run.offset_ns
-        duration = end_ns + run.offset_ns - start_ns
-        cells = run.cells
         if facts:
-            run.noted.append(_Noted(len(cells) + _FACTS, head[0], facts))
+            self._noted.append(_Noted(cells, len(cells) + _FACTS, head[0], facts))
         cells += (span_id, parent_id, head, path, start_ns, duration, status, None, given, gave)
-        if head[0] == "decision":
+        if not is_call:
             return
         if facts and facts.get("replayed"):
             self._replayed.setdefault(run.id, []).append(path)
-            return
-        if facts and "requests" in facts:
-            rollups.spend((head, path), start_ns, duration, run.tenant, status, facts, run.sums)
+        elif facts and "requests" in facts:
+            sums = part.sums = part.sums or Sums()
+            rollups.spend((head, path), start_ns, duration, run.tenant, status, facts, sums)
         else:
             rollups.count(head, start_ns, duration, run.tenant, status)
 
-    def _segments(self, runs: Sequence[_OpenRun], contents: Sequence[bytes]) -> list[Row]:
-        noted = [(run, one) for run in runs for one in run.noted]
-        kept = self._reader.facts([one.kind for _, one in noted], [one.facts for _, one in noted])
-        for (run, one), facts in zip(noted, kept, strict=True):
-            run.cells[one.at] = facts
+    def _segments(self, parts: Iterable[_Part], contents: Sequence[bytes]) -> list[Row]:
+        noted = self._noted
+        if noted:
+            kept = self._reader.facts([one.kind for one in noted], [one.facts for one in noted])
+            for one, facts in zip(noted, kept, strict=True):
+                one.cells[one.at] = facts
         found: list[Row] = []
-        for run in runs:
-            if not run.cells:
+        for part in parts:
+            if not part.cells:
                 continue
             try:
-                spans = to_json(run.cells, inf_nan_mode="null")
+                spans = to_json(part.cells, inf_nan_mode="null")
             except Exception:  # noqa: BLE001 -- one span must not cost the others theirs
-                spans = self._those_with_json(run)
-            if not run.cells:
+                spans = self._those_with_json(part)
+            if not part.cells:
                 continue
             content = None
-            if run.content:
-                content = bytearray(b"[%b]" % b",".join([contents[at] for at in run.content]))
+            if part.content:
+                content = bytearray(b"[%b]" % b",".join([contents[at] for at in part.content]))
             # `bytearray`, as in the journal: `sqlite3` looks for no adapter of it.
-            found.append((run.id, bytearray(spans), content))
+            found.append((part.run.id, bytearray(spans), content))
         return found
 
-    def _those_with_json(self, run: _OpenRun) -> bytes:
+    def _those_with_json(self, part: _Part) -> bytes:
         """The segment of a run without the spans that have no JSON form."""
-        all_cells = run.cells
-        run.cells = []
+        all_cells = part.cells
+        part.cells = []
         for start in range(0, len(all_cells), CELLS):
             cells = all_cells[start : start + CELLS]
             try:
                 to_json(cells, inf_nan_mode="null")
             except Exception:  # noqa: BLE001 -- as above
-                self._miss(run, 1, 0)
+                self._miss(part.run, 1, 0)
             else:
-                run.cells += cells
-        return to_json(run.cells, inf_nan_mode="null")
+                part.cells += cells
+        return to_json(part.cells, inf_nan_mode="null")
 
     def _forget_some(self) -> None:
         for runs, most in ((self._open, MOST_OPEN), (self._ended, MOST_ENDED)):
@@ -369,7 +390,7 @@ class Segmenter:
 
 
 def _end(run: _OpenRun, told: Told, reader: Reader) -> None:
-    (_, _, _, head, _, _, end_ns, status, facts), *_, outcome = told
+    (_, _, _, head, _, _, end_ns, status, facts), _, _, outcome = told
     run.release = head[2]
     needs_somebody = isinstance(outcome, ToldError) and outcome.needs_somebody
     run.state = "needs_attention" if needs_somebody else _STATES[status]
