@@ -25,6 +25,7 @@ from fishplate import (
 from fishplate.core.current import Passage
 from fishplate.core.errors import JsonValue
 from fishplate.models.classified import Classified
+from fishplate.models.model import ModelAnswer, ToolCall
 from fishplate.testing import ScriptedModel
 from fishplate.traces.capture import Capture
 from fishplate.traces.explain import Explanation, explain
@@ -74,6 +75,12 @@ async def searched(given: dict[str, Any]) -> str:
 def clerk(question: str) -> Prompt[str]:
     """Answers."""
     return Prompt(system="A lamp costs 19.90 EUR. Order W1 is sent.", user=question)
+
+
+@model_agent("clerk", tools=[row_of])
+def desk(question: str) -> Prompt[str]:
+    """Answers by asking for orders."""
+    return Prompt(system="Look orders up.", user=question)
 
 
 @tool(effect="readonly")
@@ -132,7 +139,7 @@ async def payment_of(order_id: str) -> Payment:
 def last_of(
     folder: Path,
     *runs: tuple[Any, Any],
-    said: Sequence[str] = (),
+    said: Sequence[str | ModelAnswer] = (),
     wrong: str | None = None,
     capture: Capture = "redacted",
 ) -> Explanation:
@@ -269,6 +276,36 @@ def test_the_words_of_a_model_are_judged_by_what_they_prove(
     assert (found.verdict, len(found.doubts)) == (verdict, doubts)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("Is 2 x 19.90 = 41.80?", "2 x 19.90 = 41.80 is wrong."),
+        ("Is SHA-1 enough?", "No, take SHA-256."),
+    ],
+)
+def test_what_others_have_written_is_no_proof(tmp_path: Path, asked: str, said: str) -> None:
+    """A calculation may be quoted, and what the whole world numbers is nobody's invention."""
+    found = last_of(tmp_path, (clerk, asked), said=[said])
+
+    assert (found.verdict, {one.verdict for one in found.doubts}) == ("none", {"reasoning"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "doubts"),
+    [("Where is my parcel?", 1), ("Where is w-7?", 0), ("Where is order 7?", 1)],
+)
+def test_a_model_that_asks_for_what_nobody_named_is_doubted(
+    tmp_path: Path, asked: str, doubts: int
+) -> None:
+    """The id in a call may be invented, though the answer is about a thing that there is."""
+    call = ToolCall(id="c1", name="row_of", arguments='{"order_id": "W7"}')
+    said = [ModelAnswer(calls=(call,), finish_reason="tool_call"), "It is sent."]
+    found = last_of(tmp_path, (desk, asked), said=said)
+
+    assert (found.verdict, len(found.doubts)) == ("none", doubts)
+    assert all("'W7', which nothing before it holds" in one.evidence for one in found.doubts)
+
+
 def test_an_id_may_be_spelled_out_of_a_number(tmp_path: Path) -> None:
     """Who asks about order 9999 may be told of W9999, which is in doubt at most."""
     found = last_of(tmp_path, (clerk, "Where is order 9999?"), said=["W9999 is not sent."])
@@ -395,14 +432,17 @@ def test_a_classification_of_low_confidence_is_told_without_contents(tmp_path: P
         ("Leave is 28 days.", {"at_least": 0.5}, "none"),
         ("Leave is 30 days.", {}, "none"),
         ("Leave is 30 days.", {"at_least": 0.95}, "none"),
+        ("Your parcel arrives within 9 days.", {"at_least": 0.5}, "none"),
+        ("30 days.", {"at_least": 0.5}, "retrieval"),
     ],
 )
 def test_an_answer_against_a_fitting_passage_is_blamed(
     tmp_path: Path, said: str, limits: dict[str, float], verdict: str
 ) -> None:
-    """No passage was used, though one fits by its score and says another number."""
+    """No passage was used, though one fits by its score and says another number of the same."""
     passages = [{"id": "p1", "score": 0.9, "text": "Leave is 28 days."}]
-    given = {"passages": passages, "used": [], "answer": said, **limits}
+    asked = "How much leave have I got?"
+    given = {"passages": passages, "used": [], "query": asked, "answer": said, **limits}
 
     assert last_of(tmp_path, (searched, given)).verdict == verdict
 

@@ -59,12 +59,26 @@ def test_every_wrong_product_is_wrong(one: Decimal, count: int, slip: int) -> No
     "text",
     [
         *("10 / 3 = 3.33", "7 / 2 = 3", "2 + 3 x 4 = 14", "5 / 0 = 0", "1.000 x 2 = 2"),
-        *("19 % x 50 = 9.50", "on 2026-11-05 = today", "2 x 3 = 4 + 2"),
+        *("19 % x 50 = 9.50", "on 2026-11-05 = today", "2 x 3 = 4 + 2", "8 x 30 = 4 h"),
+        *("8 / 10 = 80 percent", "161 / 2 = 80.5 %", "1200 x 1000 = 1.2 million"),
+        *("03/04 = 3 April", "3/4 = 3 April", "1 200 x 3 = 3 600", "1 200 + 300 = 1 500"),
     ],
 )
 def test_what_may_be_right_is_not_called_wrong(text: str) -> None:
     """Rounding, products before sums, marks that have two readings, and what is no calculation."""
     assert list(wrong_sums(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_doubt"),
+    [
+        *(("the average of 4 + 6 = 5", True), ("half of 30 x 4 = 60", True)),
+        *(("the sum of 4 + 6 = 11", False), ("8 x 30 = 5 h", False), ("2 x 3 = 7 nights", False)),
+    ],
+)
+def test_what_is_taken_of_a_calculation_may_be_right(text: str, is_doubt: bool) -> None:
+    """Its words may say that the result is another number of it, such as the mean."""
+    assert [one.is_doubt for one in wrong_sums(text)] == [is_doubt]
 
 
 def test_a_number_of_an_account_is_no_figure() -> None:

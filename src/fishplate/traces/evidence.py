@@ -34,7 +34,7 @@ from fishplate.traces.findings import (
 from fishplate.traces.passages import sign_against
 from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, remembered_since
 from fishplate.traces.redaction import HIDDEN
-from fishplate.traces.spelling import is_nobody, is_same_id
+from fishplate.traces.spelling import bare_numbers_in, ids_in, is_nobody, is_same_id
 from fishplate.traces.unsure import Decisions
 from fishplate.traces.wording import signs_in_words
 
@@ -217,6 +217,30 @@ class Evidence:
             for sign in signs_in_words(one.gave, given, is_all=is_all):
                 yield Finding.of(one, "reasoning", sign.text, is_doubt=sign.is_doubt)
 
+    def questions(self) -> Iterator[Finding]:
+        """A call about an id that a model may have made up: nothing read before it holds it."""
+        for one in self._spans:
+            children = self._below.get(one.span.span_id, ())
+            models = [child for child in children if child.span.kind == "model"]
+            if not models or one.given is NOTHING:
+                continue
+            for child in children:
+                since = child.span.start_ns
+                if child.span.kind != "tool" or models[0].span.end_ns > since:
+                    continue
+                # What a model is given later holds what it has said itself.
+                read = [one.given, models[0].given]
+                read += [
+                    other.gave
+                    for other in children
+                    if other.span.kind != "model" and other.span.end_ns <= since
+                ]
+                known = " ".join(map(text_of, read))
+                for name, asked in ids_of(child.given):
+                    if _is_made_up(asked, known) and all(map(is_kept, read)):
+                        text = f"it was asked about {name} {asked!r}, which nothing before it holds"
+                        yield Finding.of(child, "reasoning", text, is_doubt=True)
+
     def told(self, others: Sequence[Finding]) -> Iterator[Finding]:
         """What the application itself has doubted.
 
@@ -296,6 +320,13 @@ def _echoed(one: TracedSpan) -> Iterator[tuple[str, str | int, str | int]]:
 def _names(answer: object, asked: str | int) -> bool:
     """Whether an answer names the id somewhere: what replaces a thing may say so."""
     return bool(re.search(rf"(?<!\w){re.escape(str(asked))}(?!\w)", text_of(answer)))
+
+
+def _is_made_up(asked: str | int, known: str) -> bool:
+    """Whether an id with a number in it stands nowhere in a text, in any spelling."""
+    if str(asked) in known or not re.search(r"\d", str(asked)):
+        return False
+    return not any(is_same_id(asked, one) for one in (*ids_in(known), *bare_numbers_in(known)))
 
 
 def _is_instant(value: object) -> bool:

@@ -81,6 +81,7 @@ def explain(
         *known.rows(),
         *known.retrievals(),
         *known.doubts(),
+        *known.questions(),
         *known.inventions(),
     ]
     found += known.told(found)

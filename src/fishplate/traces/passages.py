@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fishplate.traces.findings import Sign, facts_of, objects_of, texts_of
 from fishplate.traces.queries import TracedSpan
@@ -20,6 +20,8 @@ from fishplate.traces.queries import TracedSpan
 _WORD: Final = re.compile(r"[^\W\d_]{4,}")
 _DIGITS: Final = re.compile(r"\d+")
 _COUNTED: Final = re.compile(r"(?<![\w.,:/-])(\d+)[\s-]+([^\W\d_]{3,})")
+_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:\.\d[^.!?\n]*)*")
+_FEW_WORDS: Final = 2
 _BEGINNING: Final = 4  # of a word, in which its forms agree: `change`, `changed`
 
 
@@ -56,7 +58,7 @@ def _sign_of_none_used(
     facts: Mapping[str, Any], passages: Sequence[Mapping[str, Any]], answer: str
 ) -> Sign:
     if (contrary := _contrary(facts, passages, answer)) is not None:
-        return Sign(contrary, is_doubt=False)
+        return contrary
     misfit = _misfit(facts, passages, None)
     return Sign(misfit or f"none of {len(passages)} passages was used", is_doubt=True)
 
@@ -86,7 +88,7 @@ def _misfit(
 
 def _contrary(
     facts: Mapping[str, Any], passages: Sequence[Mapping[str, Any]], answer: str
-) -> str | None:
+) -> Sign | None:
     """That the answer says another number of something than each passage which fits and tells it.
 
     Only a search that says from which score on a passage fits can tell that one should be used.
@@ -99,23 +101,44 @@ def _contrary(
         for one in passages
         if isinstance(one.get("score"), (int, float)) and _fits(float(one["score"]), least, most)
     ]
-    known = {
-        number for text in (*fitting, str(facts.get("query"))) for number in _DIGITS.findall(text)
-    }
-    told = [pair for text in fitting for pair in _counted(text)]
-    for number, what in _counted(answer):
-        others = [other for other, named in told if named == what]
-        if others and number not in known:
-            return (
-                f"none of {len(passages)} passages was used, and the answer says {number} {what} "
-                f"where one that fits says {others[0]}"
+    query = str(facts.get("query"))
+    known = {number for text in (*fitting, query) for number in _DIGITS.findall(text)}
+    told = [counted for text in fitting for counted in _counted(text)]
+    for said in _counted(answer):
+        others = [other for other in told if other.what == said.what]
+        if others and said.number not in known:
+            # An answer of few words is about what was asked.
+            about = said.words if len(said.words) >= _FEW_WORDS else _words(query)
+            other = next((other for other in others if about & other.words), None)
+            text = (
+                f"none of {len(passages)} passages was used, and the answer says {said.number} "
+                f"{said.what} where one that fits says {(other or others[0]).number}"
             )
+            return Sign(text, is_doubt=other is None)
     return None
 
 
-def _counted(text: str) -> list[tuple[str, str]]:
-    """Numbers and what they count, e.g. `30` and `day`."""
-    return [(number, what.lower().removesuffix("s")) for number, what in _COUNTED.findall(text)]
+class _Counted(NamedTuple):
+    """A number in a text.
+
+    Attributes:
+        number: Its digits.
+        what: What it counts, e.g. `day`.
+        words: The beginnings of the others in its sentence.
+    """
+
+    number: str
+    what: str
+    words: set[str]
+
+
+def _counted(text: str) -> list[_Counted]:
+    """Numbers and what they count."""
+    return [
+        _Counted(number, what.lower().removesuffix("s"), _words(sentence) - _words(what))
+        for sentence in _SENTENCE.findall(text)
+        for number, what in _COUNTED.findall(sentence)
+    ]
 
 
 def _fits(score: float, least: object, most: object) -> bool:

@@ -11,6 +11,13 @@ _BARE: Final = re.compile(r"(?<![\w.,:/-])\d{3,}(?![\w:/-]|[.,]\d)")
 _NOBODY: Final = frozenset(
     {"", "unknown", "none", "null", "nil", "na", "notfound", "missing", "unbekannt", "keine"}
 )
+_PUBLIC: Final = frozenset(
+    {
+        *("rfc", "bcp", "std", "iso", "iec", "ieee", "din", "en", "ansi", "nist", "fips", "ecma"),
+        *("sha", "md", "aes", "rsa", "utf", "ucs", "base", "ipv", "tls", "ssl", "http", "https"),
+        *("cve", "cwe", "icd", "usb", "pci", "hdmi"),
+    }
+)
 _ID: Final = re.compile(r"#?\b[^\W\d_]+[-_#]?\d\w*(?:-\w*\d\w*)*")
 
 
@@ -50,6 +57,11 @@ def kind_of_id(text: str) -> str:
     """The letters that an id begins with, in small ones: those of one kind have them in common."""
     runs = _runs(text)
     return runs[0] if runs and runs[0].isalpha() else ""
+
+
+def is_public(text: str) -> bool:
+    """Whether an id is of a kind that the whole world numbers, such as `RFC-7231` and `SHA-256`."""
+    return kind_of_id(text) in _PUBLIC
 
 
 def _runs(value: str | int) -> list[str]:

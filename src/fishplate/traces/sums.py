@@ -12,22 +12,38 @@ from decimal import Decimal, localcontext
 from typing import Final, NamedTuple
 
 from fishplate.traces.figures import NUMBER, places_of, read
-from fishplate.traces.units import WORDS, factor_of, plain_unit, ratios_of, scale_of
+from fishplate.traces.units import WORDS, conversions_of, factor_of, plain_unit, scale_of
 
 _MOST_TERMS: Final = 12  # behind the first of a calculation
 _UNIT: Final = rf"(?:\s?[€$£]|\s(?:(?i:{WORDS})|[^\W\d_]{{1,4}})\b)?"
 _SIGN: Final = r"\s*[x×*·/÷]\s*|\s+[+\N{MINUS SIGN}-]\s+"  # noqa: RUF001 -- written so by people
 _TERM: Final = rf"[€$£]?{NUMBER}{_UNIT}"
+# What makes another number of a result: a share, a multiple, or the day of a month.
+_SCALED: Final = (
+    r"\s*(?:[%‰]|(?i:per\s?cent|percentage|pct|prozent|promille|bps|thousand|million|billion"
+    r"|hundred|dozen|k|bn|mn|tsd|mio|mrd|jan\w*|feb\w*|mar(?:ch)?|märz|apr\w*|ma[iy]|ju[nl]\w*"
+    r"|aug\w*|sept?\w*|okt\w*|oct\w*|nov\w*|de[cz]\w*)\b)"
+)
 _STATED: Final = re.compile(
     rf"(?<![\d/:^-])(?P<sum>{_TERM}(?:(?:{_SIGN}){_TERM}){{1,{_MOST_TERMS}}})"
-    rf"\s*=\s*(?P<result>(?P<mark>[€$£]?)(?P<number>{NUMBER})(?!:\d)(?P<unit>{_UNIT}))"
-    rf"(?!\s*[%x×*·/÷+^-])"  # noqa: RUF001 -- the same
+    rf"\s*=\s*(?P<result>(?P<mark>[€$£]?)(?P<number>{NUMBER})(?!:\d|[.,]\d|{_SCALED})"
+    rf"(?P<unit>{_UNIT}))(?!\s*[x×*·/÷+^-])"  # noqa: RUF001 -- the same
 )
 _PARTED: Final = re.compile(_SIGN)
 _QUANTITY: Final = re.compile(rf"(?P<mark>[€$£]?)(?P<number>{NUMBER})(?P<unit>{_UNIT})")
 _GOES_ON: Final = re.compile(r"[\w)\]%]\s*[x×*·/÷^+\N{MINUS SIGN}-]\s*$")  # noqa: RUF001 -- the same
 _IN_PARTS_BEFORE: Final = re.compile(rf"\d\s?(?i:{WORDS}|h|d|m|s|g|l)\.?\s(?:and\s)?$")
 _IN_PARTS_BEHIND: Final = re.compile(rf"\s(?:and\s)?{NUMBER}\s(?i:{WORDS}|h|d|m|s|g|l)\b")
+# Who parts thousands by a blank writes one number where two seem to stand.
+_NUMBER_BEFORE: Final = re.compile(r"\d\s$")
+_NUMBER_BEHIND: Final = re.compile(r"\s\d{3}(?!\d)")
+_PADDED: Final = re.compile(r"0\d")
+_THREE_DIGITS: Final = re.compile(r"\d{3}(?!\d)")
+_APPLIED: Final = re.compile(
+    r"(?:(?<!\bsum\s)(?<!\btotal\s)(?<!\bproduct\s)(?<!\bsumme\s)\b(?:of|von)"
+    r"|\b(?:average|mean|avg|median|half|twice|double|mittel\w*|durchschnitt\w*))\s*[(:]?\s*$",
+    re.IGNORECASE,
+)
 _CLOCK: Final = re.compile(
     r"(?<![\d:])(?P<hour>\d{1,2}):(?P<minute>\d\d)\s+(?P<sign>[+\N{MINUS SIGN}-])\s+"
     rf"(?P<number>\d{{1,4}})\s?(?P<unit>(?i:{WORDS}|h))\s*=\s*"
@@ -62,14 +78,23 @@ def wrong_sums(text: str) -> Iterator[WrongSum]:
                 yield WrongSum(clock[0], is_doubt=False)
         for stated in _STATED.finditer(text):
             before = text[: stated.start()]
-            if _GOES_ON.search(before[before.rfind("\n") + 1 :]):
+            if _GOES_ON.search(before[before.rfind("\n") + 1 :]) or _is_cut(stated, before):
                 continue  # a part of a longer one
             found = _judged(stated)
             if found is not None:
-                is_in_parts = _IN_PARTS_BEFORE.search(before[-40:]) or _IN_PARTS_BEHIND.match(
-                    text, stated.end()
+                meant_otherwise = (
+                    _IN_PARTS_BEFORE.search(before[-40:])
+                    or _IN_PARTS_BEHIND.match(text, stated.end())
+                    or _APPLIED.search(before[-40:])  # e.g. the mean of what is added up
                 )
-                yield WrongSum(stated[0].strip(), is_doubt=found or is_in_parts is not None)
+                yield WrongSum(stated[0].strip(), is_doubt=found or meant_otherwise is not None)
+
+
+def _is_cut(stated: re.Match[str], before: str) -> bool:
+    """Whether its first number or its result is the end or the beginning of `1 200`."""
+    if _NUMBER_BEFORE.search(before[-2:]) and _THREE_DIGITS.match(stated["sum"]):
+        return True
+    return bool(_NUMBER_BEHIND.match(stated.string, stated.end("number")))
 
 
 def _is_wrong_time(clock: re.Match[str]) -> bool:
@@ -89,7 +114,10 @@ def _judged(  # noqa: PLR0911 -- one way out for each way in which it may be rig
 ) -> bool | None:
     """Whether it is no more than a doubt that a calculation is wrong; `None` if it is right."""
     signs = [sign.strip() for sign in _PARTED.findall(stated["sum"])]
-    terms = [_quantity(_QUANTITY.search(part)) for part in _PARTED.split(stated["sum"])]
+    parts = _PARTED.split(stated["sum"])
+    if any(map(_PADDED.match, parts)):
+        return None  # `03/04` is a day
+    terms = [_quantity(_QUANTITY.search(part)) for part in parts]
     result = _quantity(stated)
     known = [one for one in terms if one is not None]
     # A number that can be read in two ways is no proof.
@@ -111,6 +139,12 @@ def _judged(  # noqa: PLR0911 -- one way out for each way in which it may be rig
         if not _is_sum(signs) and _is_converted(value, result.value, scales):
             return None
         return _is_sum(signs)
+    if (
+        result.unit
+        and not any(one.unit for one in known)
+        and _is_converted(value, result.value, scales)
+    ):
+        return None  # `8 x 30 = 4 h`
     # A dash between two numbers is a range as often as it takes one from the other.
     return signs in (["-"], ["\N{MINUS SIGN}"]) and value == -result.value
 
@@ -152,10 +186,10 @@ def _is_converted(value: Decimal, result: Decimal, scales: set[str | None]) -> b
     """Whether a product is right in another unit, as that of half an hour and a price an hour."""
     place = Decimal(1).scaleb(-places_of(result))
     return any(
-        _is_near(value * ratio, result, place)
+        _is_near(value * one, result * other, place * other)
         for scale in scales
         if scale is not None
-        for ratio in ratios_of(scale)
+        for one, other in conversions_of(scale)
     )
 
 

@@ -72,7 +72,7 @@ def factor_of(unit: str) -> Decimal:
     return _UNITS[unit][1]
 
 
-def ratios_of(scale: str) -> Iterator[Decimal]:
-    """How many of one unit another one is, for each two of a scale."""
+def conversions_of(scale: str) -> Iterator[tuple[Decimal, Decimal]]:
+    """The factors of each two units of a scale."""
     factors = {factor for known, factor in _UNITS.values() if known == scale}
-    return (one / other for one in factors for other in factors if one != other)
+    return ((one, other) for one in factors for other in factors if one != other)

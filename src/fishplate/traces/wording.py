@@ -7,12 +7,13 @@ calculation that it shows and that is wrong does, and an id of a kind of which i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from string import ascii_letters
 from typing import Final, cast
 
 from fishplate.traces.figures import unexplained
 from fishplate.traces.findings import Sign
 from fishplate.traces.mentions import is_only_mentioned
-from fishplate.traces.spelling import bare_numbers_in, ids_in, is_same_id, kind_of_id
+from fishplate.traces.spelling import bare_numbers_in, ids_in, is_public, is_same_id, kind_of_id
 from fishplate.traces.sums import wrong_sums
 
 MOST_READ: Final = 10_000
@@ -29,8 +30,11 @@ def signs_in_words(answer: object, given: str, *, is_all: bool) -> Iterator[Sign
         is_all: Nothing of that was cut, hidden or left out when it was kept.
     """
     text = "\n".join(_texts(answer))[:MOST_READ]
+    read = _without_blanks(given)
     for wrong in wrong_sums(text):
-        yield Sign(f"its answer reckons {wrong.text!r}", is_doubt=wrong.is_doubt)
+        # Whoever quotes it may say that it is wrong; what stands behind may be such a word.
+        is_quoted = _without_blanks(wrong.text).rstrip(ascii_letters) in read
+        yield Sign(f"its answer reckons {wrong.text!r}", is_doubt=wrong.is_doubt or is_quoted)
     known = ids_in(given)
     kinds = {kind_of_id(one) for one in known}
     bare = bare_numbers_in(given)
@@ -42,6 +46,7 @@ def signs_in_words(answer: object, given: str, *, is_all: bool) -> Iterator[Sign
             is_doubt = (
                 not is_all
                 or kind_of_id(found) not in kinds
+                or is_public(found)
                 or is_only_mentioned(found, text)
                 or any(is_same_id(found, one) for one in bare)
             )
@@ -52,6 +57,10 @@ def signs_in_words(answer: object, given: str, *, is_all: bool) -> Iterator[Sign
             f"its answer holds {numbers[0]!r}, which follows from nothing that it was given",
             is_doubt=True,
         )
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
 
 
 def _texts(answer: object) -> Iterator[str]:
