@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from fishplate import App, ErrorClass, Failure, agent, current, tool, workflow
@@ -13,7 +15,7 @@ from fishplate.core.errors import UsageError
 from fishplate.traces.capture import Capture
 from fishplate.traces.export import OtlpExport
 from fishplate.traces.feed import Tally
-from fishplate.traces.otlp import SpanShape, traces_body
+from fishplate.traces.otlp import SpanForm, SpanShape, traces_body
 from fishplate.traces.vocabulary import SCHEMA_URL
 from tests.traces.collector import Collector, spans_of
 
@@ -281,6 +283,31 @@ def test_settings_are_judged_at_once(settings: dict[str, Any]) -> None:
         OtlpExport(**settings)
     assert refused.value.code == "bad_setting"
     assert "canary" not in str(refused.value)
+
+
+@given(
+    name=st.text(max_size=300),
+    run_id=st.text("abcdefgh01234567", min_size=24, max_size=28) | st.just("é" * 26),
+    ids=st.tuples(*[st.integers(0, 2**64 - 1)] * 2),
+    times=st.tuples(*[st.integers(1, 2**64 - 1)] * 2),
+    is_root=st.booleans(),
+    is_marked=st.booleans(),
+)
+def test_spans_of_a_step_are_written_alike(  # noqa: PLR0917 -- what a span has
+    name: str,
+    run_id: str,
+    ids: tuple[int, int],
+    times: tuple[int, int],
+    is_root: bool,
+    is_marked: bool,
+) -> None:
+    """What is put into the bytes of another span is what the library writes, whatever it is."""
+    words = {"word": "~ the id of the span's run"} if is_marked else {"word": name}
+    shape = SpanShape(name, "INTERNAL", words, is_error=False, is_root=is_root)
+    trace_id, (span_id, parent_id) = bytes.fromhex(TRACE), ids
+    told = (trace_id, run_id, span_id, None if is_root else parent_id, *times)
+
+    assert SpanForm(shape).span(*told) == shape.span(*told)
 
 
 def test_every_kind_of_value_is_written() -> None:

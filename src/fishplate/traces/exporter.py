@@ -16,7 +16,7 @@ from fishplate.traces.export import ExportError, OtlpExport
 from fishplate.traces.feed import Taken
 from fishplate.traces.items import Began, Item, Told, is_span
 from fishplate.traces.metrics import Gauges, Metrics
-from fishplate.traces.otlp import Refusal, SpanShape, metrics_body, traces_body
+from fishplate.traces.otlp import Refusal, SpanForm, SpanShape, metrics_body, traces_body
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor
 from fishplate.traces.segments import MOST_ENDED, MOST_OPEN
@@ -141,6 +141,7 @@ class Exporter:
         key, span_id, parent_id, _, path, start_ns, end_ns, status, _ = span
         run = self._runs[key]
         is_root = parent_id is None and head[0] != "decision"
+        shape: SpanShape | SpanForm
         if facts or status != "ok" or signature is not None:
             seen = Span.of((key, span_id, parent_id, head, path, start_ns, end_ns, status, facts))
             said = described(seen)
@@ -226,7 +227,9 @@ class _SentMetrics:
 
 
 @functools.lru_cache(maxsize=4_096)
-def _plain(head: HeadTuple, path: str, is_root: bool) -> SpanShape:  # noqa: FBT001 -- the cache's key
+def _plain(head: HeadTuple, path: str, is_root: bool) -> SpanForm:  # noqa: FBT001 -- the cache's key
     """What all spans of one step share that succeeded and have noted nothing."""
     said = described(Span.of((0, 0, None, head, path, 0, 0, "ok", None)))
-    return SpanShape(said.name, said.kind, said.attributes, is_error=False, is_root=is_root)
+    return SpanForm(
+        SpanShape(said.name, said.kind, said.attributes, is_error=False, is_root=is_root)
+    )

@@ -153,7 +153,12 @@ class Feed:
     def tell(self, span: SpanTuple) -> None:
         """Hear of a span that has ended."""
         self._also(span)
-        self._hold(span)
+        if len(self._queue) < self._span_room:
+            self._queue.append((span, None, (), None))  # as `bare`, without a call
+            if self._is_idle:
+                self._rouse()
+        else:
+            self._hold(span)
 
     def observe(
         self,

@@ -1,14 +1,16 @@
 """The messages of OTLP, by the official definitions; the one file that knows them.
 
 Making a message with its attributes takes 10 µs, writing one 1 µs. The spans of one step differ in
-a few fields alone: those are put into a message that is kept, and is written once for each span.
+a few fields alone: those are put into a message that is kept, and is written once for each span;
+or, for what comes again and again, into the bytes of one that was written.
 
 Source: opentelemetry-proto 1.x, `trace/v1`, `metrics/v1`, `common/v1` and `collector`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from struct import Struct
 from typing import Final, NamedTuple
 
 from fishplate.core.errors import MissingExtraError
@@ -49,6 +51,11 @@ _KINDS: Final[Mapping[OtelKind, Span.SpanKind.ValueType]] = {
 _MOST: Final = 1 << 63
 _RESOURCE_SPANS: Final = ExportTraceServiceRequest.RESOURCE_SPANS_FIELD_NUMBER
 _SCOPE_SPANS: Final = ResourceSpans.SCOPE_SPANS_FIELD_NUMBER
+
+# Marks in a span that was written, which stand for its trace, its run, and its ids and times.
+_TRACE: Final = b"\xf0the trace's id\xf0"
+_RUN: Final = "~ the id of the span's run"
+_NUMBERS: Final = (*(0xF1F1_0000_F1F1_0000 + number for number in range(4)),)
 
 
 class SpanShape:
@@ -111,6 +118,60 @@ class SpanShape:
         span.end_time_unix_nano = end_ns
         self._run.string_value = run_id
         return self._scoped.SerializeToString()
+
+
+class SpanForm:
+    """What the spans of one step share, as bytes into which the rest of each is put.
+
+    What differs always takes the same room: ids and times. So the library writes one span, with a
+    mark in each of those places, and of the others only the marks are written, in a third of the
+    time.
+
+    Args:
+        shape: Writes the one span, and those for which there is no such place.
+    """
+
+    __slots__ = ("_between", "_pack", "_shape")
+
+    def __init__(self, shape: SpanShape) -> None:
+        self._shape = shape
+        written = shape.span(_TRACE, _RUN, *_NUMBERS)
+        span_id, parent_id, *times = _NUMBERS
+        marks = [
+            *(_TRACE, span_id.to_bytes(8), parent_id.to_bytes(8)),
+            *(time.to_bytes(8, "little") for time in times),
+            _RUN.encode(),
+        ]
+        self._between: list[bytes] = []
+        self._pack: Callable[..., bytes] | None = None
+        if any(written.count(mark) != 1 for mark in marks):
+            return  # the step's own words hold one
+        rest = written
+        for mark in marks:
+            before, _, rest = rest.partition(mark)
+            self._between.append(before)
+        self._between.append(rest)
+        rooms = zip(self._between, ("16s", "8s", "8s", "Q", "Q", f"{len(_RUN)}s", ""), strict=True)
+        self._pack = Struct("<" + "".join(f"{len(one)}s{room}" for one, room in rooms)).pack
+
+    def span(  # noqa: PLR0913, PLR0917 -- as `SpanShape.span`
+        self,
+        trace_id: bytes,
+        run_id: str,
+        span_id: int,
+        parent_id: int | None,
+        start_ns: int,
+        end_ns: int,
+    ) -> bytes:
+        """A span as it is written; see `SpanShape.span`."""
+        run = run_id.encode()
+        if self._pack is None or parent_id is None or len(run) != len(_RUN):
+            return self._shape.span(trace_id, run_id, span_id, parent_id, start_ns, end_ns)
+        first, second, third, fourth, fifth, sixth, last = self._between
+        return self._pack(
+            *(first, trace_id, second, span_id.to_bytes(8), third, parent_id.to_bytes(8)),
+            *(fourth, start_ns, fifth, end_ns, sixth, run, last),
+        )
 
 
 def traces_body(service: str, spans: Iterable[bytes]) -> bytes:
