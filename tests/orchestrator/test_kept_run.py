@@ -6,7 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fishplate import App, agent, current
+import pytest
+
+from fishplate import App, UsageError, agent, current
 from fishplate.core.clock import FixedClock
 from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.orchestrator.kept_run import WAITING, KeptRun
@@ -68,3 +70,13 @@ async def test_a_run_that_is_over_is_not_cancelled_while_its_end_is_written(
 
     async with App(brief, store=store, resources={asyncio.Event: lambda: over}) as app:
         assert (heard, (await app.run(run.id)).state) == ("succeeded", "succeeded")
+
+
+async def test_a_principal_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    """The error says whose texts they are, and the app goes on."""
+    async with App(same, store=f"sqlite:///{tmp_path}/runs.db") as app:
+        with pytest.raises(UsageError, match="its texts have no UTF-8 form") as refused:
+            await app.start(same, "x", principal=Principal(name="a\ud800b")).result()
+
+        assert refused.value.code == "bad_principal"
+        assert await app.start(same, "x").result() == "x"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -479,6 +480,27 @@ def test_what_was_cut_is_refused(records: Records) -> None:
 
     with pytest.raises(UsageError, match="'long'"):
         records.replay(run_id, body, by="traces")
+    assert records.replay(run_id, body).difference is None
+
+
+def test_a_trace_with_gaps_is_refused(records: Records) -> None:
+    """Where spans or contents were dropped, a difference would be one of the record."""
+
+    @tool(name="known", effect="readonly")
+    async def known(number: str) -> str:
+        return number
+
+    @make_agent(name="body", tools=[known])
+    async def body(number: str) -> str:
+        return await known(number)
+
+    run_id = records.run(body, "1")
+    with sqlite3.connect(records.traces.removeprefix("sqlite:///")) as connection:
+        connection.execute("INSERT INTO run_gap (run, spans, contents) VALUES (?, 1, 2)", (run_id,))
+
+    with pytest.raises(UsageError, match="1 spans and the contents of 2 calls") as refused:
+        records.replay(run_id, body, by="traces")
+    assert refused.value.code == "not_replayable"
     assert records.replay(run_id, body).difference is None
 
 

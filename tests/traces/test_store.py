@@ -273,6 +273,13 @@ def test_a_foreign_a_future_and_a_broken_file_are_refused(tmp_path: Path) -> Non
     assert codes == ["foreign_store", "future_store", "foreign_store", "foreign_store"]
 
 
+def test_a_folder_is_told_as_one(tmp_path: Path) -> None:
+    """Who names a folder is told so, by who writes and who reads, and not of a failing disk."""
+    for use in (lambda url: kept(url, "1"), open_trace_reader):
+        with pytest.raises(StoreError, match="is a folder: name a file in it"):
+            use(f"sqlite:///{tmp_path}")
+
+
 async def _open_runs(store: str) -> None:
     async with App(flow, store=store):
         pass

@@ -136,6 +136,10 @@ def told(path: Path) -> Generator[None]:
 
 def store_failure(error: sqlite3.Error, path: Path) -> StoreError | StoreUnavailableError:
     """What an error of SQLite means for the store at `path`."""
+    if path.is_dir():
+        return StoreError(
+            f"{str(path)!r} is a folder: name a file in it, e.g. {f'{path}/runs.db'!r}"
+        )
     # Set by the module for errors of the library; not for those it raises itself.
     name: str = getattr(error, "sqlite_errorname", "SQLITE_MISUSE")
     match name.split("_")[1]:

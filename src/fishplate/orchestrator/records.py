@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.shape import Shape
@@ -73,10 +73,20 @@ def value_from_record(unit: AnyAgent, data: bytes, reasons: bytes | None) -> obj
 
 
 def principal_to_record(principal: Principal) -> bytes:
-    """The JSON of whom a run acts on behalf of."""
-    return to_json(
-        {"name": principal.name, "roles": sorted(principal.roles), "tenant": principal.tenant}
-    )
+    """The JSON of whom a run acts on behalf of.
+
+    Raises:
+        UsageError: It cannot be kept (code `bad_principal`).
+    """
+    found = {"name": principal.name, "roles": sorted(principal.roles), "tenant": principal.tenant}
+    try:
+        return to_json(found)
+    except PydanticSerializationError as error:
+        msg = (
+            f"the principal {found!a} cannot be kept: its texts have no UTF-8 form. Take lone "
+            "surrogates out of what it is made from"
+        )
+        raise UsageError(msg, code="bad_principal") from error
 
 
 def principal_from_record(data: bytes) -> Principal:
