@@ -155,8 +155,9 @@ def _of_trace(trace: WholeTrace) -> Recording:
     root = roots[-1]
     if run.missing_spans or run.missing_contents:
         msg = (
-            f"the trace of run {run.id!r} is not whole: {run.missing_spans} spans and the contents of "
-            f"{run.missing_contents} calls were lost on their way. Replay it from its store (--store)"
+            f"the trace of run {run.id!r} is not whole: {run.missing_spans} spans and the contents "
+            f"of {run.missing_contents} calls were lost on their way. Replay it from its store "
+            "(--store)"
         )
         raise UsageError(msg, code="not_replayable")
     _check_answers(trace)
