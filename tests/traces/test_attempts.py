@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from fishplate import App, ErrorClass, Failure, Policy, Retry, tool, workflow
-from fishplate.traces.evidence import Evidence
+from fishplate.traces.failures import Failures
 from fishplate.traces.queries import RunFilter, WholeTrace, list_traces, whole_trace
 from fishplate.traces.rollups import totals
 from fishplate.traces.store import open_trace_reader
@@ -58,4 +58,4 @@ def test_a_failed_attempt_is_seen_as_failed_and_blamed_for_nothing(tmp_path: Pat
     failed = described(spans[0])
     assert (failed.is_error, failed.attributes["error.type"]) == (True, "away")
     assert (trace.run.state, errors) == ("succeeded", 0)
-    assert not list(Evidence(trace, []).failures())
+    assert not list(Failures(trace).failures())

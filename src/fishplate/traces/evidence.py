@@ -1,9 +1,9 @@
 """The rules of blame: what in a trace shows that a step went wrong, one rule a method.
 
-None of them knows an application. They look at what any run tells: failures and marks, ids that
-were asked for and answered, remembered answers and what changed since, rows of rules and the facts
-that they were applied to, passages and the question, confidences, words of a model and what it
-read, and what the application itself has doubted.
+None of them knows an application. They look at what any run tells: ids that were asked for
+and answered, remembered answers and what changed since, rows of rules and the facts that they were
+applied to, passages and the question, confidences, words of a model and what it read, and what the
+application itself has doubted. What has failed is told by `failures`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,18 @@ from typing import Final
 
 from fishplate.contracts.schema import Schema
 from fishplate.core.errors import DeclarationError
-from fishplate.core.events import Span
 from fishplate.traces.afterwards import is_kept
 from fishplate.traces.capture import is_measured
 from fishplate.traces.figures import holds
 from fishplate.traces.findings import (
     Finding,
     Verdict,
-    error_of,
     facts_of,
     ids_of,
     object_of,
     objects_of,
     text_of,
     texts_of,
-    verdict_of_failure,
 )
 from fishplate.traces.passages import sign_against
 from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, remembered_since
@@ -51,60 +48,11 @@ class Evidence:
     """
 
     def __init__(self, trace: WholeTrace, beside: Sequence[WholeTrace]) -> None:
-        self._run = trace.run
         self._spans = trace.spans
         self._beside = beside
-        self._by_id: dict[int | None, Span] = {one.span.span_id: one.span for one in trace.spans}
         self._below: dict[int | None, list[TracedSpan]] = {}
         for one in trace.spans:
             self._below.setdefault(one.span.parent_id, []).append(one)
-        decisions = [one.span for one in trace.spans if one.span.kind == "decision"]
-        self._caught = {one.path for one in decisions if facts_of(one).get("kind") == "caught"}
-
-    def failures(self) -> Iterator[Finding]:
-        """Where a failure came from that reached the output, or made it worse."""
-        for one in self._spans:
-            span = one.span
-            if not _has_failed(span) or span.path in self._caught:
-                continue
-            if any(_has_failed(child.span) for child in self._below.get(span.span_id, ())):
-                continue  # it came from below
-            code, message = facts_of(span).get("error"), error_of(one).get("message")
-            text = f"it failed with {code!r}" + (f": {message}" if message else "")
-            answered_by = self._answered_for(one)
-            if answered_by is None:
-                yield Finding.of(one, verdict_of_failure(one), text, is_sure=True)
-            else:
-                text += f"; {answered_by.name!r} answered without it"
-                yield Finding.of(one, verdict_of_failure(one), text, is_doubt=True)
-
-    def _answered_for(self, one: TracedSpan) -> Span | None:
-        """The nearest caller of a call that gave a whole answer all the same."""
-        caller = self._by_id.get(one.span.parent_id)
-        while caller is not None and caller.status != "ok":
-            caller = self._by_id.get(caller.parent_id)
-        return caller
-
-    def sources(self) -> Iterator[Finding]:
-        """Where a worse answer than wanted came from, of which the output was made."""
-        if self._run.state != "degraded":
-            return
-        failed = {one.span.path for one in self._spans if _has_failed(one.span)}
-        places = {one.span.path: one for one in self._spans}
-        told = set[str]()
-        for one in self._spans:
-            for reason in objects_of(facts_of(one.span).get("degraded")):
-                step = str(reason.get("step") or one.span.path)
-                # What stands in for a failed call has its path and a bar: that call is to blame.
-                if step in told or failed & {step, step.partition("|")[0]}:
-                    continue
-                told.add(step)
-                age = reason.get("age")
-                old = f", {age:.0f} s old" if isinstance(age, (int, float)) else ""
-                text = f"the answer came from {reason.get('source')}{old}: {reason.get('reason')}"
-                if "reason" not in reason:  # where contents are not kept, only the place is
-                    text = f"the answer came from elsewhere{old}"
-                yield Finding.of(places.get(step, one), "tool", text, is_sure=True)
 
     def echoes(self) -> Iterator[Finding]:
         """A tool that was asked about one thing and answered about another, as it never does.
@@ -336,8 +284,3 @@ def _is_instant(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _has_failed(span: Span) -> bool:
-    """Whether a call failed, after all attempts: one attempt alone is nobody's fault yet."""
-    return span.status == "error" and span.kind != "decision"

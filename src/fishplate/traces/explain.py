@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.traces.evidence import Evidence
+from fishplate.traces.failures import Failures
 from fishplate.traces.findings import Finding, Verdict
 from fishplate.traces.gaps import sift, where_it_is
 from fishplate.traces.queries import WholeTrace
@@ -72,10 +73,10 @@ def explain(
             step that it comes from is to blame before any other, and each doubt is a finding.
             `None` or empty if nobody knows.
     """
-    known = Evidence(trace, beside)
+    failed, known = Failures(trace), Evidence(trace, beside)
     found = [
-        *known.failures(),
-        *known.sources(),
+        *failed.failures(),
+        *failed.sources(),
         *known.echoes(),
         *known.stale(),
         *known.rows(),
