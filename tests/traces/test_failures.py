@@ -1,10 +1,11 @@
-"""Where a failure began: in the call that failed, whoever caught it."""
+"""Where a failure began: the call that failed, and the repetition that was never done."""
 
 import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from fishplate import (
     App,
@@ -13,6 +14,8 @@ from fishplate import (
     Failure,
     agent,
     current,
+    each,
+    repeat,
     tool,
     workflow,
 )
@@ -28,6 +31,14 @@ class NotFoundError(DeclaredError):
     """There is no such order."""
 
     order_id: str
+
+
+class Draft(BaseModel):
+    """What is made better again and again."""
+
+    text: str
+    is_done: bool
+    is_short: bool
 
 
 @tool(effect="readonly")
@@ -110,6 +121,49 @@ async def partly(order_id: str) -> str:
     return await partial_above(order_id)
 
 
+@agent
+async def improve(draft: Draft) -> Draft:
+    """Is never done, and short at first."""
+    return Draft(text=draft.text + "x", is_done=False, is_short=len(draft.text) < 1)
+
+
+@agent
+async def finish(draft: Draft) -> Draft:
+    """Is done at once."""
+    return draft.model_copy(update={"is_done": True})
+
+
+@agent
+async def unfinished(draft: Draft) -> Draft:
+    """Begins anew."""
+    return draft.model_copy(update={"is_done": False})
+
+
+@workflow
+async def one_round(draft: Draft) -> Draft:
+    """A round of two steps."""
+    return await unfinished(await improve(draft))
+
+
+@workflow
+async def polish(draft: Draft) -> Draft:
+    """Gives up after its second round."""
+    return await repeat(improve, draft, until="is_done", at_most=2)
+
+
+@workflow
+async def polish_twice(draft: Draft) -> Draft:
+    """Is done with the first repetition, and not with the second."""
+    finished = await repeat(finish, draft, until="is_done", at_most=2)
+    return await repeat(one_round, finished, until="is_done", at_most=3)
+
+
+@workflow
+async def polish_all(drafts: list[Draft]) -> list[Draft]:
+    """Polishes one after the other."""
+    return await each(polish, drafts, concurrency=1)
+
+
 def explained(
     folder: Path, what: Any, argument: Any, *, capture: Capture = "redacted"
 ) -> Explanation:
@@ -170,3 +224,45 @@ def test_a_failure_that_was_made_up_for_is_a_doubt(
 ) -> None:
     """The same call answered when it was asked again, or its error was declared: an answer too."""
     assert told(explained(tmp_path, what, argument)) == ([blamed], [doubted])
+
+
+@pytest.mark.parametrize(
+    ("what", "argument", "step", "evidence"),
+    [
+        (
+            polish,
+            Draft(text="", is_done=False, is_short=True),
+            "repeat.1/improve",
+            "'repeat' ran it 2 times, and 'is_done' was never true; so 'polish' failed",
+        ),
+        (
+            polish_twice,
+            Draft(text="", is_done=False, is_short=True),
+            "repeat~2.2/one_round",
+            "'repeat~2' ran it 3 times, and 'is_done' was never true; so 'polish_twice' failed",
+        ),
+        (
+            polish_all,
+            [Draft(text="a", is_done=False, is_short=True)],
+            "each.0/polish/repeat.1/improve",
+            "ran it 2 times, and 'is_done' and 'is_short' were never true; so 'polish' failed",
+        ),
+    ],
+)
+def test_a_repetition_that_is_never_done_names_its_step(
+    tmp_path: Path, what: Any, argument: Any, step: str, evidence: str
+) -> None:
+    """Its last round stands for it, with the condition that did not come true in any round."""
+    found = explained(tmp_path, what, argument)
+
+    assert (found.verdict, told(found)) == ("policy", ([step], []))
+    assert evidence in found.findings[0].evidence
+
+
+def test_a_repetition_is_named_without_contents(tmp_path: Path) -> None:
+    """The paths of its rounds tell which it was, and how often it ran."""
+    draft = Draft(text="", is_done=False, is_short=True)
+    [found] = explained(tmp_path, polish_twice, draft, capture="off").findings
+
+    text = "'repeat~2' ran it 3 times; so 'polish_twice' failed with 'limit_reached'"
+    assert (found.path, found.evidence) == ("repeat~2.2/one_round", f"workflow 'one_round': {text}")

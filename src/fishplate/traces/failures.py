@@ -8,9 +8,10 @@ made an answer of, are no reason.
 from __future__ import annotations
 
 import functools
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from fishplate.core.events import Span
 from fishplate.traces.afterwards import is_kept
@@ -18,11 +19,15 @@ from fishplate.traces.findings import (
     Finding,
     error_of,
     facts_of,
+    object_of,
     objects_of,
     text_of,
     verdict_of_failure,
 )
 from fishplate.traces.queries import TracedSpan, WholeTrace
+
+_ROUND: Final = re.compile(r"(?P<loop>(?:.*/)?repeat(?:~\d+)?)\.(?P<number>\d+)/[^/]+")
+"""The path of a call that a repetition makes."""
 
 _Call: TypeAlias = tuple[int | None, str, str, str]
 """Who calls, whom, of which kind, with what."""
@@ -45,6 +50,7 @@ class Failures:
             self._below[one.span.parent_id].append(one)
         decisions = [one.span for one in trace.spans if one.span.kind == "decision"]
         self._caught = {one.path for one in decisions if facts_of(one).get("kind") == "caught"}
+        self._done = {one.path for one in decisions if facts_of(one).get("kind") == "repeat"}
 
     def failures(self) -> Iterator[Finding]:
         """Where a failure came from that reached the output, or made it worse."""
@@ -54,14 +60,17 @@ class Failures:
                 continue
             code, message = facts_of(span).get("error"), error_of(one).get("message")
             text = f"it failed with {code!r}" + (f": {message}" if message else "")
+            named = one
+            if code == "limit_reached" and (last := self._last_round(one)) is not None:
+                named, text = last
             verdict, answered_by = verdict_of_failure(one), self._answered_for(one)
             if self._is_asked_again(one):
-                yield Finding.of(one, verdict, f"{text}; asked again, it answered", is_doubt=True)
+                yield Finding.of(named, verdict, f"{text}; asked again, it answered", is_doubt=True)
             elif answered_by is not None:
                 text += f"; {answered_by.name!r} answered without it"
-                yield Finding.of(one, verdict, text, is_doubt=True)
+                yield Finding.of(named, verdict, text, is_doubt=True)
             else:
-                yield Finding.of(one, verdict, text + self._what_stood_in(one), is_sure=True)
+                yield Finding.of(named, verdict, text + self._what_stood_in(one), is_sure=True)
 
     def sources(self) -> Iterator[Finding]:
         """Where a worse answer than wanted came from, of which the output was made."""
@@ -122,6 +131,37 @@ class Failures:
                 if reason.get("step") == caller.span.path:
                     return f"; {caller.span.name!r} answered from {_source(reason)}"
         return ""
+
+    def _last_round(self, one: TracedSpan) -> tuple[TracedSpan, str] | None:
+        """The last call of a repetition that was never done, and what shows that it was not.
+
+        Args:
+            one: What has failed since the repetition reached its limit.
+        """
+        run = self._run
+        if run.state != "failed" or run.missing_spans or run.missing_contents:
+            return None  # an earlier round may be the last that is left
+        rounds = defaultdict[str, dict[int, TracedSpan]](dict)
+        for call in self._below[one.span.span_id]:
+            found = _ROUND.fullmatch(call.span.path)
+            if found is not None and found["loop"] not in self._done:
+                rounds[found["loop"]][int(found["number"])] = call
+        # Of several side by side the message names the one that came to its limit.
+        message = error_of(one).get("message")
+        loops = [loop for loop in rounds if message is None or repr(loop) in str(message)]
+        if len(loops) != 1:
+            return None
+        calls = rounds[loops[0]]
+        last = calls[max(calls)]
+        unmet = [
+            repr(name)
+            for name in object_of(last.gave)
+            if all(object_of(call.gave).get(name) is False for call in calls.values())
+        ]
+        text = f"{loops[0]!r} ran it {max(calls) + 1} times"
+        if unmet:
+            text += f", and {' and '.join(unmet)} {'was' if len(unmet) == 1 else 'were'} never true"
+        return last, f"{text}; so {one.span.name!r} failed with 'limit_reached'"
 
 
 def _call(one: TracedSpan) -> _Call:
