@@ -1,28 +1,44 @@
 """Calculations that a text shows: those that are wrong, and those that nobody can follow.
 
 A calculation that is wrong proves itself. One in several units is judged in one of them, where all
-are known; where a unit is missing or means something of its own, nobody can know.
+are known; where it may mean something besides, nobody can know.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from decimal import Decimal, localcontext
+from collections.abc import Iterator
+from decimal import localcontext
 from typing import Final, NamedTuple
 
-from fishplate.traces.figures import NUMBER, places_of, read
-from fishplate.traces.units import WORDS, conversions_of, factor_of, plain_unit, scale_of
+from fishplate.traces.figures import NUMBER, read
+from fishplate.traces.meant import may_be_right
+from fishplate.traces.reckoning import Calculation, Quantity, comes_out
+from fishplate.traces.units import WORDS, factor_of, plain_unit, scale_of
 
 _MOST_TERMS: Final = 12  # behind the first of a calculation
-_UNIT: Final = rf"(?:\s?[€$£]|\s(?:(?i:{WORDS})|[^\W\d_]{{1,4}})\b)?"
-_SIGN: Final = r"\s*[x×*·/÷]\s*|\s+[+\N{MINUS SIGN}-]\s+"  # noqa: RUF001 -- written so by people
+_MOST_DAYS: Final = 31  # of a month
+# Words that stand behind a number and are no unit of it.
+_NO_UNIT: Final = (
+    r"x|is|are|was|were|be|been|may|might|can|could|will|would|should|must|do|does|in|on|at|to|of"
+    r"|off|for|from|by|per|as|and|or|nor|so|but|if|then|than|that|this|which|the|an?|you|we|i|it"
+    r"|they|your|our|not|no|too|also|only|just|with|without|incl\w*|excl\w*|net|gross|plus|total"
+    r"|all|altogether|together|now|here|again|each|after|before|because|since|when|while"
+    r"|und|oder|aber|also|so|ist|sind|war|waren|kann|können|wird|werden|wäre|wären|darf|dürfen"
+    r"|sein|mit|ohne|für|von|vom|pro|je|das|die|der|den|dem|des|ein\w*|im|am|an|auf|aus|bei|zu|zum"
+    r"|zur|nur|wie|als|dass|weil|wenn|nicht|auch|noch|nach|vor|bis|sie|wir|ihr|ich|er|es|netto"
+    r"|brutto|inkl\w*|zzgl|gesamt\w*|zusammen|insgesamt|mal"
+)
+_UNIT: Final = (
+    rf"(?>(?:\s?[€$£]|\s(?!(?i:{_NO_UNIT})(?!\w))[^\W\d_½¼¾⅓⅔⅛]+(?!\w)"
+    r"|\sin(?=\s?[^\s\w]|\sx|\s*(?:\n|$)))?)"  # an inch
+)
+_SIGN: Final = r"\s*(?:[×*·/÷]|(?<![^\W\d_])x(?![^\W\d_]))\s*|\s+[+\N{MINUS SIGN}-]\s+"  # noqa: RUF001 -- written so by people
 _TERM: Final = rf"[€$£]?{NUMBER}{_UNIT}"
-# What makes another number of a result: a share, a multiple, or the day of a month.
+# What makes another number of a result: a share or a multiple.
 _SCALED: Final = (
     r"\s*(?:[%‰]|(?i:per\s?cent|percentage|pct|prozent|promille|bps|thousand|million|billion"
-    r"|hundred|dozen|k|bn|mn|tsd|mio|mrd|jan\w*|feb\w*|mar(?:ch)?|märz|apr\w*|ma[iy]|ju[nl]\w*"
-    r"|aug\w*|sept?\w*|okt\w*|oct\w*|nov\w*|de[cz]\w*)\b)"
+    r"|hundred|dozen|k|bn|mn|tsd|mio|mrd)\b)"
 )
 _STATED: Final = re.compile(
     rf"(?<![\d/:^-])(?P<sum>{_TERM}(?:(?:{_SIGN}){_TERM}){{1,{_MOST_TERMS}}})"
@@ -31,19 +47,19 @@ _STATED: Final = re.compile(
 )
 _PARTED: Final = re.compile(_SIGN)
 _QUANTITY: Final = re.compile(rf"(?P<mark>[€$£]?)(?P<number>{NUMBER})(?P<unit>{_UNIT})")
-_GOES_ON: Final = re.compile(r"[\w)\]%]\s*[x×*·/÷^+\N{MINUS SIGN}-]\s*$")  # noqa: RUF001 -- the same
-_IN_PARTS_BEFORE: Final = re.compile(rf"\d\s?(?i:{WORDS}|h|d|m|s|g|l)\.?\s(?:and\s)?$")
-_IN_PARTS_BEHIND: Final = re.compile(rf"\s(?:and\s)?{NUMBER}\s(?i:{WORDS}|h|d|m|s|g|l)\b")
-# Who parts thousands by a blank writes one number where two seem to stand.
+_GOES_ON: Final = re.compile(
+    r"(?:[\w)\]%]\s*[x×*·/÷^+\N{MINUS SIGN}-]|√)\s*$"  # noqa: RUF001 -- the same
+)
+_NEGATIVE: Final = re.compile(r"[\N{MINUS SIGN}-]\s*$")
+_MONTH: Final = re.compile(
+    r"\.?\s*(?:M(?:a[iy]|är[zZ]?|ar(?:ch)?)|(?i:jan(?:uary?)?|feb(?:ruary?)?|apr(?:il)?|jun[ei]?"
+    r"|jul[iy]?|aug(?:ust)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?))(?!\w)"
+)
+# Who parts thousands by a blank writes one number where two seem to stand; `1 1/2` is one, too.
 _NUMBER_BEFORE: Final = re.compile(r"\d\s$")
 _NUMBER_BEHIND: Final = re.compile(r"\s\d{3}(?!\d)")
+_ITS_REST: Final = re.compile(r"\d{3}(?!\d)|\d+\s?/")
 _PADDED: Final = re.compile(r"0\d")
-_THREE_DIGITS: Final = re.compile(r"\d{3}(?!\d)")
-_APPLIED: Final = re.compile(
-    r"(?:(?<!\bsum\s)(?<!\btotal\s)(?<!\bproduct\s)(?<!\bsumme\s)\b(?:of|von)"
-    r"|\b(?:average|mean|avg|median|half|twice|double|mittel\w*|durchschnitt\w*))\s*[(:]?\s*$",
-    re.IGNORECASE,
-)
 _CLOCK: Final = re.compile(
     r"(?<![\d:])(?P<hour>\d{1,2}):(?P<minute>\d\d)\s+(?P<sign>[+\N{MINUS SIGN}-])\s+"
     rf"(?P<number>\d{{1,4}})\s?(?P<unit>(?i:{WORDS}|h))\s*=\s*"
@@ -65,11 +81,6 @@ class WrongSum(NamedTuple):
     is_doubt: bool
 
 
-class _Quantity(NamedTuple):
-    value: Decimal
-    unit: str
-
-
 def wrong_sums(text: str) -> Iterator[WrongSum]:
     """Calculations in a text that are wrong, such as `2 x 19.90 = 41.80`, by more than rounding."""
     with localcontext(prec=_PRECISION):
@@ -77,24 +88,30 @@ def wrong_sums(text: str) -> Iterator[WrongSum]:
             if _is_wrong_time(clock):
                 yield WrongSum(clock[0], is_doubt=False)
         for stated in _STATED.finditer(text):
-            before = text[: stated.start()]
-            if _GOES_ON.search(before[before.rfind("\n") + 1 :]) or _is_cut(stated, before):
+            before, behind = text[: stated.start()], text[stated.end("number") :]
+            before = before[before.rfind("\n") + 1 :]
+            if _GOES_ON.search(before) or _is_cut(stated, before):
                 continue  # a part of a longer one
-            found = _judged(stated)
-            if found is not None:
-                meant_otherwise = (
-                    _IN_PARTS_BEFORE.search(before[-40:])
-                    or _IN_PARTS_BEHIND.match(text, stated.end())
-                    or _APPLIED.search(before[-40:])  # e.g. the mean of what is added up
-                )
-                yield WrongSum(stated[0].strip(), is_doubt=found or meant_otherwise is not None)
+            calculation = _calculation(stated)
+            if calculation is None or _is_right(calculation, before):
+                continue
+            is_date = _is_date(stated)
+            if not (is_date and set(calculation.signs) == {"/"}):
+                is_doubt = is_date or may_be_right(calculation, before, behind)
+                yield WrongSum(stated[0].strip(), is_doubt)
 
 
 def _is_cut(stated: re.Match[str], before: str) -> bool:
     """Whether its first number or its result is the end or the beginning of `1 200`."""
-    if _NUMBER_BEFORE.search(before[-2:]) and _THREE_DIGITS.match(stated["sum"]):
+    if _NUMBER_BEFORE.search(before[-2:]) and _ITS_REST.match(stated["sum"]):
         return True
     return bool(_NUMBER_BEHIND.match(stated.string, stated.end("number")))
+
+
+def _is_date(stated: re.Match[str]) -> bool:
+    """Whether its result may be a day of a month."""
+    is_day = stated["number"].isdecimal() and int(stated["number"]) <= _MOST_DAYS
+    return is_day and _MONTH.match(stated.string, stated.end("number")) is not None
 
 
 def _is_wrong_time(clock: re.Match[str]) -> bool:
@@ -109,107 +126,33 @@ def _is_wrong_time(clock: re.Match[str]) -> bool:
     return (reached - then) % _HALF_A_DAY != 0
 
 
-def _judged(  # noqa: PLR0911 -- one way out for each way in which it may be right
-    stated: re.Match[str],
-) -> bool | None:
-    """Whether it is no more than a doubt that a calculation is wrong; `None` if it is right."""
-    signs = [sign.strip() for sign in _PARTED.findall(stated["sum"])]
+def _calculation(stated: re.Match[str]) -> Calculation | None:
+    """What is reckoned; `None` where that can be read in two ways, or is no calculation."""
     parts = _PARTED.split(stated["sum"])
     if any(map(_PADDED.match, parts)):
         return None  # `03/04` is a day
     terms = [_quantity(_QUANTITY.search(part)) for part in parts]
     result = _quantity(stated)
-    known = [one for one in terms if one is not None]
-    # A number that can be read in two ways is no proof.
+    known = tuple(one for one in terms if one is not None)
     if result is None or len(known) != len(terms):
         return None
-    units = {one.unit for one in (*known, result) if one.unit}
-    scales = {scale_of(unit) for unit in units}
-    if len(units) > 1 and len(scales) == 1 and None not in scales:
-        value = _value([_basic(one) for one in known], signs)
-        place = Decimal(1).scaleb(-places_of(result.value)) * _factor(result.unit)
-        if value is None or _is_near(value, _basic(result), place):
-            return None
-        if result.unit and _is_each_measured(known, signs):
-            return False
-    value = _value([one.value for one in known], signs)
-    if value is None or _is_near(value, result.value, Decimal(1).scaleb(-places_of(result.value))):
-        return None
-    if len(units) > 1:
-        if not _is_sum(signs) and _is_converted(value, result.value, scales):
-            return None
-        return _is_sum(signs)
-    if (
-        result.unit
-        and not any(one.unit for one in known)
-        and _is_converted(value, result.value, scales)
-    ):
-        return None  # `8 x 30 = 4 h`
-    # A dash between two numbers is a range as often as it takes one from the other.
-    return signs in (["-"], ["\N{MINUS SIGN}"]) and value == -result.value
+    signs = tuple(sign.strip() for sign in _PARTED.findall(stated["sum"]))
+    found = Calculation(known, signs, result)
+    return None if found.value is None else found
 
 
-def _quantity(found: re.Match[str] | None) -> _Quantity | None:
+def _quantity(found: re.Match[str] | None) -> Quantity | None:
     readings = [] if found is None else read(found["number"])
     if found is None or len(readings) != 1:
         return None
-    return _Quantity(readings[0], plain_unit(found["mark"] or found["unit"]))
+    return Quantity(readings[0], plain_unit(found["mark"] or found["unit"]))
 
 
-def _factor(unit: str) -> Decimal:
-    return factor_of(unit) if unit else Decimal(1)
-
-
-def _basic(one: _Quantity) -> Decimal:
-    return one.value * _factor(one.unit)
-
-
-def _is_sum(signs: Sequence[str]) -> bool:
-    return any(sign in {"+", "-", "\N{MINUS SIGN}"} for sign in signs)
-
-
-def _is_each_measured(terms: Sequence[_Quantity], signs: Sequence[str]) -> bool:
-    """Whether each summand has one unit: a bare number among them may be of any."""
-    counts = [bool(terms[0].unit)]
-    for sign, term in zip(signs, terms[1:], strict=True):
-        if sign in {"/", "÷"}:
-            return False
-        if _is_sum([sign]):
-            counts.append(False)
-        elif counts[-1] and term.unit:
-            return False
-        counts[-1] = counts[-1] or bool(term.unit)
-    return all(counts)
-
-
-def _is_converted(value: Decimal, result: Decimal, scales: set[str | None]) -> bool:
-    """Whether a product is right in another unit, as that of half an hour and a price an hour."""
-    place = Decimal(1).scaleb(-places_of(result))
-    return any(
-        _is_near(value * one, result * other, place * other)
-        for scale in scales
-        if scale is not None
-        for one, other in conversions_of(scale)
-    )
-
-
-def _value(terms: Sequence[Decimal], signs: Sequence[str]) -> Decimal | None:
-    """What a calculation comes to, products before sums; `None` if it divides by zero."""
-    summands = [terms[0]]
-    for sign, term in zip(signs, terms[1:], strict=True):
-        if sign == "+":
-            summands.append(term)
-        elif sign in {"-", "\N{MINUS SIGN}"}:
-            summands.append(-term)
-        elif sign in {"/", "÷"}:
-            if not term:
-                return None
-            summands[-1] /= term
-        else:
-            summands[-1] *= term
-    return sum(summands, Decimal(0))
-
-
-def _is_near(value: Decimal, result: Decimal, place: Decimal) -> bool:
-    """Whether a result is a value, rounded up or down if it has fewer places."""
-    return value == result or (value % place != 0 and abs(value - result) < place)
+def _is_right(calculation: Calculation, before: str) -> bool:
+    if comes_out(calculation):
+        return True
+    if _NEGATIVE.search(before) is None:
+        return False
+    first, *others = calculation.terms
+    terms = (Quantity(-first.value, first.unit), *others)
+    return comes_out(calculation._replace(terms=terms))

@@ -12,11 +12,11 @@ from typing import Final
 _SCALES: Final[Mapping[str, Mapping[str, str]]] = {
     "time": {
         "ms millisecond milliseconds": "0.001",
-        "s sec secs second seconds": "1",
-        "min mins minute minutes": "60",
-        "h hr hrs hour hours": "3600",
-        "d day days": "86400",
-        "wk week weeks": "604800",
+        "s sec secs second seconds sekunde sekunden": "1",
+        "min mins minute minutes minuten": "60",
+        "h hr hrs hour hours std stunde stunden": "3600",
+        "d day days tag tage tagen": "86400",
+        "wk week weeks woche wochen": "604800",
     },
     "length": {
         "mm millimetre millimetres": "0.001",
@@ -41,7 +41,20 @@ _SCALES: Final[Mapping[str, Mapping[str, str]]] = {
         "l litre litres liter liters": "1",
     },
 }
-_SYMBOLS: Final = {"€": "eur", "$": "usd", "£": "gbp"}
+_CURRENCIES: Final[Mapping[str, str]] = {
+    "eur": "€ euro euros",
+    "usd": "$ dollar dollars",
+    "gbp": "£",
+    "chf": "fr franken",
+    "jpy": "yen",
+}
+_MONEY: Final = {
+    **dict.fromkeys(("aud", "cad", "cny", "czk", "dkk", "huf", "inr", "nok", "pln", "sek")),
+    **{word: code for code, words in _CURRENCIES.items() for word in (code, *words.split())},
+}
+_WORKING: Final = {"d": Decimal(8 * 3600), "wk": Decimal(40 * 3600)}
+# Of a price for a day or week of work, a month or a year, calculated in hours.
+_PRICED: Final = (*_WORKING.values(), *(Decimal(days * 86_400) for days in (5, 30, 365)))
 _UNITS: Final = {
     word: (scale, Decimal(factor))
     for scale, units in _SCALES.items()
@@ -56,7 +69,8 @@ WORDS: Final = "|".join(sorted((word for word in _UNITS if len(word) > 1), key=l
 def plain_unit(text: str) -> str:
     """A unit as it is compared: `€` is `eur`, `Min` is `min`, `days` is `day`."""
     word = text.strip().lower()
-    word = _SYMBOLS.get(word, word)
+    if word in _MONEY:
+        return _MONEY[word] or word
     if word in _UNITS:
         return next(one for one, unit in _UNITS.items() if unit == _UNITS[word])
     return word
@@ -67,12 +81,29 @@ def scale_of(unit: str) -> str | None:
     return _UNITS[unit][0] if unit in _UNITS else None
 
 
-def factor_of(unit: str) -> Decimal:
-    """How many of the basic unit of its scale a known unit is."""
-    return _UNITS[unit][1]
+def is_money(unit: str) -> bool:
+    """Whether a unit is a currency that is known here."""
+    return unit in _MONEY
 
 
-def conversions_of(scale: str) -> Iterator[tuple[Decimal, Decimal]]:
-    """The factors of each two units of a scale."""
+def factor_of(unit: str, *, at_work: bool = False) -> Decimal:
+    """How many of the basic unit of its scale a known unit is.
+
+    Args:
+        unit: As `plain_unit` gives it.
+        at_work: A day has 8 hours, and a week 5 days.
+    """
+    return _WORKING.get(unit, _UNITS[unit][1]) if at_work else _UNITS[unit][1]
+
+
+def conversions_of(scale: str, *, of_prices: bool = False) -> Iterator[tuple[Decimal, Decimal]]:
+    """The factors of each two units of a scale.
+
+    Args:
+        scale: What they measure.
+        of_prices: Also of a day and a week of work, a month and a year.
+    """
     factors = {factor for known, factor in _UNITS.values() if known == scale}
+    if of_prices and scale == "time":
+        factors.update(_PRICED)
     return ((one, other) for one in factors for other in factors if one != other)

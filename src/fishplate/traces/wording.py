@@ -6,8 +6,8 @@ calculation that it shows and that is wrong does, and an id of a kind of which i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from string import ascii_letters
 from typing import Final, cast
 
 from fishplate.traces.figures import unexplained
@@ -18,6 +18,8 @@ from fishplate.traces.sums import wrong_sums
 
 MOST_READ: Final = 10_000
 """Characters of an answer that are looked through, so that a long one takes no long time."""
+
+_LAST_WORD: Final = re.compile(r"[^\W\d_]+$")
 
 
 def signs_in_words(answer: object, given: str, *, is_all: bool) -> Iterator[Sign]:
@@ -33,7 +35,7 @@ def signs_in_words(answer: object, given: str, *, is_all: bool) -> Iterator[Sign
     read = _without_blanks(given)
     for wrong in wrong_sums(text):
         # Whoever quotes it may say that it is wrong; what stands behind may be such a word.
-        is_quoted = _without_blanks(wrong.text).rstrip(ascii_letters) in read
+        is_quoted = _LAST_WORD.sub("", _without_blanks(wrong.text)) in read
         yield Sign(f"its answer reckons {wrong.text!r}", is_doubt=wrong.is_doubt or is_quoted)
     known = ids_in(given)
     kinds = {kind_of_id(one) for one in known}
