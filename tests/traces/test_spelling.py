@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fishplate.traces.spelling import bare_numbers_in, ids_in, is_nobody, is_same_id, kind_of_id
+from fishplate.traces.spelling import (
+    Ids,
+    bare_numbers_in,
+    ids_in,
+    is_nobody,
+    is_public,
+    is_same_id,
+    kind_of_id,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,26 @@ def test_different_ids_stay_different(one: str, other: str) -> None:
 def test_an_id_is_itself_in_capitals(text: str) -> None:
     """Whatever the characters are, an id is the same as itself."""
     assert is_same_id(text, text)
+
+
+@given(st.lists(st.text("aAbB01-/ ", max_size=6), max_size=6), st.text("aAbB01-/ ", min_size=1))
+def test_an_id_is_looked_up_among_others_as_it_is_compared(ids: list[str], found: str) -> None:
+    """Looking one up finds the same as comparing it with each, unless it has nothing to compare."""
+    has_runs = any(one.isalnum() for one in found)
+
+    assert Ids(ids).hold(found) == (has_runs and any(is_same_id(found, one) for one in ids))
+
+
+@pytest.mark.parametrize("name", ["A4", "B12", "Q3", "v2", "PS5", "KW12", "RFC-7231", "E500"])
+def test_what_the_world_numbers_is_public(name: str) -> None:
+    """Paper, roads, vitamins, quarters and versions have short names that everybody knows."""
+    assert is_public(name)
+
+
+@pytest.mark.parametrize("name", ["W3", "A-4", "A1001", "ORD-1", "TIC5"])
+def test_what_one_shop_numbers_is_not_public(name: str) -> None:
+    """A dash, four digits or letters of its own make a name that somebody has given."""
+    assert not is_public(name)
 
 
 def test_ids_are_found_by_kind() -> None:

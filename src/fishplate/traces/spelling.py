@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 _RUN: Final = re.compile(r"[^\W\d_]+|\d+")
-_BARE: Final = re.compile(r"(?<![\w.,:/-])\d{3,}(?![\w:/-]|[.,]\d)")
+_BARE: Final = re.compile(r"(?<![\w.,:/-])\d+(?![\w:/-]|[.,]\d)")
 _NOBODY: Final = frozenset(
     {"", "unknown", "none", "null", "nil", "na", "notfound", "missing", "unbekannt", "keine"}
 )
@@ -15,9 +16,13 @@ _PUBLIC: Final = frozenset(
     {
         *("rfc", "bcp", "std", "iso", "iec", "ieee", "din", "en", "ansi", "nist", "fips", "ecma"),
         *("sha", "md", "aes", "rsa", "utf", "ucs", "base", "ipv", "tls", "ssl", "http", "https"),
-        *("cve", "cwe", "icd", "usb", "pci", "hdmi"),
+        *("cve", "cwe", "icd", "usb", "pci", "hdmi", "ddr", "mp", "mpeg", "ps", "ip", "pm", "lte"),
+        *("kw", "cw", "fy", "co", "ch", "nh", "so", "covid", "vitamin", "level", "python", "php"),
+        *("html", "css", "java", "windows", "win", "ios", "android", "iphone", "ipad", "rtx"),
     }
 )
+# Paper, roads, trains, vitamins, levels, quarters, steps, chips, versions: all but a few letters.
+_SHORT_AND_PUBLIC: Final = re.compile(r"[a-ik-np-vxz]\d{1,3}", re.IGNORECASE)
 _ID: Final = re.compile(r"#?\b[^\W\d_]+[-_#]?\d\w*(?:-\w*\d\w*)*")
 
 
@@ -34,6 +39,29 @@ def is_same_id(one: str | int, other: str | int) -> bool:
     return "".join(first) == "".join(second) or _is_bare(first, second) or _is_bare(second, first)
 
 
+class Ids:
+    """Some ids, of which it is looked up whether one of them is the same as another one.
+
+    Args:
+        ids: Each as it is spelled somewhere.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        known = [runs for one in ids if (runs := _runs(one))]
+        self._joined = {"".join(runs) for runs in known}
+        self._alone = {runs[0] for runs in known if len(runs) == 1}
+        self._numbers = {number for runs in known if (number := _only_number(runs)) is not None}
+
+    def hold(self, found: str) -> bool:
+        """Whether `is_same_id` says so of one of them."""
+        runs = _runs(found)
+        return bool(runs) and (
+            "".join(runs) in self._joined
+            or (len(runs) == 1 and runs[0] in self._numbers)
+            or _only_number(runs) in self._alone
+        )
+
+
 def is_nobody(value: str | int) -> bool:
     """Whether an id is that of nothing: none at all, `n/a`, `NOT_FOUND`, zero or less."""
     if isinstance(value, int):
@@ -43,9 +71,14 @@ def is_nobody(value: str | int) -> bool:
     return "".join(runs) in _NOBODY or (bool(numbers) and set(numbers) == {"0"})
 
 
-def bare_numbers_in(text: str) -> list[str]:
-    """Numbers of three digits and more in a text that may be ids, as in `order 9999`."""
-    return _BARE.findall(_ID.sub(" ", text))
+def bare_numbers_in(text: str, *, least: int = 3) -> list[str]:
+    """Numbers in a text that may be ids, as in `order 9999`.
+
+    Args:
+        text: Ids with letters in it are left out.
+        least: How many digits they have.
+    """
+    return [one for one in _BARE.findall(_ID.sub(" ", text)) if len(one) >= least]
 
 
 def ids_in(text: str) -> list[str]:
@@ -60,8 +93,8 @@ def kind_of_id(text: str) -> str:
 
 
 def is_public(text: str) -> bool:
-    """Whether an id is of a kind that the whole world numbers, such as `RFC-7231` and `SHA-256`."""
-    return kind_of_id(text) in _PUBLIC
+    """Whether an id is of a kind that the whole world numbers, such as `RFC-7231` and `A4`."""
+    return kind_of_id(text) in _PUBLIC or _SHORT_AND_PUBLIC.fullmatch(text) is not None
 
 
 def _runs(value: str | int) -> list[str]:
@@ -72,5 +105,9 @@ def _runs(value: str | int) -> list[str]:
 
 
 def _is_bare(short: list[str], long: list[str]) -> bool:
-    numbers = [run for run in long if run.isdigit()]
-    return len(short) == 1 and numbers == short
+    return len(short) == 1 and _only_number(long) == short[0]
+
+
+def _only_number(runs: list[str]) -> str | None:
+    numbers = [run for run in runs if run.isdigit()]
+    return numbers[0] if len(numbers) == 1 else None

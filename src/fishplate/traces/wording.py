@@ -13,7 +13,8 @@ from typing import Final, cast
 from fishplate.traces.figures import unexplained
 from fishplate.traces.findings import Sign
 from fishplate.traces.mentions import is_only_mentioned
-from fishplate.traces.spelling import bare_numbers_in, ids_in, is_public, is_same_id, kind_of_id
+from fishplate.traces.origins import Origins
+from fishplate.traces.spelling import ids_in, is_public, kind_of_id
 from fishplate.traces.sums import wrong_sums
 
 MOST_READ: Final = 10_000
@@ -37,20 +38,17 @@ def signs_in_words(answer: object, given: str, *, is_all: bool) -> Iterator[Sign
         # Whoever quotes it may say that it is wrong; what stands behind may be such a word.
         is_quoted = _LAST_WORD.sub("", _without_blanks(wrong.text)) in read
         yield Sign(f"its answer reckons {wrong.text!r}", is_doubt=wrong.is_doubt or is_quoted)
-    known = ids_in(given)
-    kinds = {kind_of_id(one) for one in known}
-    bare = bare_numbers_in(given)
+    origins = Origins(given)
     for found in dict.fromkeys(ids_in(text)):
-        if found not in given and not any(is_same_id(found, one) for one in known):
-            # One of another kind may be a name that the world knows, such as `A4`; one that is
-            # denied, or an example, is said to be nobody's; one whose number was given, as in
-            # `order 9999`, may be spelled out.
+        if not origins.hold(found):
+            # One of another kind may be a name that the world knows; one that is denied, asked
+            # about or an example is said to be nobody's; one may be made of what was given.
             is_doubt = (
                 not is_all
-                or kind_of_id(found) not in kinds
+                or kind_of_id(found) not in origins.kinds
                 or is_public(found)
                 or is_only_mentioned(found, text)
-                or any(is_same_id(found, one) for one in bare)
+                or origins.may_give(found)
             )
             what = "that it was given" if is_all else "that was kept of what it was given"
             yield Sign(f"its answer holds {found!r}, which nothing {what} does", is_doubt)
