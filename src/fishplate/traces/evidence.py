@@ -141,7 +141,15 @@ class Evidence:
             ]
             caller = next((s for s in self._spans if s.span.span_id == one.span.parent_id), None)
             answer = "" if caller is None else text_of(caller.gave)
-            if (sign := sign_against(one, elsewhere, answer)) is not None:
+            besides = " ".join(
+                str(facts_of(other.span).get("passages"))
+                if other.span.kind == "retrieval"
+                else text_of(other.gave)
+                for other in self._below.get(one.span.parent_id, ())
+                if other.span.kind in {"retrieval", "tool"} and other is not one
+            )
+            sign = sign_against(one, elsewhere, answer, read_besides=besides)
+            if sign is not None:
                 yield Finding.of(one, "retrieval", sign.text, is_doubt=sign.is_doubt)
 
     def doubts(self) -> Iterator[Finding]:

@@ -10,23 +10,16 @@ have many words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any
 
+from fishplate.traces.contrary import contrary_to, words_of
 from fishplate.traces.findings import Sign, facts_of, objects_of, texts_of
 from fishplate.traces.queries import TracedSpan
 
-_WORD: Final = re.compile(r"[^\W\d_]{4,}")
-_DIGITS: Final = re.compile(r"\d+")
-_COUNTED: Final = re.compile(r"(?<![\w.,:/-])(\d+)[\s-]+([^\W\d_]{3,})")
-_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:\.\d[^.!?\n]*)*")
-_FEW_WORDS: Final = 2
-_BEGINNING: Final = 4  # of a word, in which its forms agree: `change`, `changed`
-
 
 def sign_against(
-    search: TracedSpan, found_elsewhere: Sequence[str], answer: str = ""
+    search: TracedSpan, found_elsewhere: Sequence[str], answer: str = "", *, read_besides: str = ""
 ) -> Sign | None:
     """What speaks against a search; `None` if nothing does.
 
@@ -34,6 +27,7 @@ def sign_against(
         search: Its span.
         found_elsewhere: Ids of passages that other searches of the run have found.
         answer: What was answered by who has searched, as text.
+        read_besides: What tools and other searches have told them, as text.
     """
     facts = facts_of(search.span)
     passages = objects_of(facts.get("passages"))
@@ -43,7 +37,7 @@ def sign_against(
     if used is None:
         return _as_doubt(_misfit(facts, passages, None))
     if not used:
-        return _sign_of_none_used(facts, passages, answer)
+        return _sign_of_none_used(facts, passages, answer, read_besides)
     known = [*(str(one.get("id")) for one in passages), *found_elsewhere]
     foreign = next((one for one in used if not any(_belongs(one, own) for own in known)), None)
     if foreign is not None:
@@ -55,9 +49,12 @@ def sign_against(
 
 
 def _sign_of_none_used(
-    facts: Mapping[str, Any], passages: Sequence[Mapping[str, Any]], answer: str
+    facts: Mapping[str, Any],
+    passages: Sequence[Mapping[str, Any]],
+    answer: str,
+    read_besides: str,
 ) -> Sign:
-    if (contrary := _contrary(facts, passages, answer)) is not None:
+    if (contrary := _contrary(facts, passages, answer, read_besides)) is not None:
         return contrary
     misfit = _misfit(facts, passages, None)
     return Sign(misfit or f"none of {len(passages)} passages was used", is_doubt=True)
@@ -87,7 +84,10 @@ def _misfit(
 
 
 def _contrary(
-    facts: Mapping[str, Any], passages: Sequence[Mapping[str, Any]], answer: str
+    facts: Mapping[str, Any],
+    passages: Sequence[Mapping[str, Any]],
+    answer: str,
+    read_besides: str,
 ) -> Sign | None:
     """That the answer says another number of something than each passage which fits and tells it.
 
@@ -102,43 +102,7 @@ def _contrary(
         if isinstance(one.get("score"), (int, float)) and _fits(float(one["score"]), least, most)
     ]
     query = str(facts.get("query"))
-    known = {number for text in (*fitting, query) for number in _DIGITS.findall(text)}
-    told = [counted for text in fitting for counted in _counted(text)]
-    for said in _counted(answer):
-        others = [other for other in told if other.what == said.what]
-        if others and said.number not in known:
-            # An answer of few words is about what was asked.
-            about = said.words if len(said.words) >= _FEW_WORDS else _words(query)
-            other = next((other for other in others if about & other.words), None)
-            text = (
-                f"none of {len(passages)} passages was used, and the answer says {said.number} "
-                f"{said.what} where one that fits says {(other or others[0]).number}"
-            )
-            return Sign(text, is_doubt=other is None)
-    return None
-
-
-class _Counted(NamedTuple):
-    """A number in a text.
-
-    Attributes:
-        number: Its digits.
-        what: What it counts, e.g. `day`.
-        words: The beginnings of the others in its sentence.
-    """
-
-    number: str
-    what: str
-    words: set[str]
-
-
-def _counted(text: str) -> list[_Counted]:
-    """Numbers and what they count."""
-    return [
-        _Counted(number, what.lower().removesuffix("s"), _words(sentence) - _words(what))
-        for sentence in _SENTENCE.findall(text)
-        for number, what in _COUNTED.findall(sentence)
-    ]
+    return contrary_to(fitting, answer, query, read_besides=read_besides)
 
 
 def _fits(score: float, least: object, most: object) -> bool:
@@ -155,15 +119,10 @@ def _belongs(used: str, found: str) -> bool:
 def _stranger(
     facts: Mapping[str, Any], passages: Sequence[Mapping[str, Any]], used: Sequence[str]
 ) -> str | None:
-    asked = _words(facts.get("query"))
+    asked = words_of(facts.get("query"))
     for one in passages:
         text = one.get("text")
         is_read = one.get("id") in used and isinstance(text, str)
-        if is_read and asked and not asked & _words(text):
+        if is_read and asked and not asked & words_of(text):
             return f"the passage {one['id']!r} was used and shares no word with the question"
     return None
-
-
-def _words(text: object) -> set[str]:
-    found = _WORD.findall(text.lower()) if isinstance(text, str) else ()
-    return {word[:_BEGINNING] for word in found}
