@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fishplate.core.ids import root_span_id, run_id, step_span_id, timed_trace_id
+from fishplate.core.ids import root_span_id, run_id, runs_near, step_span_id, timed_trace_id
 
 moments = st.integers(min_value=0, max_value=2**48 - 1)
 bits = st.integers(min_value=0, max_value=2**128 - 1)
@@ -40,6 +40,14 @@ def test_timed_trace_ids_are_ordered_by_time(one: int, its: int, other: int, oth
         assert (ids[0] < ids[1]) is (one < other)
     assert ids[0] % (1 << 80) == its % (1 << 80)
     assert ids[0] < 1 << 128
+
+
+@given(moments, bits, st.integers(min_value=-3_000, max_value=3_000))
+def test_a_run_is_found_by_the_time_in_its_trace_id(moment: int, its: int, later: int) -> None:
+    """Its id stands between two ids exactly if it began no more than so long before or after."""
+    began = min(max(moment + later, 0), 2**48 - 1)
+    least, most = runs_near(timed_trace_id(moment, its), 1_000)
+    assert (least <= run_id(began, its) <= most) is (abs(began - moment) <= 1_000)
 
 
 @given(bits, st.text(max_size=20))

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fishplate.core.clock import FixedClock
 from fishplate.core.errors import UsageError
 from fishplate.core.events import HeadTuple
 from fishplate.core.run_context import Principal, RunContext, Surroundings
-from fishplate.core.sqlite_file import StoreError
+from fishplate.core.sqlite_file import StoreError, store_path
 from fishplate.orchestrator.releases import Releases
 from fishplate.traces.capture import Capture
 from fishplate.traces.feed import Tally
@@ -424,6 +425,44 @@ def test_the_list_is_filtered(url: str) -> None:
     assert found(limit=1) == [bad]
     run: TracedRun = list_traces(connection, RunFilter(limit=1))[0]
     assert found(trace_id=run.trace_id) == [bad]
+    connection.close()
+
+
+def test_a_trace_is_found_by_its_id_whoever_began_it(url: str) -> None:
+    """All runs that a caller has started in its trace; one of our own; and one of any other id."""
+    called = "0af7651916cd43dd8448eb211c80319c"
+
+    async def main() -> None:
+        async with App(flow, traces=url) as app:
+            for number in ("1", "2"):
+                await app.start(
+                    flow, number, traceparent=f"00-{called}-00f067aa0ba902b7-01"
+                ).result()
+
+    kept(url, "1")
+    asyncio.run(main())
+    connection = open_trace_reader(url)
+    second, first, own = list_traces(connection, RunFilter())
+    connection.close()
+    with closing(sqlite3.connect(store_path(url))) as store:
+        store.execute(
+            "INSERT INTO run SELECT 'untimed', ?, caller_span, agent, release, tenant, "
+            "principal, state, started_ns, duration_ns, error, spans, model_calls, input_tokens, "
+            "output_tokens, unpriced FROM run WHERE id = ?",
+            ("ab" * 16, own.id),
+        )
+        store.commit()
+    connection = open_trace_reader(url)
+
+    def found(trace_id: str, **wanted: Any) -> list[str]:
+        return [run.id for run in list_traces(connection, RunFilter(trace_id=trace_id, **wanted))]
+
+    assert found(called) == [second.id, first.id]
+    assert found(called, limit=1) == [second.id]
+    assert found(called, states=["failed"]) == []
+    assert found(own.trace_id) == [own.id]
+    assert found("ab" * 16) == ["untimed"]
+    assert found("cd" * 16) == []
     connection.close()
 
 

@@ -18,6 +18,9 @@ RollupKey: TypeAlias = tuple[int, str, str, str, str, str, str, str, int]
 Place: TypeAlias = tuple[HeadTuple, str]
 """What a span is called, and its path."""
 
+Plain: TypeAlias = "defaultdict[HeadTuple, list[int]]"
+"""By what a call is called: start and duration of each in turn, in nanoseconds."""
+
 _MINUTE_NS: Final = 60_000_000_000
 _BUCKETS: Final = [math.ceil(1_000 * 2 ** (quarter / 4)) for quarter in range(1, 160)]
 """Where buckets of durations begin, in nanoseconds: four for each doubling, from 1 µs on."""
@@ -55,19 +58,22 @@ class Rollups:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        # Nearly all of it has spent nothing and went well: by minute, head and tenant.
-        self._durations = defaultdict[tuple[int, HeadTuple, str], list[int]](list)
+        self._plain: dict[str, Plain] = {}
         self._others: dict[RollupKey, list[int]] = {}
+
+    def plain(self, tenant: str) -> Plain:
+        """Where the calls of a tenant are counted that have spent nothing and went well."""
+        found = self._plain.get(tenant)
+        if found is None:
+            found = self._plain[tenant] = defaultdict(list)
+        return found
 
     def count(
         self, head: HeadTuple, start_ns: int, duration: int, tenant: str, status: str
     ) -> None:
-        """Count a call that has spent nothing."""
-        if status == "ok":
-            self._durations[start_ns // _MINUTE_NS, head, tenant].append(duration)
-        else:
-            minute, bucket = start_ns // _MINUTE_NS, bisect(_BUCKETS, duration)
-            self._one_more((minute, *head, tenant, "", "", "", bucket), status)
+        """Count a call that has spent nothing, however it went."""
+        minute, bucket = start_ns // _MINUTE_NS, bisect(_BUCKETS, duration)
+        self._one_more((minute, *head, tenant, "", "", "", bucket), status)
 
     def spend(  # noqa: PLR0913, PLR0917 -- what a span says
         self,
@@ -104,14 +110,13 @@ class Rollups:
     def all(self) -> dict[RollupKey, list[int]]:
         """All of them by their whole keys: counters in the order of their columns."""
         found = self._others
-        for (minute, head, tenant), durations in self._durations.items():
-            for bucket, count in _by_bucket(durations):
-                key = (minute, *head, tenant, "", "", "", bucket)
-                known = found.get(key)
-                if known is None:
-                    found[key] = [count, *_NOTHING_ELSE]
-                else:
-                    known[0] += count
+        for tenant, plain in self._plain.items():
+            for head, calls in plain.items():
+                for minute, durations in _by_minute(calls[::2], calls[1::2]):
+                    for bucket, count in _by_bucket(durations):
+                        key = (minute, *head, tenant, "", "", "", bucket)
+                        known = found.setdefault(key, [0, *_NOTHING_ELSE])
+                        known[0] += count
         return found
 
     def _one_more(self, key: RollupKey, status: str) -> list[int]:
@@ -120,6 +125,18 @@ class Rollups:
         if status in {"error", "degraded"}:
             counters[1 if status == "error" else 2] += 1
         return counters
+
+
+def _by_minute(starts: list[int], durations: list[int]) -> Iterator[tuple[int, list[int]]]:
+    """The durations of what began in each minute; a batch is mostly of one."""
+    minute = min(starts) // _MINUTE_NS
+    if minute == max(starts) // _MINUTE_NS:
+        yield minute, durations
+        return
+    found = defaultdict[int, list[int]](list)
+    for start_ns, duration in zip(starts, durations, strict=True):
+        found[start_ns // _MINUTE_NS].append(duration)
+    yield from found.items()
 
 
 def _by_bucket(durations: list[int]) -> Iterator[tuple[int, int]]:

@@ -27,7 +27,7 @@ from fishplate.traces.missing import Missing
 
 CAPACITY: Final = 65_536
 BATCH: Final = 1_024
-LINGER: Final = 0.05
+LINGER: Final = 0.1
 """Seconds for which what was told gathers."""
 CLOSING_TIME: Final = 5.0
 """Seconds that the end of an app waits for the last batches."""

@@ -56,7 +56,7 @@ CREATE INDEX run_trace ON run (trace_id);
 CREATE TABLE segment (
   n INTEGER PRIMARY KEY,          -- in the order in which they were written
   run TEXT NOT NULL,
-  spans BLOB NOT NULL,            -- JSON: see traces.segments
+  spans BLOB NOT NULL,            -- JSON: see traces.parts
   content BLOB                    -- JSON: list of values that the spans point into
 );
 CREATE INDEX segment_run ON segment (run);
@@ -133,8 +133,15 @@ CREATE TABLE run_wait (             -- for what a run waits, or waited last
 # From here on a segment may be a flat list, which what reads the third cannot read.
 _FOURTH: Final = ""
 
+# A trace id of ours tells when its run began, and runs are in the order of that: only those of
+# callers have to be looked up. An index of all took a tenth of the time of writing a run.
+_FIFTH: Final = """
+DROP INDEX run_trace;
+CREATE INDEX run_called ON run (trace_id) WHERE caller_span IS NOT NULL;
+"""
+
 LAYOUT: Final = Layout(
     application_id=0x66706C73,  # `fpls` in ASCII
-    migrations=(_FIRST, _SECOND, _THIRD, _FOURTH),
+    migrations=(_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH),
     auto_vacuum="incremental",
 )

@@ -11,9 +11,9 @@ from pydantic_core import from_json
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span, SpanHead, WaitTold
-from fishplate.core.ids import span_hex
+from fishplate.core.ids import runs_near, span_hex
 from fishplate.core.spending import MOST_SUM, is_whole
-from fishplate.traces.segments import CELLS
+from fishplate.traces.parts import CELLS
 
 MOST_BESIDE: Final = 200
 """Runs that are looked through for what changed a remembered answer."""
@@ -31,6 +31,10 @@ SELECT *, (SELECT json_group_object(currency, min(cost_nanos, {MOST_SUM})) FROM 
   ) END
 FROM run
 """  # noqa: S608 -- our own words
+_CALLED: Final = "SELECT id FROM run WHERE trace_id = ? AND caller_span IS NOT NULL"
+_OWN: Final = "SELECT id FROM run WHERE id BETWEEN ? AND ? AND trace_id = ?"
+_NEAR_MS: Final = 1_000
+"""Between what the ids of a trace and of its run say of when it began, at most."""
 
 
 class TracedRun(NamedTuple):
@@ -149,9 +153,12 @@ def list_traces(connection: sqlite3.Connection, wanted: RunFilter) -> list[Trace
     if wanted.states:
         where.append(f"state IN ({','.join('?' * len(wanted.states))})")
         values += wanted.states
+    if wanted.trace_id is not None:
+        condition, known = _in_trace(connection, wanted.trace_id)
+        where.append(condition)
+        values += known
     for column, value in (
         ("agent = ?", wanted.agent),
-        ("trace_id = ?", wanted.trace_id),
         ("error = ?", wanted.error),
         ("id < ?", wanted.before),
         ("duration_ns >= ?", _nanos(wanted.slower_than)),
@@ -167,6 +174,19 @@ def list_traces(connection: sqlite3.Connection, wanted: RunFilter) -> list[Trace
     query = f"{_RUN} {condition} ORDER BY id DESC LIMIT ?"
     rows = connection.execute(query, (*values, wanted.limit))
     return [_run_of(row) for row in rows]
+
+
+def _in_trace(connection: sqlite3.Connection, trace_id: str) -> tuple[str, tuple[str, ...]]:
+    """What finds the runs of a trace, as a condition and its values.
+
+    They were started by callers, or one of them began when the id says. One that was begun before
+    traces were kept has an id that says nothing: then all are looked at.
+    """
+    near = runs_near(int(trace_id, 16), _NEAR_MS)
+    quick = f"id IN ({_CALLED} UNION ALL {_OWN})"
+    values = (trace_id, *near, trace_id)
+    found = connection.execute(f"SELECT 1 FROM run WHERE {quick} LIMIT 1", values).fetchone()  # noqa: S608 -- our own words
+    return ("trace_id = ?", (trace_id,)) if found is None else (quick, values)
 
 
 def whole_trace(connection: sqlite3.Connection, run_id: str) -> WholeTrace | None:

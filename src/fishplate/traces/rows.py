@@ -11,7 +11,8 @@ from typing import Final
 
 from fishplate.core.spending import MOST_SUM
 from fishplate.traces.counting import COST, RollupKey
-from fishplate.traces.segments import Packed, Row
+from fishplate.traces.parts import Row
+from fishplate.traces.segments import Packed
 
 _SIZES: Final = (256, 64, 16, 4, 1)
 """Rows of a statement: the largest has 4,352 parameters, of 32,766 that SQLite takes."""
