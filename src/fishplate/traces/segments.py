@@ -153,7 +153,7 @@ class Segmenter:
             began, took = start_ns + part.run.offset_ns, end_ns - start_ns
             part.cells += (span_id, parent_id, head, path, began, took, status, None, given, gave)
             if is_plain and status == "ok":
-                part.plain[head] += (began, took)
+                part.plain[head].extend((began, took))
             elif head[0] != "decision":
                 self._count(part, told, head)
             if parent_id is None and head[0] != "decision":
