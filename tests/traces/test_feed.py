@@ -1,5 +1,6 @@
 """The queue before a store or an export: every item is kept, or counted as what became of it."""
 
+import itertools
 import logging
 import threading
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ import pytest
 from typing_extensions import override
 
 from fishplate.core.events import SpanTuple
-from fishplate.traces.feed import LOG_EVERY, Feed, Taken
+from fishplate.traces.feed import LOG_EVERY, Feed, Taken, Tally
 from fishplate.traces.items import Item, is_span
 
 
@@ -104,6 +105,39 @@ def test_what_comes_while_a_batch_is_written_gathers(monkeypatch: pytest.MonkeyP
     made.flush()
     assert sizes == [1, 2]
     made.close()
+
+
+def test_a_span_counts_once_whenever_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be written is lost, and waits no longer: not even while that is logged."""
+    monkeypatch.setattr("fishplate.traces.feed.LINGER", 60)
+    tallies: list[Tally] = []
+
+    class Asking(logging.Handler):
+        """Asks for the tally in the middle of it."""
+
+        @override
+        def emit(self, record: logging.LogRecord) -> None:
+            tallies.append(made.tally)
+
+    receiver = Receiver(OSError("away"), Taken(1, trouble="refused"))
+    made = Feed(receiver, nobody, 100, itertools.count(step=2 * LOG_EVERY).__next__)
+    log, handler = logging.getLogger("fishplate.traces"), Asking()
+    log.addHandler(handler)
+    try:
+        for number in range(3):
+            made.tell(span(number))
+        tallies.append(made.tally)
+        made.flush()
+        made.tell(span(3))
+        made.tell(span(4))
+        made.flush()
+        made.close()
+    finally:
+        log.removeHandler(handler)
+
+    told = [3, 3, 5, 5]  # before; when three are lost; when one of two is refused; at the end
+    assert [one.kept + one.dropped + one.lost + one.waiting for one in tallies] == told
+    assert [(one.lost, one.waiting) for one in tallies] == [(0, 3), (3, 0), (4, 0), (4, 0)]
 
 
 def test_trouble_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:

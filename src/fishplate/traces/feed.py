@@ -311,7 +311,6 @@ class Feed:
         spans = [*map(type, items)].count(tuple)  # as `is_span`, for all of them at once
         self._taking = len(items)
         self._hand_over(items, spans)
-        self._taking = 0
         if self._dropped > self._told_dropped:
             self._log("the queue is full")
             self._told_dropped = self._dropped
@@ -323,10 +322,12 @@ class Feed:
         try:
             taken = self._receiver.take(items, missing)
         except Exception as error:  # noqa: BLE001 -- a trace is never worth more than the runs
+            self._taking = 0
             self._lost += spans
             self._missing.add_all(items)  # and told with the next batch
             self._tell_failure(error)
             return
+        self._taking = 0
         # Of its own batch, and of what it has no more, it knows by itself.
         self._told_missing += missing + spans - taken.kept + taken.gone
         self._kept += taken.kept - taken.gone
@@ -346,9 +347,10 @@ class Feed:
     def _close(self) -> None:
         # What is told from now on is dropped, and counted.
         self._capacity = self._run_room = self._span_room = self._content_room = 0
-        self._dropped += len(self._queue)
         self._missing.add_all(self._queue)
+        left = len(self._queue)
         self._queue.clear()
+        self._dropped += left
         if self._dropped + self._lost > self._told_missing and self._failure is None:
             self._hand_over(self._missing.take(), 0)  # who keeps what is missing is told the rest
         try:
