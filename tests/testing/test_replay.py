@@ -38,6 +38,7 @@ from fishplate.traces.store import TraceStore
 
 WRITTEN: list[str] = []
 CALLED: list[str] = []
+ATTEMPTS: list[str] = []
 
 
 class Row(BaseModel):
@@ -191,6 +192,36 @@ def test_a_whole_trace_is_enough(records: Records) -> None:
     for order_id in ("W1", "W0"):
         run_id = records.run(flow, order_id)
         assert records.replay(run_id, flow, by="traces").difference is None
+
+
+@make_agent
+async def stamp(order_id: str) -> str:
+    """Asks for the time twice, and calls nobody."""
+    return f"{order_id} {current().now().isoformat()} {current().now().isoformat()}"
+
+
+@make_agent(policy=Policy(retry=Retry(attempts=2, base=0.001)))
+async def stamp_later(order_id: str) -> str:
+    """Asks for the time, and succeeds the second time only."""
+    first = current().now()
+    ATTEMPTS.append(order_id)
+    if len(ATTEMPTS) % 2:
+        raise Failure("not yet", error_class=ErrorClass.TRANSIENT)
+    return f"{order_id} {first.isoformat()}"
+
+
+@workflow
+async def stamped(order_id: str) -> str:
+    """Two steps that call nobody."""
+    return await stamp_later(await stamp(order_id))
+
+
+@pytest.mark.parametrize("by", ["traces", "both"])
+@pytest.mark.parametrize("what", [stamp, stamped])
+def test_what_calls_nobody_is_told_the_same_times(records: Records, by: Any, what: Any) -> None:
+    """They stand on its span, attempt by attempt; without a trace it is told when it began."""
+    run_id = records.run(what, "W1")
+    assert records.replay(run_id, what, by=by).difference is None
 
 
 def changed(**made: Any) -> Any:

@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from fishplate.core.call import SCOPE
 from fishplate.core.data import dataclass
@@ -27,6 +27,11 @@ from fishplate.core.told import (
 from fishplate.core.trace_context import format_baggage, format_traceparent
 
 T = TypeVar("T")
+
+TOLD_NOW: Final = "told_now"
+"""Under which name the times that a call was told stand on its span."""
+MOST_TOLD: Final = 16
+"""Of them, how many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,9 +138,18 @@ class Current:
         return self._random
 
     def now(self) -> datetime:
-        """Wall clock time, aware; in a body that calls others the same again after a resume."""
+        """Wall clock time, aware; in a body that calls others the same again after a resume.
+
+        The first `MOST_TOLD` that a call is told stand on its span, so that a replay tells them.
+        """
         around = self.run.around
-        return around.clock.now() if around.kept_now is None else around.kept_now(self)
+        now = around.clock.now() if around.kept_now is None else around.kept_now(self)
+        if self.attributes is None:
+            self.attributes = {}
+        told = self.attributes.setdefault(TOLD_NOW, [])
+        if isinstance(told, list) and len(told) < MOST_TOLD:
+            told.append(now.isoformat())
+        return now
 
     def uuid(self) -> uuid.UUID:
         """A random UUID (version 4) from this call's randomness."""

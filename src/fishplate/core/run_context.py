@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from fishplate.core.clock import Clock
 from fishplate.core.data import dataclass
+from fishplate.core.errors import JsonValue
 from fishplate.core.events import HeadTuple, Retell, Sink, SpanTuple, WaitTold
 from fishplate.core.ids import run_id
 from fishplate.core.spending import RunSpending
@@ -48,6 +49,7 @@ class Calling(Protocol):
 
     path: str
     run: RunContext
+    attributes: dict[str, JsonValue] | None
 
 
 class Halt(Protocol):

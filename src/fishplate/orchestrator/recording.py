@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
@@ -139,6 +139,7 @@ class Recording:
         outcome: How it ended; `None` if that is not known whole.
         calls: By path of the step, in the order in which they were recorded.
         times: What bodies were told when they asked for the time, by place.
+        told: The same by paths of their calls, in order, as far as the trace has it.
         answers: What waits were answered with by path; `None` if nobody has recorded that.
         choices: What it has told of why; `None` if nobody has recorded that.
     """
@@ -153,6 +154,7 @@ class Recording:
     outcome: Outcome | None
     calls: Mapping[str, RecordedCall]
     times: Mapping[str, str]
+    told: Mapping[str, Sequence[datetime]]
     answers: Mapping[str, Answered] | None
     choices: tuple[Choice, ...] | None = None
 

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.values import BrokenValueError
+from fishplate.core.current import TOLD_NOW
 from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.outcome import DeclaredError
 from fishplate.core.run_context import Calling, RunContext, Surroundings
@@ -240,8 +241,16 @@ class Replay:
         self.refusal = UsageError(message, code="not_replayable")
         raise Suspended(())
 
-    def time_of(self, key: str) -> datetime:
-        """When a call was made, or at least its run."""
+    def time_of(self, key: str, number: int) -> datetime:
+        """What a call was told by its trace, else when it was made, or at least its run.
+
+        Args:
+            key: Path of the step.
+            number: How often it has asked before.
+        """
+        told = self._recording.told.get(key, ())
+        if number < len(told):
+            return told[number]
         call = self._recording.calls.get(key)
         return self._recording.started if call is None or call.began is None else call.began
 
@@ -336,7 +345,9 @@ class ReplaySteps(Steps):
         last, where, count = self._last_asked
         count = count + 1 if last is call.run and where == place else 0
         self._last_asked = (call.run, place, count)
-        return self.replay.time_told(f"{place}.{count}") or self.replay.time_of(call.path)
+        told = (call.attributes or {}).get(TOLD_NOW)
+        number = len(told) if isinstance(told, list) else 0
+        return self.replay.time_told(f"{place}.{count}") or self.replay.time_of(call.path, number)
 
     def _from_record(
         self, run: RunContext, parent_id: int, effect: CallEffect, call: RecordedCall

@@ -9,12 +9,13 @@ So the store decides, and traces beside it add what calls were given.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias, cast
 
 from pydantic_core import from_json
 
+from fishplate.core.current import TOLD_NOW
 from fishplate.core.errors import JsonValue, UsageError
 from fishplate.core.run_context import Principal
 from fishplate.journal.queries import WholeRun, whole_run
@@ -123,6 +124,7 @@ def _of_store(
         outcome=_end(run.state, from_json(run.outcome)),
         calls=calls,
         times=times,
+        told={} if trace is None else _told(trace),
         answers=answers,
         choices=None if trace is None else _choices(trace),
     )
@@ -174,6 +176,7 @@ def _of_trace(trace: WholeTrace) -> Recording:
         outcome=_outcome(root),
         calls=calls,
         times={},
+        told=_told(trace),
         answers=None,
         choices=_choices(trace),
     )
@@ -215,6 +218,17 @@ def _calls_of(trace: WholeTrace) -> Iterator[tuple[str, RecordedCall]]:
                 began=_moment(one.span.start_ns),
             ),
         )
+
+
+def _told(trace: WholeTrace) -> dict[str, list[datetime]]:
+    """The times that bodies were told, by the paths of their calls."""
+    found: dict[str, list[datetime]] = {}
+    for one in _spans(trace):
+        told = (one.span.attributes or {}).get(TOLD_NOW)
+        with suppress(ValueError):  # a body has noted something else under that name
+            texts = map(str, told) if isinstance(told, list) else ()
+            found[one.span.path] = [datetime.fromisoformat(text) for text in texts]
+    return found
 
 
 def _spans(trace: WholeTrace) -> Iterator[TracedSpan]:

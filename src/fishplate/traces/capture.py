@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, cast
 from pydantic_core import from_json, to_json
 
 from fishplate.contracts.signature import Signature
+from fishplate.core.current import TOLD_NOW
 from fishplate.core.errors import FishplateError, JsonValue, NeedsAttention
 from fishplate.core.events import HeadTuple, SpanKind
 from fishplate.core.outcome import DeclaredError
@@ -54,7 +55,7 @@ _OWN_WORDS: Final = frozenset(
     {
         *("error", "effect", "effect_state", "idempotency", "recovery", "looked_up", "repaired"),
         *("model", "provider", "snapshot", "finish_reason", "classifier", "cost_source"),
-        *("cost_currency", "injected"),
+        *("cost_currency", "injected", TOLD_NOW),
     }
 )
 _OWN_NUMBERS: Final = frozenset(
