@@ -56,6 +56,13 @@ async def keyed(order_id: str) -> str:
     return await pay(order_id, await look_up(order_id))
 
 
+@agent(tools=[pay])
+async def pay_in_time(order_id: str) -> str:
+    """Ask for the time before the payment, as whoever keeps office hours."""
+    assert current().now().tzinfo is not None
+    return await pay(order_id, 3)
+
+
 @workflow(tools=[pay_by_hand])
 async def by_hand(order_id: str) -> str:
     """Refund at most once."""

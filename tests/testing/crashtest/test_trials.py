@@ -15,6 +15,7 @@ from tests.testing.crashtest.cast import (
     endless,
     keyed,
     moody,
+    pay_in_time,
 )
 
 ORDER: JsonValue = {"order_id": "#W1"}
@@ -31,6 +32,14 @@ def test_a_keyed_effect_survives_every_crash() -> None:
     points = [trial.point for trial in report.trials]
     assert {CrashPoint(side=side, commit=3) for side in ("before", "after")} <= set(points)
     assert len(points) == len(set(points)) >= 8
+
+
+def test_times_that_bodies_were_told_are_not_compared() -> None:
+    """No two runs are told the same, so a time alone is no difference."""
+    report = crash_test(App(pay_in_time), pay_in_time, ORDER)
+
+    assert report.first_difference is None
+    assert report.count("same") == len(report.trials)
 
 
 def test_what_nobody_can_know_is_counted_apart() -> None:

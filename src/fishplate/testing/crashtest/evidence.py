@@ -95,9 +95,14 @@ def gather(store: Path, work: Path, ignored: Sequence[str] = ()) -> Evidence:
 
 
 def _steps(records: Sequence[StepRecord]) -> Iterator[str]:
-    """What the steps gave that count: those below a body that began anew do not."""
+    """What the steps gave that count: those below a body that began anew do not.
+
+    The times that bodies were told are not among it: no two runs are told the same.
+    """
     kept: dict[str, StepRecord] = {}
     for record in records:
+        if record.kind == "now":
+            continue
         if record.kind == "dropped":
             for key in [key for key in kept if key.startswith(f"{record.key}/")]:
                 del kept[key]
