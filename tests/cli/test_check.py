@@ -193,6 +193,41 @@ def test_a_folder_means_all_agents_below_it(cli: Program) -> None:
     ]
 
 
+def test_a_folder_means_agents_of_projects_with_words_of_their_own(cli: Program) -> None:
+    """A file that imports the project's own decorator or agents is checked; a program is not run.
+
+    What only uses what it has imported declares nothing, and to import it would be to start it.
+    """
+    agent = "@own\nasync def {name}(number: int) -> int:\n    return number\n"
+    cli.write("all/ours/words.py", "from fishplate import agent as own, workflow\n")
+    cli.write("all/ours/__init__.py", "from .words import own\n")
+    cli.write("all/near.py", "from ours.words import own\n" + agent.format(name="near"))
+    cli.write("all/far.py", "from ours import own\n\n" + agent.format(name="far"))
+    cli.write(
+        "all/ours/beside.py",
+        "from . import words\n" + agent.format(name="beside").replace("@own", "@words.own"),
+    )
+    cli.write("all/every.py", "from ours.words import *\n" + agent.format(name="every"))
+    flow = "@workflow\nasync def flow(number: int) -> int:\n    return await near(number)\n"
+    cli.write("all/flows.py", "from near import near\nfrom fishplate import workflow\n" + flow)
+    changed = "import flows as kept, near, far\nother = kept.flow.replace(near.near, far.far)\n"
+    cli.write("all/other.py", changed)
+    cli.write("all/script.py", "from near import near\nraise SystemExit(near)\n")
+    cli.write("all/strange.py", "from unknown import own\n" + agent.format(name="strange"))
+    cli.write("all/broken.py", "from ours import own\n@own\ndef (\n")
+    ended = cli("check", "all", "--json")
+
+    assert ended.code == 0
+    assert {one["target"] for one in ended.json["targets"]} == {
+        "all/every.py:every",
+        "all/far.py:far",
+        "all/flows.py:flow",
+        "all/near.py:near",
+        "all/other.py:other",
+        "all/ours/beside.py:beside",
+    }
+
+
 def test_every_target_is_checked_also_after_a_refusal(cli: Program) -> None:
     """One refusal hides no other; a target that cannot be loaded makes it bad usage."""
     cli.write("odd.py", HEAD + FORGOTTEN)

@@ -266,6 +266,19 @@ def test_a_run_is_replayed_from_its_store(cli: Program) -> None:
     assert code(*HERE, "--with", f"{TRACED}:support") == (2, "not_replayable")
 
 
+def test_a_replay_finds_an_agent_that_the_project_declares_in_its_own_words(cli: Program) -> None:
+    """A file need not speak of fishplate itself if what it declares by comes from one that does."""
+    cli.write("words.py", "from fishplate import agent as ours\n")
+    body = "from words import ours\n\n@ours\nasync def lower(text: str) -> str:\n    return text\n"
+    target = cli.write("lower.py", body)
+    kept = ("--store", "sqlite:///runs.db")
+    run_id = cli("run", target, "-i", '{"text": "W1"}', *kept, "--json").json["run_id"]
+    same = cli("trace", "replay", run_id, *kept)
+
+    assert same.code == 0
+    assert "replaying on agent 'lower'" in same.err
+
+
 def test_a_replay_runs_nothing_of_the_module_that_it_imports(cli: Program) -> None:
     """A program that enters its app when it is imported is refused before a tool does anything."""
     program = """

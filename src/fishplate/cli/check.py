@@ -8,10 +8,11 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from fishplate.agents.agent import AnyAgent
 from fishplate.agents.trial import prompt_problem, try_prompt
 from fishplate.cli.command import Command, ExitCode
+from fishplate.cli.files import files_below
 from fishplate.cli.problems import error_json, error_lines, problem_lines
 from fishplate.cli.prompt_texts import unclear_to_models
 from fishplate.cli.screen import Screen
-from fishplate.cli.targets import FORM, files_below, load_agents
+from fishplate.cli.targets import FORM, load_agents
 from fishplate.contracts.fits import fits
 from fishplate.contracts.schema import Schema
 from fishplate.core.data import dataclass
@@ -149,7 +150,7 @@ def _check(text: str, seen: set[int]) -> Iterator[Checked]:
     if not place.is_dir():
         yield from _check_place(text, seen)
         return
-    files = list(files_below(place))
+    files = files_below(place)
     if not files:
         message = f"{text!r} has no Python file that speaks of fishplate"
         error = UsageError(message, code="unknown_target")

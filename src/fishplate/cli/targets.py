@@ -1,7 +1,7 @@
 """Targets: `path/to/file.py:NAME` or `package.module:NAME`, and the agent that each one names."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
@@ -15,7 +15,6 @@ from fishplate.workflows.workflow import Workflow
 
 FORM: Final = "FILE.py:NAME or package.module:NAME"
 _SEPARATORS: Final = frozenset("/\\")
-_NOT_OURS: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,17 +163,6 @@ def load_agents(text: str) -> list[Loaded]:
     ]
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """The Python files of a folder that can hold an agent: those that speak of fishplate."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in _NOT_OURS:
-            continue
-        if path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from files_below(path)
-        elif path.suffix == ".py" and _speaks_of_fishplate(path):
-            yield path
-
-
 def agents_of(module: ModuleType) -> dict[str, AnyAgent]:
     """The agents in a module's variables, by name; an agent with two names stands once."""
     found: dict[int, tuple[str, AnyAgent]] = {}
@@ -198,13 +186,6 @@ def suggestion(word: str, known: Mapping[str, object]) -> str:
     """` Did you mean 'x'?` if a known word is close, else nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def _speaks_of_fishplate(path: Path) -> bool:
-    try:
-        return b"fishplate" in path.read_bytes()
-    except OSError:  # whoever imports it will say why it cannot be read
-        return True
 
 
 def _named(

@@ -11,10 +11,11 @@ from typing import Final, cast
 from fishplate.agents.agent import AnyAgent
 from fishplate.app import IS_LOOKED_AT
 from fishplate.cli.command import Command, ExitCode
+from fishplate.cli.files import files_below
 from fishplate.cli.run_ids import whole_id
 from fishplate.cli.runs_store import add_store, reading
 from fishplate.cli.screen import Screen
-from fishplate.cli.targets import FORM, Loaded, files_below, load_agent, load_agents
+from fishplate.cli.targets import FORM, Loaded, load_agent, load_agents
 from fishplate.cli.trace_store import add_traced_run, reading_traces
 from fishplate.core.errors import JsonValue, UsageError
 from fishplate.testing.replay import (
