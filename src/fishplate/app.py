@@ -758,8 +758,8 @@ class App:
         unit = effect.unit
         if unit.span_head is None and not self._releases.knows(unit):
             await asyncio.to_thread(self._releases.read, (unit,))
-        if self._tracing.feeds is not None:
-            self._tracing.feeds.begin(context, unit.name)
+        if self._around.begin is not None:
+            self._around.begin(context, unit.name)
         outer = SCOPE.get()
         try:
             coroutine = self._engine.call(context, effect)

@@ -212,6 +212,22 @@ class Signature:
             return self.parameters[0].shape.to_json(arguments[0])
         return to_json(self.encode(arguments))
 
+    def input_json(self, arguments: tuple[object, ...], *, subject: str) -> bytes:
+        """The same, of arguments that come from outside: who gives them is to blame for them.
+
+        Raises:
+            InputError: Readers of JSON would not agree on it; names the JSON pointer.
+        """
+        try:
+            return self.to_json(arguments)
+        except OutputError:
+            for parameter, value in zip(self.parameters, arguments, strict=True):
+                try:
+                    parameter.shape.encode(value)
+                except OutputError as error:
+                    raise InputError(subject, self._located(parameter, error.violations)) from None
+            raise
+
     def unjudged(self, arguments: tuple[object, ...]) -> object:
         """The input document as it is, see `Shape.unjudged`."""
         if self.is_whole:

@@ -78,11 +78,14 @@ class Surroundings:
         heads: Says what the spans of an agent share.
         texts: What models say to those who read along with runs; `None` until somebody does.
         kept_now: Gives a call the time that it was given before, if runs are kept; else `None`.
+        begin: Hears of a run that begins, or goes on here, and the name of its agent; `None` if
+            nobody keeps traces.
         halt: Hears of a run that waits, and for what, or that was cancelled while it waited; `None`
-            if nobody keeps traces.
+            likewise.
     """
 
     __slots__ = (
+        "begin",
         "clock",
         "halt",
         "heads",
@@ -113,6 +116,7 @@ class Surroundings:
         self.heads = heads
         self.texts: TextFeeds | None = None
         self.kept_now: Callable[[Calling], datetime] | None = None
+        self.begin: Callable[[RunContext, str], None] | None = None
         self.halt: Halt | None = None
 
 

@@ -48,7 +48,11 @@ class Beginnings:
         self._last_principal: tuple[Principal | None, bytes] = (None, b"")
 
     def of(self, context: RunContext, effect: CallEffect) -> NewRun:
-        """The run that a call is."""
+        """The run that a call is.
+
+        Raises:
+            InputError: Its input has no JSON form that all readers would agree on.
+        """
         unit = effect.unit
         _, release, units, plan = self.described(unit)
         now_ms = self._now_ms()
@@ -58,7 +62,9 @@ class Beginnings:
             release=release,
             units=units,
             plan=plan,
-            input=unit.signature.to_json(effect.arguments),
+            input=unit.signature.input_json(
+                effect.arguments, subject=f"the input of {unit.about.subject}"
+            ),
             principal=with_caller(self._principal_as_json(context.principal), context.caller),
             trace_id=trace_hex(context.trace_id),
             started_ms=now_ms,

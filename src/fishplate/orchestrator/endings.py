@@ -10,10 +10,11 @@ from fishplate.agents.agent import AnyAgent
 from fishplate.contracts.signature import Signature
 from fishplate.core.errors import ErrorClass, FishplateError, StepError
 from fishplate.core.events import SpanStatus, SpanTuple
+from fishplate.core.ids import root_span_id
 from fishplate.core.outcome import DeclaredError, Reason
 from fishplate.core.run_context import RunContext
 from fishplate.core.text import reason_of
-from fishplate.orchestrator.effects import Marked, Suspended
+from fishplate.orchestrator.effects import CallEffect, Marked, Suspended
 from fishplate.orchestrator.failures import failure_of, given_up
 from fishplate.orchestrator.frame import Frame
 
@@ -81,6 +82,34 @@ def tell_failed(  # noqa: PLR0913, PLR0917 -- what is known where a call ends
     )
     _tell(run, unit, span, observe, given, outcome)
     return failure
+
+
+def tell_refused(
+    run: RunContext, effect: CallEffect, failure: FishplateError, observe: Observe | None
+) -> None:
+    """Tell of a run that ends before it begins: its one span, with the code of its failure.
+
+    Args:
+        run: The run.
+        effect: The call that it is.
+        failure: Why it does not begin.
+        observe: As of `tell_failed`.
+    """
+    unit, now_ns = effect.unit, run.now_ns()
+    if run.around.begin is not None:
+        run.around.begin(run, unit.name)
+    span: SpanTuple = (
+        run.trace_id,
+        root_span_id(run.trace_id),
+        None,
+        unit.span_head or run.around.heads.head(unit),
+        effect.key,
+        now_ns,
+        now_ns,
+        "error",
+        {"error": failure.code},
+    )
+    _tell(run, unit, span, observe, effect.arguments, failure)
 
 
 def out_of_time(unit: AnyAgent, seconds: float) -> StepError:

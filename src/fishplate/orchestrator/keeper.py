@@ -8,21 +8,14 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fishplate.agents.agent import AnyAgent
-from fishplate.core.errors import (
-    UsageError,
-)
+from fishplate.core.errors import FishplateError, UsageError
 from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.journal.journal import Journal
 from fishplate.journal.ledger import Ledger
 from fishplate.journal.lock import DrivingLock
 from fishplate.journal.run_rows import OPEN_STATES, READY_STATES, StoredRun, UnknownRunError
 from fishplate.journal.starts import StartKey
-from fishplate.journal.store import (
-    Durability,
-    StoreUnavailableError,
-    open_store,
-    store_path,
-)
+from fishplate.journal.store import Durability, StoreUnavailableError, open_store, store_path
 from fishplate.journal.writer import OpenWriter
 from fishplate.orchestrator.answers import Answers
 from fishplate.orchestrator.beginnings import Beginnings
@@ -30,15 +23,12 @@ from fishplate.orchestrator.desk import Desk
 from fishplate.orchestrator.driver import Driver
 from fishplate.orchestrator.durable import DurableSteps
 from fishplate.orchestrator.effects import CallEffect, Marked
+from fishplate.orchestrator.endings import tell_refused
 from fishplate.orchestrator.ends import end_of
 from fishplate.orchestrator.history import History
 from fishplate.orchestrator.kept_run import WAITING, KeptRun, KeptRuns
 from fishplate.orchestrator.releases import Releases
-from fishplate.orchestrator.resume_rule import (
-    CannotGoOn,
-    Resume,
-    ResumeRule,
-)
+from fishplate.orchestrator.resume_rule import CannotGoOn, Resume, ResumeRule
 from fishplate.orchestrator.roster import all_of
 from fishplate.orchestrator.run import run_cancelled
 from fishplate.orchestrator.sagas import Sagas
@@ -213,6 +203,8 @@ class Keeper:
         """Run a call as a run that is kept; its end is reported when it is written.
 
         Raises:
+            InputError: Its input has no JSON form.
+            PayloadTooLargeError: Its input is larger than the journal keeps.
             NeedsAttention: A person has to decide before the run can end.
             StoreUnavailableError: Something of the run was not kept: it is still open in the store,
                 and goes on when an app opens that again.
@@ -394,6 +386,14 @@ class Keeper:
         return WAITING
 
     def _begin(self, context: RunContext, effect: CallEffect) -> None:
-        """Write that a run begins; it is not waited for."""
-        log = self._journal.begin(self._beginnings.of(context, effect))
+        """Write that a run begins; it is not waited for.
+
+        Raises:
+            FishplateError: It cannot be kept, which its trace tells to whoever looks it up.
+        """
+        try:
+            log = self._journal.begin(self._beginnings.of(context, effect))
+        except FishplateError as refusal:
+            tell_refused(context, effect, refusal, self._steps.observe)
+            raise
         self._steps.histories[context.trace_id] = History(log, self.now_ms)

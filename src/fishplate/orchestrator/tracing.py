@@ -77,6 +77,7 @@ class Tracing:
             Feeds, self._store, self._export, self.buffer.sink, gauges
         )
         around.sink = self.feeds.tell
+        around.begin = self.feeds.begin
         around.halt = self.feeds.halt
         steps.observe = self.feeds.observe
 
@@ -85,7 +86,7 @@ class Tracing:
         feeds, self.feeds = self.feeds, None
         if feeds is not None:
             around.sink = self.buffer.sink
-            around.halt = None
+            around.begin = around.halt = None
             steps.observe = None
             await asyncio.to_thread(feeds.close)
 

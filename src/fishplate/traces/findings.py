@@ -19,8 +19,11 @@ _POLICY: Final = frozenset(
     {"local_rejection", "deadline", "policy_denied", "budget_exceeded", "rate_limited"}
 )
 _CONTRACT_CODES: Final = frozenset(
-    {"invalid_input", "invalid_output", "contract_violation", "no_branch", "undeclared_error"}
-) | {"bug"}
+    {
+        *("invalid_input", "invalid_output", "contract_violation", "no_branch"),
+        *("undeclared_error", "bug", "payload_too_large"),
+    }
+)
 _POLICY_CODES: Final = frozenset(
     {
         *("deadline", "breaker_open", "bulkhead_full", "rate_limited", "limit_reached"),
