@@ -9,8 +9,7 @@ from fishplate import App, agent, current, tool
 from fishplate.core.current import Passage
 from fishplate.traces.contrary import contrary_to
 from fishplate.traces.explain import explain
-from fishplate.traces.queries import RunFilter, list_traces, whole_trace
-from fishplate.traces.store import open_trace_reader
+from tests.traces.reading import only_trace
 
 
 @tool(effect="readonly")
@@ -39,12 +38,7 @@ def test_an_answer_from_a_tool_is_not_held_against_the_search(
             await app.start(leave_of, name).result()
 
     asyncio.run(main())
-    connection = open_trace_reader(url)
-    [run] = list_traces(connection, RunFilter())
-    trace = whole_trace(connection, run.id)
-    connection.close()
-
-    assert trace is not None
+    trace = only_trace(url)
     assert explain(trace).verdict == verdict
 
 

@@ -9,8 +9,7 @@ from pydantic import BaseModel
 
 from fishplate import App, agent, tool, workflow
 from fishplate.traces.explain import Explanation, explain
-from fishplate.traces.queries import RunFilter, list_traces, whole_trace
-from fishplate.traces.store import open_trace_reader
+from tests.traces.reading import only_trace
 
 
 class Row(BaseModel):
@@ -77,11 +76,7 @@ def explained(folder: Path, what: Any) -> Explanation:
             assert await app.start(what, "W2").ended() == "failed"
 
     asyncio.run(main())
-    connection = open_trace_reader(url)
-    [run] = list_traces(connection, RunFilter())
-    trace = whole_trace(connection, run.id)
-    connection.close()
-    assert trace is not None
+    trace = only_trace(url)
     return explain(trace)
 
 

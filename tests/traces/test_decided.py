@@ -11,8 +11,8 @@ from fishplate import App, Principal, agent, approval, tool, wait_for, workflow
 from fishplate.cli import main
 from fishplate.core.events import Span
 from fishplate.traces.capture import Capture
-from fishplate.traces.queries import RunFilter, list_traces, whole_trace
-from fishplate.traces.store import TraceStore, open_trace_reader
+from fishplate.traces.store import TraceStore
+from tests.traces.reading import only_trace
 
 LEAD = Principal(name="grace", roles=frozenset({"lead"}))
 NOTE = "seen the receipt"
@@ -87,11 +87,7 @@ def decided(
 
 def decisions(folder: Path) -> list[Span]:
     """Those of the only run."""
-    connection = open_trace_reader(traced(folder).url)
-    [run] = list_traces(connection, RunFilter())
-    trace = whole_trace(connection, run.id)
-    connection.close()
-    assert trace is not None
+    trace = only_trace(traced(folder).url)
     return [one.span for one in trace.spans if one.span.kind == "decision"]
 
 

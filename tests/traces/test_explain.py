@@ -25,8 +25,9 @@ from fishplate import (
 from fishplate.core.current import Passage
 from fishplate.core.errors import JsonValue
 from fishplate.traces.explain import Explanation, explain
-from fishplate.traces.queries import RunFilter, list_traces, runs_beside, whole_trace
+from fishplate.traces.queries import runs_beside, whole_trace
 from fishplate.traces.store import open_trace_reader
+from tests.traces.reading import only_trace
 
 
 class Row(BaseModel):
@@ -203,11 +204,7 @@ def explained(
             await app.start(what, *arguments).ended()
 
     asyncio.run(main())
-    connection = open_trace_reader(url)
-    [run] = list_traces(connection, RunFilter())
-    trace = whole_trace(connection, run.id)
-    connection.close()
-    assert trace is not None
+    trace = only_trace(url)
     return explain(trace, wrong=wrong)
 
 

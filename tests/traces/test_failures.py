@@ -21,8 +21,8 @@ from fishplate import (
 )
 from fishplate.traces.capture import Capture
 from fishplate.traces.explain import Explanation, explain
-from fishplate.traces.queries import RunFilter, list_traces, whole_trace
-from fishplate.traces.store import TraceStore, open_trace_reader
+from fishplate.traces.store import TraceStore
+from tests.traces.reading import only_trace
 
 TRIED: list[str] = []
 
@@ -176,11 +176,7 @@ def explained(
 
     TRIED.clear()
     asyncio.run(main())
-    connection = open_trace_reader(url)
-    [run] = list_traces(connection, RunFilter())
-    trace = whole_trace(connection, run.id)
-    connection.close()
-    assert trace is not None
+    trace = only_trace(url)
     return explain(trace)
 
 

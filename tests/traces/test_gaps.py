@@ -14,8 +14,8 @@ from fishplate import App, ErrorClass, Failure, Prompt, agent, current, model_ag
 from fishplate.core.errors import JsonValue
 from fishplate.testing import ScriptedModel
 from fishplate.traces.explain import explain
-from fishplate.traces.queries import NOTHING, RunFilter, WholeTrace, list_traces, whole_trace
-from fishplate.traces.store import open_trace_reader
+from fishplate.traces.queries import NOTHING, WholeTrace
+from tests.traces.reading import only_trace
 
 
 @tool(effect="readonly")
@@ -89,12 +89,7 @@ def traced(folder: Path, what: Any, models: Mapping[str, ScriptedModel]) -> Whol
             await app.start(what, "W1").ended()
 
     asyncio.run(main())
-    connection = open_trace_reader(url)
-    [run] = list_traces(connection, RunFilter())
-    trace = whole_trace(connection, run.id)
-    connection.close()
-    assert trace is not None
-    return trace
+    return only_trace(url)
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ from fishplate.traces.capture import Reader
 from fishplate.traces.feed import Feed, Taken
 from fishplate.traces.items import Began, Item, Missed, is_span
 from fishplate.traces.missing import Missing
-from fishplate.traces.queries import RunFilter, list_traces, whole_trace
 from fishplate.traces.redaction import Redactor
 from fishplate.traces.segments import Segmenter
-from fishplate.traces.store import TraceStore, open_trace_reader
+from fishplate.traces.store import TraceStore
+from tests.traces.reading import only_trace
 
 
 @tool(effect="readonly")
@@ -163,11 +163,8 @@ def test_a_run_says_how_much_of_it_is_missing(tmp_path: Path, capacity: int) -> 
             return len(app.spans(run)), (await app.flush_traces())["store"].dropped
 
     told, dropped = asyncio.run(main())
-    connection = open_trace_reader(url)
-    [run] = list_traces(connection, RunFilter())
-    trace = whole_trace(connection, run.id)
-    connection.close()
-    assert trace is not None
+    trace = only_trace(url)
+    run = trace.run
     assert (run.state, run.duration_ns is None) == ("succeeded", False)
     assert run.missing_spans > 0
     assert len(trace.spans) + run.missing_spans == told
