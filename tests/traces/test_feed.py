@@ -140,6 +140,28 @@ def test_a_span_counts_once_whenever_somebody_asks(monkeypatch: pytest.MonkeyPat
     assert [(one.lost, one.waiting) for one in tallies] == [(0, 3), (3, 0), (4, 0), (4, 0)]
 
 
+def test_what_is_told_to_be_missing_waits_for_nothing() -> None:
+    """A batch says which runs lost spans before it, and these do not wait again by that."""
+    tallies: list[Tally] = []
+
+    class Asking(Receiver):
+        """Asks for the tally while a batch is on its way."""
+
+        @override
+        def take(self, items: Sequence[Item], dropped: int) -> Taken:
+            tallies.append(made.tally)
+            return super().take(items, dropped)
+
+    made = feed(Asking(OSError("away")))
+    for number in range(2):
+        made.tell(span(number))
+        made.flush()
+    made.close()
+
+    assert [(one.kept, one.lost, one.waiting) for one in tallies] == [(0, 0, 1), (0, 1, 1)]
+    assert (made.tally.kept, made.tally.lost, made.tally.waiting) == (1, 1, 0)
+
+
 def test_trouble_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     """A sink that fails every other time fills no log: a line, and another after a minute."""
     now = 0.0

@@ -305,11 +305,10 @@ class Feed:
         """Hand on a batch; how much was taken from the queue."""
         queue = self._queue
         items = [queue.popleft() for _ in range(min(len(queue), BATCH))]
-        taken = len(items)
+        self._taking = taken = len(items)  # what is said to be missing waits for nothing
         if self._missing:
             items += self._missing.take()
         spans = [*map(type, items)].count(tuple)  # as `is_span`, for all of them at once
-        self._taking = len(items)
         self._hand_over(items, spans)
         if self._dropped > self._told_dropped:
             self._log("the queue is full")
