@@ -109,6 +109,22 @@ async def pays_at_once(order_id: str) -> str:
     return await pays(order_id)
 
 
+@agent
+async def asks(order_id: str) -> str:
+    """Pays for an answer that in its first life does not come."""
+    if HELD:
+        HELD.pop().set()
+        await asyncio.Event().wait()
+    current().spent(cost_nanos=5_000_000, currency="EUR")
+    return order_id
+
+
+@workflow
+async def pays_for_an_answer(order_id: str) -> str:
+    """One step."""
+    return await asks(order_id)
+
+
 @workflow
 async def waits_and_pays(order_id: str) -> str | Rejected:
     """Somebody has to agree to the step."""
@@ -139,6 +155,28 @@ def test_what_a_call_had_paid_when_its_process_ended_is_unknown(tmp_path: Path) 
     found = traced(tmp_path)
     assert (found.costs, found.whole_costs) == ({"EUR": 5_000_000}, None)
     assert run_cost(found).startswith(">= ")
+
+
+def test_what_was_asked_for_when_an_app_closed_may_have_cost_something(tmp_path: Path) -> None:
+    """A request that a close cuts off tells no trace what it cost, though that is kept in order."""
+    store, traces = f"sqlite:///{tmp_path}/runs.db", f"sqlite:///{tmp_path}/traces.db"
+
+    async def first() -> str:
+        held = asyncio.Event()
+        HELD.append(held)
+        async with App(pays_for_an_answer, store=store, traces=traces) as app:
+            run = app.start(pays_for_an_answer, "W1")
+            await held.wait()
+            return run.id
+
+    async def second(run_id: str) -> None:
+        async with App(pays_for_an_answer, store=store, traces=traces) as app:
+            assert await (await app.run(run_id)).result() == "W1"
+
+    asyncio.run(second(asyncio.run(first())))
+
+    found = traced(tmp_path)
+    assert (found.costs, found.whole_costs) == ({"EUR": 5_000_000}, None)
 
 
 def test_what_a_run_pays_after_it_has_waited_is_known(tmp_path: Path) -> None:
