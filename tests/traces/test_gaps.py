@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fishplate import App, ErrorClass, Failure, Prompt, agent, current, model_agent, tool, workflow
 from fishplate.core.errors import JsonValue
 from fishplate.testing import ScriptedModel
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.explain import explain
-from fishplate.traces.queries import NOTHING, WholeTrace
+from fishplate.traces.queries import WholeTrace
 from tests.traces.reading import only_trace
 
 

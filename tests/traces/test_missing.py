@@ -18,8 +18,8 @@ from fishplate.traces.capture import Reader
 from fishplate.traces.feed import Feed, Taken
 from fishplate.traces.items import Began, Item, Missed, is_span
 from fishplate.traces.missing import Missing
+from fishplate.traces.packing import Packer
 from fishplate.traces.redaction import Redactor
-from fishplate.traces.segments import Segmenter
 from fishplate.traces.store import TraceStore
 from tests.traces.reading import only_trace
 
@@ -143,10 +143,10 @@ def test_what_is_missing_of_very_many_runs_is_bounded() -> None:
 
 def test_what_is_missing_is_kept_for_a_run_whose_beginning_comes_later() -> None:
     """What was dropped overtakes what waits in the queue, the run's beginning too."""
-    segmenter = Segmenter(Reader("off", Redactor((), {})))
+    packer = Packer(Reader("off", Redactor((), {})))
     around = context(7)
-    early = segmenter.pack([Missed(around.trace_id, 2, 1), Missed(around.trace_id, 1, 0)])
-    packed = segmenter.pack([Began(around, "a", 0)])
+    early = packer.pack([Missed(around.trace_id, 2, 1), Missed(around.trace_id, 1, 0)])
+    packed = packer.pack([Began(around, "a", 0)])
 
     assert (early.gaps, packed.gaps) == ([], [(around.run_id, 3, 1)])
 

@@ -28,11 +28,11 @@ from fishplate.testing import ScriptedModel
 from fishplate.traces.capture import Reader
 from fishplate.traces.items import Began, Item, bare
 from fishplate.traces.layout import LAYOUT
+from fishplate.traces.packing import Packer
 from fishplate.traces.queries import RunFilter, list_traces
 from fishplate.traces.redaction import Redactor
 from fishplate.traces.rollups import GROUPINGS, Grouping, Spent, spending
 from fishplate.traces.rows import write
-from fishplate.traces.segments import Segmenter
 from fishplate.traces.store import open_trace_reader
 from fishplate.traces.waterfall import run_cost
 
@@ -211,10 +211,10 @@ def test_the_sums_of_all_groups_are_those_of_all_runs(
     connection = sqlite3.connect(":memory:", isolation_level=None)
     for migration in LAYOUT.migrations:
         connection.executescript(migration)
-    segmenter = Segmenter(Reader("off", Redactor()))
+    packer = Packer(Reader("off", Redactor()))
     items = [item for number, run in enumerate(runs) for item in told(number + 1, *run)]
     for start in range(0, len(items), batch):
-        write(connection, segmenter.pack(items[start : start + batch]))
+        write(connection, packer.pack(items[start : start + batch]))
     kept_runs = list_traces(connection, RunFilter(limit=100))
     wanted = sums((one.costs, one.model_calls, one.input_tokens, one.unpriced) for one in kept_runs)
 
@@ -273,9 +273,7 @@ def test_a_step_is_the_same_for_every_item_and_round(path: str, step: str) -> No
     connection = sqlite3.connect(":memory:", isolation_level=None)
     for migration in LAYOUT.migrations:
         connection.executescript(migration)
-    write(
-        connection, Segmenter(Reader("off", Redactor())).pack(told(1, "t", [("tool", path, facts)]))
-    )
+    write(connection, Packer(Reader("off", Redactor())).pack(told(1, "t", [("tool", path, facts)])))
 
     assert {*by(connection, "step")} == {step}
     connection.close()
@@ -291,11 +289,11 @@ def test_a_sum_beyond_what_the_file_holds_is_shown_as_at_least_that() -> None:
         "a",
         {"requests": 1, "cost_nanos": MOST_SUM // 3, "cost_currency": "IRR"},
     )
-    segmenter = Segmenter(Reader("off", Redactor()))
+    packer = Packer(Reader("off", Redactor()))
     items = told(1, "acme", [dear] * 5) + told(2, "umbrella", [dear] * 2)
     begin, *spans = items[:7]
     for batch in ([begin, *spans[:1]], spans[1:], items[7:]):
-        write(connection, segmenter.pack(batch))
+        write(connection, packer.pack(batch))
     runs = {run.tenant: run for run in list_traces(connection, RunFilter())}
 
     assert runs["acme"].costs == {"IRR": MOST_SUM}

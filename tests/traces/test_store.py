@@ -21,11 +21,11 @@ from fishplate.core.events import HeadTuple
 from fishplate.core.run_context import Principal, RunContext, Surroundings
 from fishplate.core.sqlite_file import StoreError, store_path
 from fishplate.orchestrator.releases import Releases
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.capture import Capture
 from fishplate.traces.feed import Tally
 from fishplate.traces.items import Began, Item, bare
 from fishplate.traces.queries import (
-    NOTHING,
     RunFilter,
     TracedRun,
     WholeTrace,
@@ -359,13 +359,13 @@ def test_what_the_queue_has_no_room_for_is_counted(url: str) -> None:
 
 def test_old_runs_are_taken_out_whole(url: str) -> None:
     """What is older than the limit goes, and so do the oldest runs of a file that is too large."""
-    ids = kept(TraceStore(url=url, capture="full"), *["q" * 12_000] * 150)
+    ids = kept(TraceStore(url=url, capture="full"), *[f"{n:0>12000}" for n in range(150)])
     connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     (latest,) = connection.execute("SELECT max(started_ns) FROM run").fetchone()
     settings = TraceStore(url=url, max_bytes=1_000_000)
     tidy(connection, settings, latest // 1_000_000)
     left = [run for (run,) in connection.execute("SELECT id FROM run ORDER BY id")]
-    orphans = "SELECT count(*) FROM segment WHERE run NOT IN (SELECT id FROM run)"
+    orphans = "SELECT count(*) FROM block WHERE last_run NOT IN (SELECT id FROM run)"
 
     assert left == sorted(ids)[-len(left) :]
     assert 0 < len(left) < 150
@@ -448,7 +448,7 @@ def test_a_trace_is_found_by_its_id_whoever_began_it(url: str) -> None:
         store.execute(
             "INSERT INTO run SELECT 'untimed', ?, caller_span, agent, release, tenant, "
             "principal, state, started_ns, duration_ns, error, spans, model_calls, input_tokens, "
-            "output_tokens, unpriced FROM run WHERE id = ?",
+            "output_tokens, unpriced, NULL FROM run WHERE id = ?",
             ("ab" * 16, own.id),
         )
         store.commit()
@@ -518,11 +518,8 @@ def test_a_span_that_two_processes_have_told_is_shown_once(url: str) -> None:
     [run_id] = kept(url, "17")
     [before] = read(url)
     connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-    connection.execute(
-        "INSERT INTO segment (run, spans, content) SELECT run, spans, content FROM segment"
-        " WHERE run = ?",
-        (run_id,),
-    )
+    connection.execute("INSERT INTO block SELECT n + 1, last_run, spans, content FROM block")
+    connection.execute("INSERT INTO run_block SELECT ?, max(n) FROM block", (run_id,))
     connection.commit()
     connection.close()
 

@@ -132,6 +132,7 @@ class RunContext:
         started_ns: When the run began, on the clock's monotonic scale; of one that has waited, what
             it had worked before counts, and the wait does not.
         began_ns: When the run began in its first life, on the same scale.
+        is_new: It begins here: no process has had it before.
         ends: When the calls that are made in it have to be over, in seconds on the clock's
             monotonic scale; `None`: when the run's working time is over.
         asks_about: The idempotency key of the effect that a call of a `lookup=` asks about.
@@ -150,6 +151,7 @@ class RunContext:
         "_spending",
         "around",
         "began_ns",
+        "is_new",
         "now_ns",
         "principal",
         "retell",
@@ -175,6 +177,7 @@ class RunContext:
         self._spending: RunSpending | None = None  # and most spend nothing
         self.started_ns = self.began_ns = around.now_ns()
         self._run_id = run_id
+        self.is_new = run_id is None
 
     @property
     def effects(self) -> Sequence[str]:

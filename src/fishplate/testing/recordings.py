@@ -25,8 +25,9 @@ from fishplate.journal.waits import Answered, answers_of
 from fishplate.orchestrator.choices import choices_of
 from fishplate.orchestrator.recording import UNKNOWN, Choice, Outcome, RecordedCall, Recording
 from fishplate.orchestrator.records import principal_from_record
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.capture import is_measured, is_whole
-from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, whole_trace
+from fishplate.traces.queries import TracedSpan, WholeTrace, whole_trace
 from fishplate.traces.store import open_trace_reader
 
 Calls: TypeAlias = dict[str, RecordedCall]

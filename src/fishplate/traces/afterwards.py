@@ -14,9 +14,10 @@ from typing import Final, cast
 
 from fishplate.core.errors import JsonValue
 from fishplate.traces.beliefs import Belief, asks_back, leaves_of, plain, texts_in, times_in
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.capture import is_whole
 from fishplate.traces.findings import facts_of
-from fishplate.traces.queries import NOTHING, TracedSpan
+from fishplate.traces.queries import TracedSpan
 
 # `each.W1/` of a plan, and `0.1.` of `0.1.intent` in a body.
 _ITEM: Final = re.compile(r"(?:^|/)(?:each(?:~\d+)?\.[^/]+(?=/)|\d+\.[^/]+(?=\.[^/.]+(?:/|$)))")

@@ -6,7 +6,7 @@ import math
 import re
 from bisect import bisect, bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from fishplate.core.events import HeadTuple
@@ -18,10 +18,7 @@ RollupKey: TypeAlias = tuple[int, str, str, str, str, str, str, str, int]
 Place: TypeAlias = tuple[HeadTuple, str]
 """What a span is called, and its path."""
 
-Plain: TypeAlias = "defaultdict[HeadTuple, list[int]]"
-"""By what a call is called: start and duration of each in turn, in nanoseconds."""
-
-_MINUTE_NS: Final = 60_000_000_000
+MINUTE_NS: Final = 60_000_000_000
 _BUCKETS: Final = [math.ceil(1_000 * 2 ** (quarter / 4)) for quarter in range(1, 160)]
 """Where buckets of durations begin, in nanoseconds: four for each doubling, from 1 µs on."""
 _NOTHING_ELSE: Final = (0,) * 7  # of the counters, where a call was counted alone
@@ -58,21 +55,28 @@ class Rollups:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._plain: dict[str, Plain] = {}
+        self._plain = defaultdict[tuple[int, HeadTuple, str], list[int]](list)
         self._others: dict[RollupKey, list[int]] = {}
 
-    def plain(self, tenant: str) -> Plain:
-        """Where the calls of a tenant are counted that have spent nothing and went well."""
-        found = self._plain.get(tenant)
-        if found is None:
-            found = self._plain[tenant] = defaultdict(list)
-        return found
+    def count_all(
+        self, minute: int, tenant: str, calls: Iterable[tuple[HeadTuple, list[int]]]
+    ) -> None:
+        """Count calls of a minute that have spent nothing and went well.
+
+        Args:
+            minute: Since 1970.
+            tenant: Whose data it was.
+            calls: Durations by what the calls are called.
+        """
+        for head, durations in calls:
+            if durations:
+                self._plain[minute, head, tenant] += durations
 
     def count(
         self, head: HeadTuple, start_ns: int, duration: int, tenant: str, status: str
     ) -> None:
         """Count a call that has spent nothing, however it went."""
-        minute, bucket = start_ns // _MINUTE_NS, bisect(_BUCKETS, duration)
+        minute, bucket = start_ns // MINUTE_NS, bisect(_BUCKETS, duration)
         self._one_more((minute, *head, tenant, "", "", "", bucket), status)
 
     def spend(  # noqa: PLR0913, PLR0917 -- what a span says
@@ -91,7 +95,7 @@ class Rollups:
         asked = self._reader.name(model) if isinstance(model, str) else ""
         bucket = bisect(_BUCKETS, duration)
         step = _step_of(place)
-        key = (start_ns // _MINUTE_NS, *head, tenant, step, asked, currency, bucket)
+        key = (start_ns // MINUTE_NS, *head, tenant, step, asked, currency, bucket)
         counters = self._one_more(key, status)
         spent = (
             _whole(facts["requests"]),
@@ -110,13 +114,12 @@ class Rollups:
     def all(self) -> dict[RollupKey, list[int]]:
         """All of them by their whole keys: counters in the order of their columns."""
         found = self._others
-        for tenant, plain in self._plain.items():
-            for head, calls in plain.items():
-                for minute, durations in _by_minute(calls[::2], calls[1::2]):
-                    for bucket, count in _by_bucket(durations):
-                        key = (minute, *head, tenant, "", "", "", bucket)
-                        known = found.setdefault(key, [0, *_NOTHING_ELSE])
-                        known[0] += count
+        for (minute, head, tenant), durations in self._plain.items():
+            for bucket, count in _by_bucket(durations):
+                key = (minute, *head, tenant, "", "", "", bucket)
+                known = found.setdefault(key, [0, *_NOTHING_ELSE])
+                known[0] += count
+        self._plain.clear()
         return found
 
     def _one_more(self, key: RollupKey, status: str) -> list[int]:
@@ -125,18 +128,6 @@ class Rollups:
         if status in {"error", "degraded"}:
             counters[1 if status == "error" else 2] += 1
         return counters
-
-
-def _by_minute(starts: list[int], durations: list[int]) -> Iterator[tuple[int, list[int]]]:
-    """The durations of what began in each minute; a batch is mostly of one."""
-    minute = min(starts) // _MINUTE_NS
-    if minute == max(starts) // _MINUTE_NS:
-        yield minute, durations
-        return
-    found = defaultdict[int, list[int]](list)
-    for start_ns, duration in zip(starts, durations, strict=True):
-        found[start_ns // _MINUTE_NS].append(duration)
-    yield from found.items()
 
 
 def _by_bucket(durations: list[int]) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ from typing import Final
 from fishplate.contracts.schema import Schema
 from fishplate.core.errors import DeclarationError
 from fishplate.traces.afterwards import is_kept
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.capture import is_measured
 from fishplate.traces.figures import holds
 from fishplate.traces.findings import (
@@ -29,7 +30,7 @@ from fishplate.traces.findings import (
     texts_of,
 )
 from fishplate.traces.passages import sign_against
-from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, remembered_since
+from fishplate.traces.queries import TracedSpan, WholeTrace, remembered_since
 from fishplate.traces.redaction import HIDDEN
 from fishplate.traces.spelling import bare_numbers_in, ids_in, is_nobody, is_same_id
 from fishplate.traces.unsure import Decisions

@@ -17,9 +17,9 @@ from fishplate.traces.feed import Taken
 from fishplate.traces.items import Began, Item, Told, is_span
 from fishplate.traces.metrics import Gauges, Metrics
 from fishplate.traces.otlp import Refusal, SpanForm, SpanShape, metrics_body, traces_body
+from fishplate.traces.packing import MOST_ENDED, MOST_OPEN
 from fishplate.traces.posting import Posting
 from fishplate.traces.redaction import Redactor
-from fishplate.traces.segments import MOST_ENDED, MOST_OPEN
 from fishplate.traces.text import printable
 from fishplate.traces.vocabulary import content, described
 

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 from fishplate.core.data import dataclass
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span
-from fishplate.traces.queries import NOTHING, TracedSpan
+from fishplate.traces.blocks import NOTHING
+from fishplate.traces.queries import TracedSpan
 
 Verdict: TypeAlias = Literal["retrieval", "tool", "reasoning", "contract", "policy", "none"]
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.figures import holds
 from fishplate.traces.findings import Finding, text_of
-from fishplate.traces.queries import NOTHING, TracedSpan, WholeTrace, remembered_since
+from fishplate.traces.queries import TracedSpan, WholeTrace, remembered_since
 
 _OPEN: Final = frozenset({"running", "waiting"})
 _WITH_CALLS: Final = frozenset({"agent", "workflow"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from fishplate.traces.queries import cells_of
+from fishplate.traces.stored import stored_spans
 
 
 def untold(connection: sqlite3.Connection, replayed: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -27,14 +27,13 @@ def untold(connection: sqlite3.Connection, replayed: Mapping[str, Sequence[str]]
     found: dict[str, int] = {}
     for run, paths in replayed.items():
         ran, remembered = set[str](), list[str]()
-        for (spans,) in connection.execute("SELECT spans FROM segment WHERE run = ?", (run,)):
-            for _, _, head, path, _, _, _, facts, *_ in cells_of(spans):
-                if head[0] == "decision":
-                    continue
-                if facts and "replayed" in facts:
-                    remembered.append(path)
-                else:
-                    ran.add(path)
+        for (_, _, head, path, _, _, _, facts), *_ in stored_spans(connection, run):
+            if head[0] == "decision":
+                continue
+            if facts and "replayed" in facts:
+                remembered.append(path)
+            else:
+                ran.add(path)
         if count := sum(path not in ran and remembered.count(path) == 1 for path in paths):
             found[run] = count
     return found

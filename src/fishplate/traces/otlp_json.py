@@ -13,8 +13,9 @@ from pydantic_core import to_json
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span
 from fishplate.core.ids import span_hex
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.findings import objects_of
-from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
+from fishplate.traces.queries import TracedRun, TracedSpan, WholeTrace
 from fishplate.traces.vocabulary import (
     INSTRUMENTATION,
     SCHEMA_URL,

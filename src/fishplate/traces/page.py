@@ -18,9 +18,10 @@ from typing import Final
 from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span
 from fishplate.core.ids import span_hex
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.explain import Explanation
 from fishplate.traces.findings import Finding, objects_of, texts_of
-from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
+from fishplate.traces.queries import TracedRun, TracedSpan, WholeTrace
 from fishplate.traces.text import facts_of, printable
 from fishplate.traces.waterfall import in_tree, run_cost
 

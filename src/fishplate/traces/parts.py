@@ -1,22 +1,14 @@
-"""What a batch says of each run: its row, the cells of its spans, and their contents."""
+"""What a batch says of each run."""
 
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from fishplate.contracts.signature import Signature
 from fishplate.core.ids import span_hex, trace_hex
 from fishplate.traces.capture import Reader, ToldError
-from fishplate.traces.counting import NO_TOTALS, Plain, Sums
+from fishplate.traces.counting import NO_TOTALS, Sums
 from fishplate.traces.items import Began, Told
 
-CELLS: Final = 10
-"""What a segment says of a span, one after another in one flat list: id, parent, [kind, name,
-release], path, start, duration, status, attributes, and where its input and its output stand in the
-content; `null` for what it has not.
-
-A list for each span would take twice as long to make and to write.
-"""
 _STATES: Final = {
     "ok": "succeeded",
     "degraded": "degraded",
@@ -28,17 +20,22 @@ Row: TypeAlias = tuple[Any, ...]
 
 
 class OpenRun:
-    """A run that has not ended, or has a moment ago."""
+    """A run that has not ended, or has a moment ago.
+
+    Attributes:
+        is_new: No block holds spans of it, in whichever process they were told.
+    """
 
     __slots__ = (
-        *("agent", "caller_span", "duration_ns", "error", "id", "offset_ns", "principal"),
-        *("release", "started_ns", "state", "tenant", "trace_id"),
+        *("agent", "caller_span", "duration_ns", "error", "id", "is_new", "offset_ns"),
+        *("principal", "release", "started_ns", "state", "tenant", "trace_id"),
     )
 
     def __init__(self, began: Began, reader: Reader) -> None:
         context, self.agent, self.offset_ns = began
         caller, principal = context.caller, context.principal
         self.id = context.run_id
+        self.is_new = context.is_new
         self.trace_id = trace_hex(context.shown_trace_id)
         span_id = None if caller is None else caller.span_id
         self.caller_span = None if span_id is None else span_hex(span_id)
@@ -70,78 +67,29 @@ class Part:
 
     Attributes:
         run: The run.
-        cells: Of its spans, `CELLS` each; see there.
-        content: Of the batch's values those that its spans point to, each with where it stands
-            among them.
-        seen: The same by the ids of objects.
-        plain: Where its calls are counted that have spent nothing and went well.
+        spans: How many of its spans are in the batch, and are written down.
+        block: Which of the batch's blocks is the first that holds any; `None`: none does, or an
+            earlier batch had the first.
         sums: What it has spent; `None`: nothing.
     """
 
-    __slots__ = ("cells", "content", "plain", "run", "seen", "sums")
+    __slots__ = ("block", "run", "spans", "sums")
 
-    def __init__(self, run: OpenRun, plain: Plain) -> None:
+    def __init__(self, run: OpenRun) -> None:
         self.run = run
-        self.plain = plain
-        self.cells: list[object] = []
-        self.content: dict[int, int] = {}
-        self.seen: dict[int, int] = {}
+        self.spans = 0
+        self.block: int | None = None
         self.sums: Sums | None = None
 
-    def given(self, values: Values, signature: Signature, arguments: tuple[object, ...]) -> int:
-        """Where the input of a call stands, which was not seen before."""
-        at = self._at(values.given(signature, arguments))
-        self.seen[id(arguments[0] if signature.is_whole else arguments)] = at
-        return at
+    def row(self) -> tuple[Row, Row]:
+        """The run as the table `run` has it: what many have in common, and the others.
 
-    def gave(self, values: Values, signature: Signature, outcome: object) -> int:
-        """Where the output of a call stands, likewise."""
-        at = self.seen[id(outcome)] = self._at(values.gave(signature, outcome))
-        return at
-
-    def _at(self, value: int) -> int:
-        return self.content.setdefault(value, len(self.content))
-
-    def row(self) -> Row:
-        """The run as the table `run` has it."""
+        In the order of the columns; the last of them, its block, is not there.
+        """
         run, sums = self.run, self.sums
-        return (
-            *(run.id, run.trace_id, run.caller_span, run.agent, run.release, run.tenant),
-            *(run.principal, run.state, run.started_ns, run.duration_ns, run.error),
-            *(len(self.cells) // CELLS, *(NO_TOTALS if sums is None else sums.totals)),
+        common = (run.agent, run.release, run.tenant, run.state, run.error)
+        own = (
+            *(run.id, run.trace_id, run.caller_span, run.principal, run.started_ns),
+            *(run.duration_ns, self.spans, *(NO_TOTALS if sums is None else sums.totals)),
         )
-
-
-class Values:
-    """The contents of a batch, each once."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self.found: list[bytes] = []
-        self._by_text: dict[bytes, int] = {}
-        self._by_object: dict[int, int] = {}
-
-    def given(self, signature: Signature, arguments: tuple[object, ...]) -> int:
-        """Where the input of a call stands."""
-        if not signature.is_whole:
-            return self._at(self._reader.arguments(signature, arguments))
-        same = id(arguments[0])  # as in a run, with which others may share it
-        at = self._by_object.get(same)
-        if at is None:
-            at = self._by_object[same] = self._at(self._reader.arguments(signature, arguments))
-        return at
-
-    def gave(self, signature: Signature, outcome: object) -> int:
-        """Where the output of a call stands."""
-        same = id(outcome)
-        at = self._by_object.get(same)
-        if at is None:
-            at = self._by_object[same] = self._at(self._reader.outcome(signature, outcome))
-        return at
-
-    def _at(self, text: bytes) -> int:
-        at = self._by_text.get(text)
-        if at is None:
-            at = self._by_text[text] = len(self.found)
-            self.found.append(text)
-        return at
+        return common, own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from pydantic_core import from_json
@@ -13,16 +13,17 @@ from fishplate.core.errors import JsonValue
 from fishplate.core.events import Span, SpanHead, WaitTold
 from fishplate.core.ids import runs_near, span_hex
 from fishplate.core.spending import MOST_SUM, is_whole
-from fishplate.traces.parts import CELLS
+from fishplate.traces.blocks import NOTHING, Cells
+from fishplate.traces.stored import stored_spans
 
 MOST_BESIDE: Final = 200
 """Runs that are looked through for what changed a remembered answer."""
 USUAL: Final = 20
 """Earlier runs of the same agent that tell what its tools usually answer."""
-NOTHING: Final = object()
-"""In place of content that was not kept; `null` is content."""
 _RUN: Final = f"""
-SELECT *, (SELECT json_group_object(currency, min(cost_nanos, {MOST_SUM})) FROM run_cost
+SELECT id, trace_id, caller_span, agent, release, tenant, principal, state, started_ns, duration_ns,
+  error, spans, model_calls, input_tokens, output_tokens, unpriced,
+  (SELECT json_group_object(currency, min(cost_nanos, {MOST_SUM})) FROM run_cost
     WHERE run = id),
   (SELECT json_array(spans, contents) FROM run_gap WHERE run = id),
   CASE state WHEN 'waiting' THEN (
@@ -195,26 +196,20 @@ def whole_trace(connection: sqlite3.Connection, run_id: str) -> WholeTrace | Non
     if row is None:
         return None
     run = _run_of(row)
-    segments = connection.execute(
-        "SELECT spans, content FROM segment WHERE run = ? ORDER BY n", (run_id,)
-    )
     trace_id = int(run.trace_id, 16)
     # A process that dies between telling a span and recording its step has told it already when
     # another takes up the run: the span of the step is then the one that ended later.
-    told = {one.span.span_id: one for part in segments for one in _spans_of(trace_id, *part)}
+    told = {
+        cells[0]: _span(trace_id, cells, *at) for cells, *at in stored_spans(connection, run.id)
+    }
     spans = sorted(told.values(), key=lambda one: (one.span.start_ns, -one.span.end_ns))
     return WholeTrace(run=run, spans=tuple(spans))
 
 
 def told_until_ns(connection: sqlite3.Connection, run: TracedRun) -> int:
     """The end of the span that was told last, without reading all; see `WholeTrace`."""
-    row = connection.execute(
-        "SELECT spans FROM segment WHERE run = ? ORDER BY n DESC LIMIT 1", (run.id,)
-    ).fetchone()
-    if row is None:
-        return run.started_ns
-    ends: Iterator[int] = (cells[4] + cells[5] for cells in cells_of(row[0]))
-    return max(ends)
+    last = stored_spans(connection, run.id, only_last=True)
+    return max((cells[4] + cells[5] for cells, *_ in last), default=run.started_ns)
 
 
 def runs_beside(
@@ -316,32 +311,13 @@ def _span_json(one: TracedSpan) -> dict[str, JsonValue]:
     return found
 
 
-def _spans_of(trace_id: int, spans: bytes, content: bytes | None) -> Iterator[TracedSpan]:
-    values: list[object] = [] if content is None else from_json(content)
-    for row in cells_of(spans):
-        span_id, parent_id, head, path, start_ns, duration_ns, status, facts, *at = row
-        yield TracedSpan(
-            span=Span._make(
-                (
-                    *(trace_id, span_id, parent_id, SpanHead._make(head), path, start_ns),
-                    *(start_ns + duration_ns, status, facts),
-                )
-            ),
-            given=_value(values, at[0]),
-            gave=_value(values, at[1]),
-        )
-
-
-def cells_of(spans: bytes) -> Iterator[tuple[Any, ...]]:
-    """What a segment says of each of its spans; see `segments.CELLS`."""
-    cells: list[Any] = from_json(spans)
-    if cells and isinstance(cells[0], list):  # one list for each, as layouts before the fourth
-        return ((*one[:2], one[2:5], *one[5:]) for one in cells)
-    return zip(*[iter(cells)] * CELLS, strict=True)
-
-
-def _value(values: Sequence[object], at: object) -> object:
-    return values[at] if isinstance(at, int) else NOTHING
+def _span(trace_id: int, cells: Cells, given: object, gave: object) -> TracedSpan:
+    span_id, parent_id, head, path, start_ns, duration_ns, status, facts = cells
+    span = Span(
+        *(trace_id, span_id, parent_id, SpanHead._make(head), path, start_ns),
+        *(start_ns + duration_ns, status, facts),
+    )
+    return TracedSpan(span=span, given=given, gave=gave)
 
 
 def _nanos(seconds: float | None) -> int | None:

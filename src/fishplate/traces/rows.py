@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import functools
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, count
 from operator import add
-from typing import Final
+from typing import Final, NamedTuple
 
 from fishplate.core.spending import MOST_SUM
 from fishplate.traces.counting import COST, RollupKey
+from fishplate.traces.packing import Packed
 from fishplate.traces.parts import Row
-from fishplate.traces.segments import Packed
 
 _SIZES: Final = (256, 64, 16, 4, 1)
 """Rows of a statement: the largest has 4,352 parameters, of 32,766 that SQLite takes."""
-_RUN_COLUMNS: Final = 16
-_SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
-_ROLLUP_COLUMNS: Final = 17
-_SEGMENT: Final = "segment (run, spans, content)"
+_SPANS_OF_RUN: Final = 6  # where the row of a run tells how many there are in the batch
 REFUSED: Final = (
     *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
     *(OverflowError, UnicodeError),
@@ -36,7 +34,8 @@ ON CONFLICT (id) DO UPDATE SET
   model_calls = model_calls + excluded.model_calls,
   input_tokens = input_tokens + excluded.input_tokens,
   output_tokens = output_tokens + excluded.output_tokens,
-  unpriced = unpriced + excluded.unpriced
+  unpriced = unpriced + excluded.unpriced,
+  block = coalesce(block, excluded.block)
 """
 # SQLite goes on with a float where a sum has more than 64 bits, and of the two takes the integer.
 _SUM_UP: Final = f"cost_nanos = min(cost_nanos + excluded.cost_nanos, {MOST_SUM})"
@@ -58,13 +57,36 @@ ON CONFLICT DO UPDATE SET
 """
 
 
+class _Into(NamedTuple):
+    """Where rows are inserted.
+
+    Attributes:
+        table: Its name.
+        values: Of a row, in the order of the columns: `?` is its own, and a number that of a value
+            that the rows of a statement have in common, from 1. To hand over a text takes longer
+            than to write it.
+        put: What is done if the row is there already.
+    """
+
+    table: str
+    values: str
+    put: str = ""
+
+
+_RUNS: Final = _Into("run", "? ? ? 1 2 3 ? 4 ? ? 5 ? ? ? ? ? ?", _PUT_RUNS)
+_COSTS: Final = _Into("run_cost", "? ? ?", _PUT_COSTS)
+_BLOCKS: Final = _Into("block", "? ? ? ?")
+_MORE: Final = _Into("run_block", "? ?")
+_GAPS: Final = _Into("run_gap", "? ? ?", _PUT_GAPS)
+_WAITS: Final = _Into("run_wait", "? ? ? ? ? ? ?")
+_MINUTES: Final = _Into("rollup_minute", "? " * 17, _PUT_ROLLUPS)
+_HOURS: Final = _MINUTES._replace(table="rollup_hour")
+
+
 def write(connection: sqlite3.Connection, packed: Packed) -> None:
     """Write the rows of a batch."""
-    _insert(connection, "run", _RUN_COLUMNS, packed.runs, _PUT_RUNS)
-    _insert(connection, "run_cost", 3, packed.costs, _PUT_COSTS)
-    _insert(connection, _SEGMENT, 3, packed.segments, "")
-    for table, rows in _rollups(packed):
-        _insert(connection, table, _ROLLUP_COLUMNS, rows, _PUT_ROLLUPS)
+    for into, common, rows in _rows(packed, _next_block(connection)):
+        _insert(connection, into, rows, common)
     _write_standing(connection, packed)
 
 
@@ -74,25 +96,24 @@ def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
     Returns:
         How many spans are in rows that it has refused.
     """
-    segments = {row[0]: row for row in packed.segments}
     refused = 0
-    for run in packed.runs:
-        is_taken = _is_taken(connection, "run", _RUN_COLUMNS, run, _PUT_RUNS)
-        if is_taken and run[0] in segments:
-            is_taken = _is_taken(connection, _SEGMENT, 3, segments[run[0]], "")
-        refused += 0 if is_taken else run[_SPANS_OF_RUN]
-    for row in packed.costs:
-        _is_taken(connection, "run_cost", 3, row, _PUT_COSTS)
-    for table, rows in _rollups(packed):
+    first = _next_block(connection)
+    for into, common, rows in _rows(packed, first):
         for row in rows:
-            _is_taken(connection, table, _ROLLUP_COLUMNS, row, _PUT_ROLLUPS)
+            try:  # a statement that is refused changes nothing
+                _insert(connection, into, [row], common)
+            except REFUSED:
+                if into is _RUNS:
+                    refused += row[_SPANS_OF_RUN]
+                elif into is _BLOCKS:
+                    refused += packed.blocks[int(row[0]) - first].size
     _write_standing(connection, packed)
-    return refused
+    return min(refused, packed.spans)
 
 
 def write_gaps(connection: sqlite3.Connection, gaps: Sequence[Row]) -> None:
     """Add to what is missing of runs: run, spans, contents."""
-    _insert(connection, "run_gap", 3, gaps, _PUT_GAPS)
+    _insert(connection, _GAPS, gaps)
 
 
 def _write_standing(connection: sqlite3.Connection, packed: Packed) -> None:
@@ -100,24 +121,43 @@ def _write_standing(connection: sqlite3.Connection, packed: Packed) -> None:
     write_gaps(connection, packed.gaps)
     for run, waits in packed.waits.items():
         connection.execute("DELETE FROM run_wait WHERE run = ?", (run,))
-        _insert(connection, "run_wait", 7, waits, "")
+        _insert(connection, _WAITS, waits)
 
 
-def _is_taken(connection: sqlite3.Connection, table: str, columns: int, row: Row, put: str) -> bool:
-    """Insert one row; whether SQLite takes it. A statement that is refused changes nothing."""
-    try:
-        _insert(connection, table, columns, [row], put)
-    except REFUSED:
-        return False
-    return True
+def _next_block(connection: sqlite3.Connection) -> int:
+    """The number of the next block; within a transaction nobody else takes it."""
+    (last,) = connection.execute("SELECT max(n) FROM block").fetchone()
+    return (last or 0) + 1
 
 
-def _rollups(packed: Packed) -> Iterator[tuple[str, list[Row]]]:
-    for table, rollups in (
-        ("rollup_minute", packed.rollups),
-        ("rollup_hour", _by_hour(packed.rollups)),
-    ):
-        yield table, [(*key, *counters) for key, counters in rollups.items()]
+def _rows(packed: Packed, first: int) -> Iterator[tuple[_Into, Row, list[Row]]]:
+    """The rows of a batch: where they belong, what they have in common, and they.
+
+    Args:
+        packed: The batch.
+        first: The number of its first block.
+    """
+    runs = defaultdict[Row, list[Row]](list)
+    for part in packed.parts:
+        block = None if part.block is None else first + part.block
+        common, own = part.row()
+        runs[common].append((*own, block))
+    for common, rows in runs.items():
+        yield _RUNS, common, rows
+    yield (
+        _COSTS,
+        (),
+        [
+            (part.run.id, *cost)
+            for part in packed.parts
+            if part.sums is not None
+            for cost in part.sums.costs.items()
+        ],
+    )
+    yield _BLOCKS, (), [(n, *block[:3]) for n, block in enumerate(packed.blocks, first)]
+    yield _MORE, (), [(run_id, first + block) for run_id, block in packed.more]
+    for into, rollups in ((_MINUTES, packed.rollups), (_HOURS, _by_hour(packed.rollups))):
+        yield into, (), [(*key, *counters) for key, counters in rollups.items()]
 
 
 def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:
@@ -136,7 +176,7 @@ def _added(some: list[int], others: list[int]) -> list[int]:
 
 
 def _insert(
-    connection: sqlite3.Connection, table: str, columns: int, rows: Sequence[Row], put: str
+    connection: sqlite3.Connection, into: _Into, rows: Sequence[Row], common: Row = ()
 ) -> None:
     """Insert rows by few statements of sizes that come again, so that each is compiled once.
 
@@ -147,11 +187,17 @@ def _insert(
     for size in _SIZES:
         while len(rows) - start >= size:
             some = rows[start : start + size]
-            connection.execute(_statement(table, columns, size, put), [*chain.from_iterable(some)])
+            statement = _statement(into, len(common), size)
+            connection.execute(statement, [*common, *chain.from_iterable(some)])
             start += size
 
 
 @functools.lru_cache
-def _statement(table: str, columns: int, rows: int, put: str) -> str:
-    marks = f"({','.join('?' * columns)})"
-    return f"INSERT INTO {table} VALUES {','.join([marks] * rows)}{put}"  # noqa: S608 -- of our own words
+def _statement(into: _Into, common: int, rows: int) -> str:
+    numbers = count(common + 1)
+    marks = [
+        ",".join(f"?{next(numbers) if one == '?' else one}" for one in into.values.split())
+        for _ in range(rows)
+    ]
+    values = ",".join(f"({one})" for one in marks)
+    return f"INSERT INTO {into.table} VALUES {values}{into.put}"  # noqa: S608 -- of our own words

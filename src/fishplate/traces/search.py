@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from fishplate.traces.blocks import NOTHING
 from fishplate.traces.queries import (
-    NOTHING,
     RunFilter,
     TracedRun,
     TracedSpan,
@@ -18,6 +18,7 @@ from fishplate.traces.queries import (
     list_traces,
     whole_trace,
 )
+from fishplate.traces.stored import parts_of
 from fishplate.traces.text import printable
 
 SEARCH_TIME: Final = 10.0
@@ -78,12 +79,13 @@ def search_traces(
     ends_at = seconds() + time_limit
     found: list[Hit] = []
     looked_at, some = 0, replace(wanted, limit=_AT_A_TIME)
+    held: dict[str, bool] = {}
     while rows := list_traces(connection, some):
         for run in rows:
             if seconds() >= ends_at:
                 return Hits(found, looked_at, is_whole=False)
             looked_at += 1
-            hit = _hit_in(connection, run, folded)
+            hit = _hit_in(connection, run, folded, held)
             if hit is not None:
                 found.append(hit)
             if len(found) == wanted.limit:
@@ -92,21 +94,36 @@ def search_traces(
     return Hits(found, looked_at, is_whole=True)
 
 
-def _hit_in(connection: sqlite3.Connection, run: TracedRun, folded: str) -> Hit | None:
+def _hit_in(
+    connection: sqlite3.Connection, run: TracedRun, folded: str, held: dict[str, bool]
+) -> Hit | None:
     for place in ("id", "trace_id", "agent", "release", "tenant", "principal", "error"):
         value: str | None = getattr(run, place)
         if value is not None and folded in value.casefold():
             return Hit(run, "", place, _excerpt(value, folded))
-    if not _may_hold(connection, run, folded):
+    if not _may_hold(connection, run, folded, held):
         return None
     trace = whole_trace(connection, run.id)
     return None if trace is None else _hit_below(trace, folded)
 
 
-def _may_hold(connection: sqlite3.Connection, run: TracedRun, folded: str) -> bool:
-    """Whether the JSON of a run holds the text: most do not, and need not be read as JSON."""
-    rows = connection.execute("SELECT spans, content FROM segment WHERE run = ?", (run.id,))
-    return any(folded in str(part, "utf-8").casefold() for row in rows for part in row if part)
+def _may_hold(
+    connection: sqlite3.Connection, run: TracedRun, folded: str, held: dict[str, bool]
+) -> bool:
+    """Whether the JSON of a run holds the text: most do not, and need not be read as JSON.
+
+    Args:
+        connection: Of a trace store.
+        run: The run.
+        folded: The text.
+        held: What is known of parts of the store so far, which runs have in common.
+    """
+    for name, texts in parts_of(connection, run.id):
+        if name not in held:
+            held[name] = any(folded in str(text, "utf-8").casefold() for text in texts)
+        if held[name]:
+            return True
+    return False
 
 
 def _hit_below(trace: WholeTrace, folded: str) -> Hit | None:

@@ -30,9 +30,9 @@ from fishplate.traces.feed import CAPACITY, Taken
 from fishplate.traces.items import Item
 from fishplate.traces.layout import LAYOUT
 from fishplate.traces.lives import untold
+from fishplate.traces.packing import Packed, Packer
 from fishplate.traces.redaction import Redactor, check_secrets
 from fishplate.traces.rows import REFUSED, write, write_each, write_gaps
-from fishplate.traces.segments import Packed, Segmenter
 
 DAY: Final = 86_400.0
 TIDY_AFTER: Final = 60.0
@@ -122,7 +122,7 @@ class StoreWriter:
         self._path = store_path(settings.url)
         self._seconds = seconds
         redactor = Redactor(settings.secrets, os.environ)
-        self._segmenter = Segmenter(Reader(settings.capture, redactor))
+        self._packer = Packer(Reader(settings.capture, redactor))
         self._connection: sqlite3.Connection | None = None
         # Of the runs, not of the machine: a simulated year is a year to what is kept of it.
         self._latest_ms = 0
@@ -143,7 +143,7 @@ class StoreWriter:
             StoreUnavailableError: The file cannot be opened or written.
         """
         # Before the file is asked for: what ends here is to be forgotten though it is not written.
-        packed = self._segmenter.pack(items)
+        packed = self._packer.pack(items)
         self._latest_ms = packed.latest_ms
         kept = self._write(packed, dropped)
         if not self._is_there():
@@ -347,8 +347,8 @@ def _empty_log(connection: sqlite3.Connection) -> None:
 
 
 def _delete_up_to(connection: sqlite3.Connection, bound: str) -> None:
-    connection.execute("DELETE FROM segment WHERE run <= ?", (bound,))
-    for table in ("run_cost", "run_gap", "run_wait"):
+    connection.execute("DELETE FROM block WHERE last_run <= ?", (bound,))
+    for table in ("segment", "run_block", "run_cost", "run_gap", "run_wait"):
         connection.execute(f"DELETE FROM {table} WHERE run <= ?", (bound,))  # noqa: S608 -- ours
     connection.execute("DELETE FROM run WHERE id <= ?", (bound,))
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from fishplate.traces.queries import NOTHING, TracedRun, TracedSpan, WholeTrace
+from fishplate.traces.blocks import NOTHING
+from fishplate.traces.queries import TracedRun, TracedSpan, WholeTrace
 from fishplate.traces.text import facts_of, printable
 
 _WIDTH: Final = 24
