@@ -71,10 +71,12 @@ class Contents:
                 gave.append(None)
                 continue
             # Most inputs are the output of another step, which was read already.
-            same = id(arguments[0] if signature.is_whole else arguments)
-            at = seen.get(same)
+            same = id(arguments[0]) if signature.is_whole else None
+            at = None if same is None else seen.get(same)
             if at is None:
-                at = seen[same] = self._at(self._reader.arguments(signature, arguments))
+                at = self._at(self._reader.arguments(signature, arguments))
+                if same is not None:
+                    seen[same] = at
             given.append(at)
             same = id(outcome)
             at = seen.get(same)
@@ -181,7 +183,7 @@ def spans_in(
         content: The contents in it.
         run: Id.
     """
-    runs, lengths, heads, paths, noted, columns = cast("list[Any]", from_json(spans))
+    runs, lengths, heads, paths, noted, columns = _parsed(spans)
     wanted = [at for at, (name, _) in enumerate(runs) if name == run]
     facts = dict[int, Facts](noted)
     ends = [*accumulate(lengths, initial=0)]
@@ -199,3 +201,9 @@ def spans_in(
             began, name = start_ns + runs[which][1], tuple(heads[head])
             cells = (span_id, parent_id, name, paths[path], began, took, status)
             yield (*cells, facts.get(number)), value(at[0]), value(at[1])
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(spans: bytes) -> list[Any]:
+    """A block's JSON as it was parsed a moment ago, for another run that stands in it."""
+    return cast("list[Any]", from_json(spans))

@@ -140,8 +140,8 @@ DROP INDEX run_trace;
 CREATE INDEX run_called ON run (trace_id) WHERE caller_span IS NOT NULL;
 """
 
-# A row for each run and batch took a third of the time of writing it. A block is of the runs of a
-# batch; the rows of segments that are there already are read as they are.
+# A row for each run and batch took more room and a third of the time of writing it. A block is of
+# all runs of a batch; the rows of segments that are there already are read as they are.
 _SIXTH: Final = """
 CREATE TABLE block (
   n INTEGER PRIMARY KEY,

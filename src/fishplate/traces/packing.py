@@ -90,12 +90,12 @@ class Packer:
     def pack(self, items: Sequence[Item]) -> Packed:
         """The rows of a batch, in the order in which its items were told."""
         self._reader.begin()
-        self._parts, self._lost, self._blocks, self._more = {}, 0, [], []
+        self._parts, self._told, self._lost, self._blocks, self._more = {}, [], 0, [], []
         self._gaps, self._waits, self._replayed = {}, {}, {}
         self._rollups = Rollups(self._reader)
         for item in items:
-            if type(item) is tuple:
-                self._told.append(item)
+            if type(item) is tuple:  # as `is_span`, without a call
+                self._told.append(item)  # type: ignore[arg-type]
             else:
                 self._hear(item)
         self._pack_told()

@@ -81,15 +81,11 @@ class Part:
         self.block: int | None = None
         self.sums: Sums | None = None
 
-    def row(self) -> tuple[Row, Row]:
-        """The run as the table `run` has it: what many have in common, and the others.
-
-        In the order of the columns; the last of them, its block, is not there.
-        """
+    def row(self) -> Row:
+        """The run as the table `run` has it, but for its block."""
         run, sums = self.run, self.sums
-        common = (run.agent, run.release, run.tenant, run.state, run.error)
-        own = (
-            *(run.id, run.trace_id, run.caller_span, run.principal, run.started_ns),
-            *(run.duration_ns, self.spans, *(NO_TOTALS if sums is None else sums.totals)),
+        return (
+            *(run.id, run.trace_id, run.caller_span, run.agent, run.release, run.tenant),
+            *(run.principal, run.state, run.started_ns, run.duration_ns, run.error),
+            *(self.spans, *(NO_TOTALS if sums is None else sums.totals)),
         )
-        return common, own

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain
 from operator import add
 from typing import Final, NamedTuple
 
@@ -17,7 +16,7 @@ from fishplate.traces.parts import Row
 
 _SIZES: Final = (256, 64, 16, 4, 1)
 """Rows of a statement: the largest has 4,352 parameters, of 32,766 that SQLite takes."""
-_SPANS_OF_RUN: Final = 6  # where the row of a run tells how many there are in the batch
+_SPANS_OF_RUN: Final = 11  # where the row of a run tells how many there are in the batch
 REFUSED: Final = (
     *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
     *(OverflowError, UnicodeError),
@@ -62,31 +61,29 @@ class _Into(NamedTuple):
 
     Attributes:
         table: Its name.
-        values: Of a row, in the order of the columns: `?` is its own, and a number that of a value
-            that the rows of a statement have in common, from 1. To hand over a text takes longer
-            than to write it.
+        columns: How many it has.
         put: What is done if the row is there already.
     """
 
     table: str
-    values: str
+    columns: int
     put: str = ""
 
 
-_RUNS: Final = _Into("run", "? ? ? 1 2 3 ? 4 ? ? 5 ? ? ? ? ? ?", _PUT_RUNS)
-_COSTS: Final = _Into("run_cost", "? ? ?", _PUT_COSTS)
-_BLOCKS: Final = _Into("block", "? ? ? ?")
-_MORE: Final = _Into("run_block", "? ?")
-_GAPS: Final = _Into("run_gap", "? ? ?", _PUT_GAPS)
-_WAITS: Final = _Into("run_wait", "? ? ? ? ? ? ?")
-_MINUTES: Final = _Into("rollup_minute", "? " * 17, _PUT_ROLLUPS)
+_RUNS: Final = _Into("run", 17, _PUT_RUNS)
+_COSTS: Final = _Into("run_cost", 3, _PUT_COSTS)
+_BLOCKS: Final = _Into("block", 4)
+_MORE: Final = _Into("run_block", 2)
+_GAPS: Final = _Into("run_gap", 3, _PUT_GAPS)
+_WAITS: Final = _Into("run_wait", 7)
+_MINUTES: Final = _Into("rollup_minute", 17, _PUT_ROLLUPS)
 _HOURS: Final = _MINUTES._replace(table="rollup_hour")
 
 
 def write(connection: sqlite3.Connection, packed: Packed) -> None:
     """Write the rows of a batch."""
-    for into, common, rows in _rows(packed, _next_block(connection)):
-        _insert(connection, into, rows, common)
+    for into, rows in _rows(packed, _next_block(connection)):
+        _insert(connection, into, rows)
     _write_standing(connection, packed)
 
 
@@ -98,10 +95,10 @@ def write_each(connection: sqlite3.Connection, packed: Packed) -> int:
     """
     refused = 0
     first = _next_block(connection)
-    for into, common, rows in _rows(packed, first):
+    for into, rows in _rows(packed, first):
         for row in rows:
             try:  # a statement that is refused changes nothing
-                _insert(connection, into, [row], common)
+                _insert(connection, into, [row])
             except REFUSED:
                 if into is _RUNS:
                     refused += row[_SPANS_OF_RUN]
@@ -130,23 +127,22 @@ def _next_block(connection: sqlite3.Connection) -> int:
     return (last or 0) + 1
 
 
-def _rows(packed: Packed, first: int) -> Iterator[tuple[_Into, Row, list[Row]]]:
-    """The rows of a batch: where they belong, what they have in common, and they.
+def _rows(packed: Packed, first: int) -> Iterator[tuple[_Into, list[Row]]]:
+    """The rows of a batch, and where they belong.
 
     Args:
         packed: The batch.
         first: The number of its first block.
     """
-    runs = defaultdict[Row, list[Row]](list)
-    for part in packed.parts:
-        block = None if part.block is None else first + part.block
-        common, own = part.row()
-        runs[common].append((*own, block))
-    for common, rows in runs.items():
-        yield _RUNS, common, rows
+    yield (
+        _RUNS,
+        [
+            (*part.row(), None if part.block is None else first + part.block)
+            for part in packed.parts
+        ],
+    )
     yield (
         _COSTS,
-        (),
         [
             (part.run.id, *cost)
             for part in packed.parts
@@ -154,10 +150,10 @@ def _rows(packed: Packed, first: int) -> Iterator[tuple[_Into, Row, list[Row]]]:
             for cost in part.sums.costs.items()
         ],
     )
-    yield _BLOCKS, (), [(n, *block[:3]) for n, block in enumerate(packed.blocks, first)]
-    yield _MORE, (), [(run_id, first + block) for run_id, block in packed.more]
+    yield _BLOCKS, [(n, *block[:3]) for n, block in enumerate(packed.blocks, first)]
+    yield _MORE, [(run_id, first + block) for run_id, block in packed.more]
     for into, rollups in ((_MINUTES, packed.rollups), (_HOURS, _by_hour(packed.rollups))):
-        yield into, (), [(*key, *counters) for key, counters in rollups.items()]
+        yield into, [(*key, *counters) for key, counters in rollups.items()]
 
 
 def _by_hour(rollups: Mapping[RollupKey, list[int]]) -> dict[RollupKey, list[int]]:
@@ -175,9 +171,7 @@ def _added(some: list[int], others: list[int]) -> list[int]:
     return found
 
 
-def _insert(
-    connection: sqlite3.Connection, into: _Into, rows: Sequence[Row], common: Row = ()
-) -> None:
+def _insert(connection: sqlite3.Connection, into: _Into, rows: Sequence[Row]) -> None:
     """Insert rows by few statements of sizes that come again, so that each is compiled once.
 
     A statement with many rows gives up the interpreter's lock once; `executemany` does at every
@@ -187,17 +181,11 @@ def _insert(
     for size in _SIZES:
         while len(rows) - start >= size:
             some = rows[start : start + size]
-            statement = _statement(into, len(common), size)
-            connection.execute(statement, [*common, *chain.from_iterable(some)])
+            connection.execute(_statement(into, size), [*chain.from_iterable(some)])
             start += size
 
 
 @functools.lru_cache
-def _statement(into: _Into, common: int, rows: int) -> str:
-    numbers = count(common + 1)
-    marks = [
-        ",".join(f"?{next(numbers) if one == '?' else one}" for one in into.values.split())
-        for _ in range(rows)
-    ]
-    values = ",".join(f"({one})" for one in marks)
-    return f"INSERT INTO {into.table} VALUES {values}{into.put}"  # noqa: S608 -- of our own words
+def _statement(into: _Into, rows: int) -> str:
+    marks = f"({','.join('?' * into.columns)})"
+    return f"INSERT INTO {into.table} VALUES {','.join([marks] * rows)}{into.put}"  # noqa: S608 -- of our own words

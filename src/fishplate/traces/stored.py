@@ -15,10 +15,10 @@ Stored: TypeAlias = tuple[Cells, object, object]
 
 _BLOCKS: Final = """
 SELECT n, spans, content FROM block WHERE n IN (
-  SELECT block FROM run WHERE id = ?1 UNION ALL SELECT block FROM run_block WHERE run = ?1
+  SELECT block FROM run WHERE id = ? UNION ALL SELECT block FROM run_block WHERE run = ?
 )
 """
-_SEGMENTS: Final = "SELECT n, spans, content FROM segment WHERE run = ?1"
+_SEGMENTS: Final = "SELECT n, spans, content FROM segment WHERE run = ?"
 _SEGMENT_CELLS: Final = 10  # from the fourth layout on, for each span in one flat list
 
 
@@ -33,7 +33,7 @@ def stored_spans(
         only_last: Leave out what is not in the last of its blocks.
     """
     order = "ORDER BY n DESC LIMIT 1" if only_last else "ORDER BY n"
-    blocks = connection.execute(f"{_BLOCKS} {order}", (run,)).fetchall()
+    blocks = connection.execute(f"{_BLOCKS} {order}", (run, run)).fetchall()
     if not (only_last and blocks):
         for _, spans, content in connection.execute(f"{_SEGMENTS} {order}", (run,)):
             yield from _spans_of_segment(spans, content)
@@ -43,8 +43,8 @@ def stored_spans(
 
 def parts_of(connection: sqlite3.Connection, run: str) -> Iterator[tuple[str, Sequence[bytes]]]:
     """The JSON of all that is kept of a run, beside that of others: a name of each part, and it."""
-    for query, word in ((_SEGMENTS, "segment"), (_BLOCKS, "block")):
-        for n, *parts in connection.execute(query, (run,)):
+    for word, query, runs in (("segment", _SEGMENTS, (run,)), ("block", _BLOCKS, (run, run))):
+        for n, *parts in connection.execute(query, runs):
             yield f"{word} {n}", [part for part in parts if part]
 
 
