@@ -107,6 +107,38 @@ def test_what_comes_while_a_batch_is_written_gathers(monkeypatch: pytest.MonkeyP
     made.close()
 
 
+def test_what_makes_no_whole_batch_beside_another_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of much that was told is not written by itself at once: it takes as long."""
+    monkeypatch.setattr("fishplate.traces.feed.BATCH", 4)
+    monkeypatch.setattr("fishplate.traces.feed.LINGER", 0)
+    sizes: list[int] = []
+    third = threading.Event()
+
+    class Told(Receiver):
+        """Somebody tells of nine spans while the first batch is written."""
+
+        @override
+        def take(self, items: Sequence[Item], dropped: int) -> Taken:
+            sizes.append(len(items))
+            if len(sizes) == 1:
+                monkeypatch.setattr("fishplate.traces.feed.LINGER", 60)
+                for number in range(9):
+                    made.tell(span(2 + number))
+            if len(sizes) == 3:
+                third.set()
+            return super().take(items, dropped)
+
+    made = feed(Told())
+    made.tell(span(1))
+    assert third.wait(20)
+    made.tell(span(11))
+    made.tell(span(12))
+    assert made.flush()
+
+    assert sizes == [1, 4, 4, 3]
+    made.close()
+
+
 def test_a_span_counts_once_whenever_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """What could not be written is lost, and waits no longer: not even while that is logged."""
     monkeypatch.setattr("fishplate.traces.feed.LINGER", 60)

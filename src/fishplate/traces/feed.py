@@ -281,10 +281,13 @@ class Feed:
             if not is_last:
                 self._hurry.clear()
             flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
-            # What comes meanwhile gathers: a batch of one run costs as much as of dozens.
+            # What comes meanwhile gathers, and so does what makes no whole batch beside another:
+            # a batch of one run costs as much as of dozens.
             left = len(self._queue)
             while left > 0:
                 left -= self._take_batch()
+                if left < BATCH and not (is_last or flushes):
+                    break
             for done in flushes:
                 done.set()
             if is_last and not self._queue:
