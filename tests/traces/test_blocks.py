@@ -21,12 +21,12 @@ from fishplate.orchestrator.releases import Releases
 from fishplate.traces.blocks import MOST_CONTENT, NOTHING
 from fishplate.traces.capture import Facts, Reader
 from fishplate.traces.items import Began, Item
-from fishplate.traces.layout import LAYOUT
 from fishplate.traces.packing import Packer
 from fishplate.traces.queries import RunFilter, WholeTrace, list_traces, whole_trace
 from fishplate.traces.redaction import Redactor
 from fishplate.traces.rows import write, write_each
 from fishplate.traces.store import TraceStore, open_trace_reader
+from tests.traces.reading import empty_store
 
 OFFSET_NS: Final = 1_700_000_000_000_000_000
 """What a run's number is added to: each has its own sense of the time."""
@@ -99,9 +99,7 @@ def test_what_was_told_is_read_whatever_stands_beside_it(
     runs: list[list[Told]], order: list[int], batch: int
 ) -> None:
     """Of every run all spans with their contents, and none of another, however they are written."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for migration in LAYOUT.migrations:
-        connection.executescript(migration)
+    connection = empty_store()
     packer = Packer(Reader("redacted", Redactor()))
     items = together([[*told(number, spans)] for number, spans in enumerate(runs, 1)], order)
     for start in range(0, len(items), batch):
@@ -134,9 +132,7 @@ def test_what_was_told_is_read_whatever_stands_beside_it(
 
 def test_a_span_that_cannot_be_written_costs_no_other_its_place() -> None:
     """What no text can hold is missing of its run; what stands beside it is kept."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for migration in LAYOUT.migrations:
-        connection.executescript(migration)
+    connection = empty_store()
     good: Told = ("agent", "first", "ok", None, "one")
     packer = Packer(Reader("redacted", Redactor()))
     items = [*told(1, [good, ("agent", "\ud800", "ok", None, None), good]), *told(2, [good])]

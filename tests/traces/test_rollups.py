@@ -27,7 +27,6 @@ from fishplate.orchestrator.releases import Releases
 from fishplate.testing import ScriptedModel
 from fishplate.traces.capture import Reader
 from fishplate.traces.items import Began, Item, bare
-from fishplate.traces.layout import LAYOUT
 from fishplate.traces.packing import Packer
 from fishplate.traces.queries import RunFilter, list_traces
 from fishplate.traces.redaction import Redactor
@@ -35,6 +34,7 @@ from fishplate.traces.rollups import GROUPINGS, Grouping, Spent, spending
 from fishplate.traces.rows import write
 from fishplate.traces.store import open_trace_reader
 from fishplate.traces.waterfall import run_cost
+from tests.traces.reading import empty_store
 
 FOREVER: Final = (0, 2**50)
 USAGE: Final = Usage(input_tokens=100, output_tokens=10)
@@ -208,9 +208,7 @@ def test_the_sums_of_all_groups_are_those_of_all_runs(
     runs: list[tuple[str, list[Leaf]]], batch: int
 ) -> None:
     """However it is grouped, nothing is counted twice or left out, in any currency."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for migration in LAYOUT.migrations:
-        connection.executescript(migration)
+    connection = empty_store()
     packer = Packer(Reader("off", Redactor()))
     items = [item for number, run in enumerate(runs) for item in told(number + 1, *run)]
     for start in range(0, len(items), batch):
@@ -270,9 +268,7 @@ def told(number: int, tenant: str, leaves: list[Leaf]) -> list[Item]:
 def test_a_step_is_the_same_for_every_item_and_round(path: str, step: str) -> None:
     """Numbers that a run counts are no part of a step's name; those of its code are."""
     facts: dict[str, JsonValue] = {"requests": 1}
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for migration in LAYOUT.migrations:
-        connection.executescript(migration)
+    connection = empty_store()
     write(connection, Packer(Reader("off", Redactor())).pack(told(1, "t", [("tool", path, facts)])))
 
     assert {*by(connection, "step")} == {step}
@@ -281,9 +277,7 @@ def test_a_step_is_the_same_for_every_item_and_round(path: str, step: str) -> No
 
 def test_a_sum_beyond_what_the_file_holds_is_shown_as_at_least_that() -> None:
     """It stops at the largest number, in a batch, over batches, in runs and in roll-ups."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for migration in LAYOUT.migrations:
-        connection.executescript(migration)
+    connection = empty_store()
     dear: Leaf = (
         "tool",
         "a",
