@@ -167,6 +167,7 @@ def test_a_run_that_another_process_cancels_has_ended(tmp_path: Path, is_held: b
             )
             assert (done["state"], len(held)) == ("cancelled", is_held)
             async with asyncio.timeout(20):
+                await app.flush_traces()  # what was told of its beginning may still gather
                 while (await asyncio.to_thread(only_run, traces)).run.state == "waiting":
                     await app.flush_traces()
 
