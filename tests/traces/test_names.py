@@ -227,7 +227,8 @@ def test_what_becomes_a_secret_while_the_app_is_open_is_hidden(
     asyncio.run(main())
 
     given_texts: list[Any] = [trace.spans[0].given for trace in traced(url)]
-    assert [one["text"] for one in given_texts] == ["two [redacted]", "one [redacted]", "before"]
+    # Runs that begin in the same millisecond stand in no order.
+    assert {one["text"] for one in given_texts} == {"two [redacted]", "one [redacted]", "before"}
 
 
 @pytest.mark.parametrize("secrets", ["hunter22", ("",), (3,), None])
